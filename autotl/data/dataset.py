@@ -1,0 +1,102 @@
+"""`Dataset` and `Splits`: labelled items in memory, their official parts, and how rows are divided.
+
+Items stay raw (paths, arrays, texts): decoding belongs to the modality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotl.modalities.modality import Item
+from autotl.task import Task
+
+Array = NDArray[Any]
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the audit found.
+
+    Attributes:
+        kind: Machine-readable kind, such as "corrupt_file" or "duplicate_across_parts".
+        severity: "info", "warning" or "error".
+        message: One plain sentence with counts.
+        rows: Names (`Dataset.names`) of the rows concerned, at most 1,000.
+        repaired: What was done about it, or None.
+    """
+
+    kind: str
+    severity: str
+    message: str
+    rows: tuple[str, ...] = ()
+    repaired: str | None = None
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Row numbers of the three parts, each ascending int64."""
+
+    train: Array
+    val: Array
+    test: Array
+
+    @property
+    def train_and_val(self) -> Array:
+        """Rows that a final refit may use."""
+        return np.sort(np.concatenate([self.train, self.val]))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled items.
+
+    Attributes:
+        modality: Name of the modality of the items.
+        task: What is to be predicted.
+        items: N raw inputs: `Path`, array, text, or tuple of texts.
+        targets: (N,) int64 class indices, (N, K) float32 indicators, or (N,) float64 values.
+        names: N strings that name a row to its owner: a relative path, or "train.csv:17".
+        parts: (N,) of "train", "val", "test" or "" (free), where the source has official parts; else None.
+        groups: (N,) group codes int64 that must not be split, or None.
+        fingerprints: N content hashes (`Modality.fingerprint`).
+        findings: What the audit found, and repaired.
+        source: Where it came from, for the record.
+        columns: Input columns used, in order, for tables.
+    """
+
+    modality: str
+    task: Task
+    items: Sequence[Item]
+    targets: Array
+    names: Sequence[str]
+    parts: Array | None = None
+    groups: Array | None = None
+    fingerprints: Sequence[str] = ()
+    findings: tuple[Finding, ...] = ()
+    source: str = ""
+    columns: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def take(self, rows: Array) -> Dataset:
+        """The data set of some rows, in the order given."""
+
+        def pick(values: Sequence[Any]) -> list[Any]:
+            return [values[i] for i in rows] if len(values) else []
+
+        return replace(
+            self,
+            items=pick(self.items),
+            names=pick(self.names),
+            fingerprints=pick(self.fingerprints),
+            targets=self.targets[rows],
+            parts=None if self.parts is None else self.parts[rows],
+            groups=None if self.groups is None else self.groups[rows],
+        )

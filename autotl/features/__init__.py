@@ -1,0 +1,1 @@
+"""Frozen features and activations, computed once and kept on disk."""

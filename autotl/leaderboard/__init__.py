@@ -1,0 +1,1 @@
+"""Ranks results and says how sure the ranking is."""

@@ -1,0 +1,133 @@
+"""The protocol of a modality: from what a user has (files, texts) to what a network takes.
+
+Everything here runs without torch except `augment`, so that serving can use the same decoder as training.
+The way of one input:
+
+    item --Decoder.decode--> Example --pixel graph (ONNX, images only)--> prepared Example
+         --Decoder.collate--> feeds (network input, NumPy) --Backbone.run--> ...
+
+The exported model is the modality's `graph` followed by the network, so its inputs are collated *decoded*
+examples; what training caches are *prepared* ones. Both come from the same decoder and the same graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
+
+    from autotl.modalities.preprocessing import PreprocessingSpec
+
+#: One raw input: a file path, an array, encoded bytes, a text, or a tuple of texts.
+Item = Any
+#: One input as named arrays without a batch axis.
+Example = Mapping[str, NDArray[Any]]
+#: A batch as named arrays, each with the batch axis B first: the inputs of an ONNX graph.
+Feeds = dict[str, NDArray[Any]]
+
+
+class Decoder(Protocol):
+    """Turns raw items into arrays, the same in training and in serving. Torch-free and thread-safe."""
+
+    def decode(self, item: Item) -> Example:
+        """One item as arrays: images {"image": (H, W, 3) uint8}; texts {"input_ids": (T,) int64, ...}.
+
+        Raises:
+            DecodeError: The item is unreadable; the message names it.
+        """
+
+    def collate(self, examples: Sequence[Example]) -> Feeds:
+        """Stack examples into one batch, padding where lengths differ.
+
+        Images of one size become {"image": (B, H, W, 3) uint8}; texts {"input_ids": (B, T) int64,
+        "attention_mask": (B, T) int64} padded to the longest of the batch. Prepared examples collate by
+        the same rule: {"pixels": (B, S, S, 3) uint8}.
+        """
+
+    def length(self, example: Example) -> tuple[int, ...]:
+        """The sort key by which examples are put into batches with the least padding.
+
+        Images: the shape, since only equal shapes can be stacked; texts: the number of tokens.
+        """
+
+    @property
+    def ragged(self) -> bool:
+        """Whether examples of different `length` may share a batch (texts: yes; raw images: no)."""
+
+
+class Modality(Protocol):
+    """One kind of input. A stateless object, exported as `MODALITY` by its folder."""
+
+    name: str
+    #: Lower-case file endings (".jpg") that mark a file as an input of this modality; empty for none.
+    extensions: frozenset[str]
+
+    def sniff(self, values: Sequence[Item]) -> float:
+        """How well these raw values look like inputs of this modality, from 0 (not at all) to 1."""
+
+    def fingerprint(self, item: Item) -> str:
+        """A hash of the content: equal for exact duplicates (images: of the decoded pixels).
+
+        Raises:
+            DecodeError: The item is unreadable.
+        """
+
+    def near_key(self, item: Item) -> NDArray[np.uint64]:
+        """A locality-sensitive signature, (W,) uint64 words: near duplicates differ in few bits."""
+
+    def near_bits(self) -> int:
+        """Largest Hamming distance of two `near_key`s that still counts as a near duplicate."""
+
+    def is_empty(self, item: Item) -> bool:
+        """Whether the input carries no information: a blank text, an image of one colour."""
+
+    def describe(self, items: Sequence[Item]) -> dict[str, Any]:
+        """JSON-ready facts of a sample of items for the profile (sizes, grey share, lengths, languages)."""
+
+    def preprocessing(
+        self, requirements: Mapping[str, Any], description: Mapping[str, Any], params: Mapping[str, Any]
+    ) -> PreprocessingSpec:
+        """The one specification from which training, ONNX and serving derive.
+
+        Args:
+            requirements: The backbone's `BackboneInfo.input`.
+            description: What `describe` returned for the data set.
+            params: The trial's parameters (`input_size`, `crop`, `max_length`).
+        """
+
+    def decoder(self, spec: PreprocessingSpec) -> Decoder:
+        """The decoder for a specification."""
+
+    def graph(self, spec: PreprocessingSpec) -> onnx.ModelProto | None:
+        """The ONNX graph from collated decoded examples to the network's input; None for identity.
+
+        Batch, and for images height and width, are dynamic. Opset 20, tensors named as in `collate`.
+        """
+
+    def augment(
+        self, batch: dict[str, torch.Tensor], strength: str, generator: torch.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Randomly changed copies of prepared inputs; `strength` is "none", "light" or "strong"."""
+
+
+@runtime_checkable
+class SupportsPreview(Protocol):
+    """A modality that can show an item in a report."""
+
+    def preview(self, item: Item) -> str:
+        """A short piece of safe HTML."""
+
+
+def as_items(values: Iterable[Any], root: Path | None = None) -> list[Item]:
+    """Plain list of items; relative paths are left alone unless `root` is given."""
+    items = list(values)
+    if root is None:
+        return items
+    return [root / value if isinstance(value, (str, Path)) else value for value in items]

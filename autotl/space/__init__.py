@@ -1,0 +1,1 @@
+"""What is searched: TOML, narrowed by the profile, limits and hardware."""

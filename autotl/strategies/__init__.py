@@ -1,0 +1,1 @@
+"""Ways to transfer a backbone to a task: one file each, exporting `STRATEGY`."""

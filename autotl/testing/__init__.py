@@ -1,0 +1,1 @@
+"""For tests and plug-in authors: tiny backbones, synthetic data, contract tests."""

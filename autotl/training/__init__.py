@@ -1,0 +1,1 @@
+"""Gradient training of the unfrozen part of a network."""

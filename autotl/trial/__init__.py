@@ -1,0 +1,1 @@
+"""Runs one configuration and stores what it leaves."""

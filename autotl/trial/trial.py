@@ -1,0 +1,34 @@
+"""The protocol between the search and whatever runs trials."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
+
+
+class Trial(Protocol):
+    """One configuration under way."""
+
+    number: int
+    config: TrialConfig
+
+    @property
+    def done(self) -> bool:
+        """Whether the strategy has nothing left to do."""
+
+    def step(self) -> EpochResult:
+        """One epoch, scored on validation. Errors of training come out as they are."""
+
+    def finish(self, state: TrialState, error: str | None = None) -> TrialResult:
+        """Write the best weights and validation outputs to the run folder, then give the result.
+
+        A FAILED trial writes no weights and has no score. Frees memory; the trial is unusable after.
+        """
+
+
+class TrialFactory(Protocol):
+    """Starts trials on a data set; the only thing that a search backend knows of training."""
+
+    def start(self, number: int, config: TrialConfig) -> Trial:
+        """Prepare a trial: load the backbone, open the feature cache. May raise `TrialError`."""
