@@ -88,6 +88,10 @@ class SearchError(AutotlError, RuntimeError):
     """The search as a whole cannot go on."""
 
 
+class BudgetError(AutotlError, ValueError):
+    """A limit of time or trials cannot be read, or leaves nothing to do."""
+
+
 class ExportError(AutotlError, RuntimeError):
     """A model could not be exported."""
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    Batch = dict[str, torch.Tensor]
+#: Named tensors, each with the batch axis first.
+Batch = dict[str, "torch.Tensor"]
 
 
 @dataclass(frozen=True)

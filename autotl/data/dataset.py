@@ -64,6 +64,7 @@ class Dataset:
         names: N strings that name a row to its owner: a relative path, or "train.csv:17".
         parts: (N,) of "train", "val", "test" or "" (free), where the source has official parts; else None.
         groups: (N,) group codes int64 that must not be split, or None.
+        clusters: (N,) codes int64 of near duplicates, which splits keep together, or None; set by the audit.
         fingerprints: N content hashes (`Modality.fingerprint`).
         findings: What the audit found, and repaired.
         source: Where it came from, for the record.
@@ -81,6 +82,7 @@ class Dataset:
     findings: tuple[Finding, ...] = ()
     source: str = ""
     columns: tuple[str, ...] = field(default=())
+    clusters: Array | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -99,4 +101,5 @@ class Dataset:
             targets=self.targets[rows],
             parts=None if self.parts is None else self.parts[rows],
             groups=None if self.groups is None else self.groups[rows],
+            clusters=None if self.clusters is None else self.clusters[rows],
         )

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from autotl.config import Domain
+
 if TYPE_CHECKING:
     import onnx
     import torch
@@ -68,6 +70,11 @@ class Modality(Protocol):
     name: str
     #: Lower-case file endings (".jpg") that mark a file as an input of this modality; empty for none.
     extensions: frozenset[str]
+    #: Strengths that `augment` knows, "none" first; only "none" where it has no augmentation.
+    augmentations: tuple[str, ...]
+
+    def parameters(self) -> dict[str, Domain]:
+        """Parameters of a trial that `preprocessing` reads, with their default domains."""
 
     def sniff(self, values: Sequence[Item]) -> float:
         """How well these raw values look like inputs of this modality, from 0 (not at all) to 1."""
@@ -123,6 +130,18 @@ class SupportsPreview(Protocol):
 
     def preview(self, item: Item) -> str:
         """A short piece of safe HTML."""
+
+
+@runtime_checkable
+class SupportsExamine(Protocol):
+    """A modality whose inputs are dear to decode, and that tells all an audit asks in one pass."""
+
+    def examine(self, item: Item) -> tuple[str, NDArray[np.uint64], bool]:
+        """What `fingerprint`, `near_key` and `is_empty` return, from decoding the item once.
+
+        Raises:
+            DecodeError: The item is unreadable.
+        """
 
 
 def as_items(values: Iterable[Any], root: Path | None = None) -> list[Item]:

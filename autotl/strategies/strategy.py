@@ -23,7 +23,7 @@ class Run(Protocol):
         """Whether no further step is possible or worth it."""
 
     def step(self) -> EpochResult:
-        """Train one epoch (or fit once) and score the validation part.
+        """Train one epoch (or fit once) and score the validation part; ends at the bench's deadline.
 
         Raises:
             NonFiniteError: Loss or score is NaN or infinite.
@@ -35,8 +35,18 @@ class Run(Protocol):
     def validation_outputs(self) -> Tensor:
         """Raw outputs (V, K) of the best weights on the validation rows."""
 
-    def state(self) -> dict[str, Tensor]:
-        """All that `Strategy.start` needs to go on from here; written as safetensors."""
+    def refit_config(self) -> TrialConfig:
+        """The configuration with all that was chosen on validation made explicit.
+
+        A run of it on training and validation rows together (no validation rows left) is the final fit.
+        """
+
+    def state(self, *, resumable: bool = True) -> dict[str, Tensor]:
+        """All that `Strategy.start` needs to go on from here; written as safetensors.
+
+        Args:
+            resumable: False leaves out what only further training needs.
+        """
 
 
 class Strategy(Protocol):

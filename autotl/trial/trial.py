@@ -17,6 +17,10 @@ class Trial(Protocol):
     def done(self) -> bool:
         """Whether the strategy has nothing left to do."""
 
+    @property
+    def keeps_deadline(self) -> bool:
+        """Whether `step` ends at the deadline by itself, however long an epoch is."""
+
     def step(self) -> EpochResult:
         """One epoch, scored on validation. Errors of training come out as they are."""
 
@@ -32,3 +36,9 @@ class TrialFactory(Protocol):
 
     def start(self, number: int, config: TrialConfig) -> Trial:
         """Prepare a trial: load the backbone, open the feature cache. May raise `TrialError`."""
+
+    def predict_seconds(self, config: TrialConfig) -> float | None:
+        """Least seconds that `config` needs for a first score worth having; None where unknown.
+
+        Loading and missing features are included. Cheap: near the end of a time budget it is asked of every candidate.
+        """

@@ -1,0 +1,164 @@
+"""`Delivery`: from a finished trial to a bundle and its score; shared by `fit` and `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autotl.config import TrialResult
+from autotl.data.dataset import Splits
+from autotl.export.bundle import export_bundle
+from autotl.leaderboard.calibration import fit_temperature
+from autotl.leaderboard.interval import Interval, bootstrap_interval
+from autotl.leaderboard.leaderboard import Leaderboard
+from autotl.leaderboard.verdict import verdict
+from autotl.serve.predictor import Predictor
+from autotl.task import metric, metrics, trivial_prediction
+from autotl.training.model import TransferModel
+from autotl.trial.runner import TrialRunner
+
+Array = NDArray[Any]
+#: Rows compared between training and bundle.
+PARITY_ROWS = 256
+_NO_TIME = "the budget left no time for it"
+
+
+class Delivery:
+    """Exports what a runner has trained.
+
+    Args:
+        runner: Holds data, splits and features.
+        seed: Seed of bootstrap and of the choice of rows.
+    """
+
+    def __init__(self, runner: TrialRunner, seed: int) -> None:
+        self.runner, self._seed = runner, seed
+
+    def calibrate(self, model: TransferModel, result: TrialResult) -> float:
+        """Set the temperature that fits the trial's validation outputs, and give it."""
+        raw = self.validation_outputs(result)
+        targets = self.runner.dataset.targets[self.runner.splits.val]
+        model.temperature = fit_temperature(raw, targets, self.runner.dataset.task.kind)
+        return model.temperature
+
+    def validation_outputs(self, result: TrialResult) -> Array:
+        """Raw outputs (V, K) of a trial on the validation rows."""
+        path = self.runner.folder.trial(result.number) / "validation.npy"
+        return np.asarray(np.load(path, allow_pickle=False))
+
+    def export(
+        self,
+        model: TransferModel,
+        record: dict[str, Any],
+        folder: Path,
+        *,
+        rows: Array | None = None,
+        parity_rows: int = PARITY_ROWS,
+    ) -> dict[str, Any]:
+        """Write and verify a bundle; gives its manifest.
+
+        Args:
+            model: What to export.
+            record: What the bundle should say of its making.
+            folder: Where to.
+            rows: Rows to compare on; validation rows, then training rows, where None.
+            parity_rows: How many of them.
+        """
+        dataset, splits = self.runner.dataset, self.runner.splits
+        if rows is None:
+            rows = np.concatenate([splits.val, splits.train])
+        bundle = export_bundle(model, dataset, rows, folder, record=record, verify_rows=parity_rows)
+        return dict(bundle.manifest)
+
+    def score_test(self, predictor: Predictor, control: TransferModel | None) -> dict[str, Any]:
+        """Score a bundle on the test part, beside its controls on the same rows.
+
+        Args:
+            predictor: The exported winner.
+            control: The model trained from scratch, where there is one.
+
+        Returns:
+            The record of `run.json`: metric, score, interval, all metrics, trivial and from-scratch scores,
+            and the verdict in words.
+        """
+        dataset, splits, task = self.runner.dataset, self.runner.splits, self.runner.dataset.task
+        chosen = metric(task.metric, task.kind)
+        targets = dataset.targets[splits.test]
+        outputs = predictor.predict_proba(dataset.take(splits.test).items)
+        winner = self._interval(targets, outputs)
+        trivial = self._interval(
+            targets, trivial_prediction(task, dataset.targets[splits.train], len(targets))
+        )
+        scratch = None
+        if control is not None:
+            scratch = self._interval(targets, self.runner.predict(control, splits.test))
+        names = np.array(dataset.take(splits.test).names)
+        path = self.runner.folder.path / "test_predictions.npz"
+        np.savez(path, targets=targets, predictions=outputs, names=names)
+        return {
+            "metric": task.metric,
+            "score": winner.value,
+            "low": winner.low,
+            "high": winner.high,
+            "n": len(targets),
+            "metrics": {name: m(targets, outputs) for name, m in metrics(task.kind).items()},
+            "trivial": trivial.value,
+            "from_scratch": None if scratch is None else scratch.value,
+            "verdict": verdict(chosen, task.kind, winner, trivial, scratch, control_reason=_NO_TIME),
+        }
+
+    def leaderboard(self, results: list[TrialResult], winner: TrialResult) -> Leaderboard:
+        """All trials, ranked, with intervals over the validation rows."""
+        task = self.runner.dataset.task
+        chosen = metric(task.metric, task.kind)
+        targets = self.runner.dataset.targets[self.runner.splits.val]
+        intervals = {}
+        for result in results:
+            if result.score is not None:
+                bench = self.runner.bench(result.config)
+                raw = torch.from_numpy(self.validation_outputs(result))
+                intervals[result.number] = self._interval(targets, bench.predictions(raw))
+        return Leaderboard.from_results(
+            results,
+            metric=task.metric,
+            greater_is_better=chosen.greater_is_better,
+            intervals=intervals,
+            winner=winner.number,
+        )
+
+    def _interval(self, targets: Array, outputs: Array) -> Interval:
+        task = self.runner.dataset.task
+        return bootstrap_interval(metric(task.metric, task.kind), targets, outputs, seed=self._seed)
+
+
+def spread(targets: Array, rows: Array, count: int, seed: int) -> Array:
+    """At most `count` of `rows`, every class in turn, so that each is there while there is room.
+
+    Args:
+        targets: Targets of all rows of the data set; class indices are balanced, others drawn at random.
+        rows: Rows to choose from.
+        count: How many.
+        seed: Seed of the choice.
+    """
+    rows = np.random.default_rng(seed).permutation(rows)
+    labels = targets[rows]
+    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer):
+        turn = np.zeros(len(rows), np.int64)
+        for label in np.unique(labels):
+            members = labels == label
+            turn[members] = np.arange(members.sum())
+        rows = rows[np.argsort(turn, kind="stable")]
+    return np.sort(rows[:count])
+
+
+def some(splits: Splits, targets: Array, train: int, val: int, seed: int) -> Splits:
+    """Splits with at most so many training and validation rows, and no test rows."""
+    return Splits(
+        spread(targets, splits.train, train, seed),
+        spread(targets, splits.val, val, seed),
+        np.empty(0, np.int64),
+    )

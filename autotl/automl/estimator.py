@@ -1,0 +1,182 @@
+"""`AutoTL`: the engine as a scikit-learn style estimator."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotl.errors import RunError
+from autotl.search.events import Listener
+
+if TYPE_CHECKING:
+    from autotl.config import TrialResult
+    from autotl.leaderboard.leaderboard import Leaderboard
+    from autotl.profile.profile import DatasetProfile
+    from autotl.serve.predictor import Predictor
+    from autotl.trial.run_folder import RunFolder
+
+
+class AutoTL:
+    """Finds the best deployable model that transfer learning can make of a data set within a budget.
+
+    Args:
+        time_budget: Wall-clock time from `fit` to the bundle written ("10m", "90s", seconds); None for no
+            limit of time, with `trials`.
+        trials: Number of trials. Without a time budget a run is repeatable: same trials, same scores.
+        metric: Name of the metric to optimise; None chooses by task.
+        task: "auto", "binary", "multiclass", "multilabel" or "regression".
+        space: A TOML file that overrides or extends the search space.
+        backbones: Names of the only backbones to use.
+        license: "permissive" leaves out weights whose licence restricts use; "any" keeps them.
+        target, group, text, image: Columns of a table.
+        engine: "local" or "ray".
+        device: "auto", "cpu", "cuda", ...
+        threads: CPU threads.
+        offline: Never touch a model hub.
+        out: Run folder; None makes one under `runs/`.
+        resume: Go on with the run in `out`.
+        seed: Seed of splits, sampling and training.
+        quality: "fast", "balanced" or "best": how much time is worth how much accuracy.
+        test_share, val_share: Shares split off where the source has no parts of its own.
+        val, test: Paths of further official parts.
+        cache_dir: Folder for downloads and machine records.
+        listener: Called with every event of `autotl.search.events`.
+
+    Attributes:
+        leaderboard_: All trials, ranked.
+        profile_: What is known of the data.
+        best_trial_: The winner's result.
+        run_: The run folder.
+        test_: The winner's score on the test part, with interval and baselines.
+        predictor_: The exported winner.
+        classes_: Class names in the order of `predict_proba`.
+    """
+
+    def __init__(
+        self,
+        *,
+        time_budget: str | float | None = "10m",
+        trials: int | None = None,
+        metric: str | None = None,
+        task: str = "auto",
+        space: str | Path | None = None,
+        backbones: str | list[str] | None = None,
+        license: str = "any",
+        target: str | None = None,
+        group: str | None = None,
+        text: str | list[str] | None = None,
+        image: str | None = None,
+        engine: str = "local",
+        device: str = "auto",
+        threads: int | None = None,
+        offline: bool = False,
+        out: str | Path | None = None,
+        resume: bool = False,
+        seed: int = 0,
+        quality: str = "balanced",
+        test_share: float = 0.2,
+        val_share: float = 0.2,
+        val: str | Path | None = None,
+        test: str | Path | None = None,
+        cache_dir: str | Path | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        for name, value in list(locals().items()):
+            if name != "self":
+                setattr(self, name, value)
+
+    @classmethod
+    def _parameter_names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name, as given."""
+        return {name: getattr(self, name) for name in self._parameter_names()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters.
+
+        Raises:
+            ValueError: A name is unknown.
+        """
+        known = self._parameter_names()
+        for name, value in params.items():
+            if name not in known:
+                raise ValueError(f"unknown parameter {name!r}; expected one of {', '.join(known)}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        changed = [f"{k}={v!r}" for k, v in self.get_params().items() if v != defaults[k].default]
+        return f"AutoTL({', '.join(changed)})"
+
+    def fit(self, data: Any, labels: Any = None) -> Self:
+        """Search, choose, export.
+
+        Args:
+            data: A path, a pandas, polars or Arrow table, or a list of images or texts.
+            labels: Labels of a list.
+
+        Raises:
+            DataError: The data cannot be used.
+            SearchError: No trial could be finished.
+        """
+        from autotl.automl.fit import Fit
+        from autotl.automl.settings import Settings
+
+        outcome = Fit(Settings.of(self.get_params()), self.listener).run(data, labels)  # type: ignore[attr-defined]
+        self.leaderboard_: Leaderboard = outcome.leaderboard
+        self.profile_: DatasetProfile = outcome.profile
+        self.best_trial_: TrialResult = outcome.winner
+        self.run_: RunFolder = outcome.folder
+        self.test_: dict[str, Any] = outcome.test
+        self.predictor_: Predictor = outcome.predictor
+        self.classes_ = np.array(outcome.profile.task["classes"])
+        return self
+
+    def predict(self, items: Any) -> NDArray[Any]:
+        """Predicted labels (N,), label indicators (N, K) for multilabel, or values (N,)."""
+        from autotl.task import TaskKind
+
+        predictor = self._predictor()
+        outputs = predictor.predict_proba(list(items))
+        if predictor.task.kind is TaskKind.MULTILABEL:
+            return (outputs >= 0.5).astype(np.int64)
+        if predictor.task.kind is TaskKind.REGRESSION:
+            return np.asarray(outputs)
+        return np.asarray(self.classes_[outputs.argmax(axis=1)])
+
+    def predict_proba(self, items: Any) -> NDArray[Any]:
+        """Probabilities (N, K) in the order of `classes_`."""
+        return np.asarray(self._predictor().predict_proba(list(items)))
+
+    def score(self, items: Any, labels: Any = None) -> float:
+        """The metric's own value on labelled data: items and labels, or a data set that `fit` would take."""
+        from autotl.automl.deliver import evaluate
+
+        target: str | None = self.target  # type: ignore[attr-defined]
+        return float(evaluate(self._bundle(), items, labels=labels, target=target)["score"])
+
+    def export(self, path: str | Path) -> Path:
+        """Copy the bundle of the winner to `path`, which must not exist or be empty."""
+        import shutil
+
+        target = Path(path)
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise RunError("cannot export there", found=f"{target} exists", expected="a new folder")
+        shutil.copytree(self._bundle(), target, dirs_exist_ok=True)
+        return target
+
+    def _bundle(self) -> Path:
+        self._predictor()
+        return self.run_.bundle
+
+    def _predictor(self) -> Predictor:
+        if not hasattr(self, "predictor_"):
+            raise RunError("this AutoTL is not fitted yet", hint="Call fit(data) first.")
+        return self.predictor_

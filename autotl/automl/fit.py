@@ -1,0 +1,292 @@
+"""`Fit`: one run from data to bundle, stage after stage; what each stage does is the stage's own business."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from autotl.automl.delivery import PARITY_ROWS, Delivery, some
+from autotl.automl.inspect import data_of, plan_space, read_data, versions
+from autotl.automl.settings import Settings, hardware, pick_device
+from autotl.config import TrialResult
+from autotl.data.dataset import Dataset, Splits
+from autotl.errors import RunError, SearchError
+from autotl.features.allocator import keep_freed_memory
+from autotl.leaderboard.leaderboard import Leaderboard
+from autotl.leaderboard.selection import select
+from autotl.profile.profile import DatasetProfile
+from autotl.report.html import write_report
+from autotl.search.budget import Budget
+from autotl.search.events import Advanced, Listener, Note, StageStarted, silent
+from autotl.search.loop import run_search
+from autotl.serve.predictor import Predictor
+from autotl.space.space import SearchSpace
+from autotl.training.model import TransferModel
+from autotl.trial.run_folder import RunFolder
+from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+
+#: Training and validation rows that the first model is fitted on, and rows its bundle is verified on.
+_FIRST_ROWS = (600, 200)
+_FIRST_PARITY_ROWS = 32
+#: Share of the time kept back for export, test and report before any of them was measured, and at most.
+_RESERVE_SHARE, _RESERVE_MOST_SECONDS = 0.15, 60.0
+_EXPORT_MARGIN, _REPORT_SECONDS = 1.3, 5.0
+#: Share of the time for the control trained from scratch, and the least that is worth beginning.
+_CONTROL_SHARE, _CONTROL_LEAST_SECONDS = 0.08, 10.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has left, for the estimator."""
+
+    leaderboard: Leaderboard
+    profile: DatasetProfile
+    winner: TrialResult
+    folder: RunFolder
+    test: dict[str, Any]
+    predictor: Predictor
+
+
+class Fit:
+    """One run.
+
+    Args:
+        settings: What the user asked for.
+        listener: Told of everything.
+    """
+
+    def __init__(self, settings: Settings, listener: Listener | None) -> None:
+        keep_freed_memory()
+        self._settings = settings
+        self._tell = listener or silent
+        self._start = time.monotonic()
+        self._record: dict[str, Any] = {
+            "command": " ".join(sys.argv),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seed": settings.seed,
+            "budget_seconds": settings.time_seconds,
+            "settings": settings.to_json(),
+            "versions": versions(),
+            "notes": [],
+        }
+        self._device = pick_device(settings.device, settings.threads)
+        self._record["hardware"] = hardware(str(self._device))
+        self._budget = Budget(settings.time_seconds, settings.trials, start=self._start)
+        if settings.time_seconds is not None:
+            share = _RESERVE_SHARE * settings.time_seconds
+            self._budget.reserve_seconds = min(share, _RESERVE_MOST_SECONDS)
+
+    def run(self, data: Any, labels: Sequence[Any] | None) -> Outcome:
+        """All stages."""
+        folder = self._open_folder()
+        dataset, splits = self._read(folder, data, labels)
+        profile, space, runner = self._plan(folder, dataset, splits)
+        delivery = Delivery(runner, self._settings.seed)
+        self._first_model(delivery, space)
+        results = self._search(space, runner)
+        self._train_controls(space, runner)
+        winner = self._deliver(delivery, results)
+        return self._account(delivery, profile, results, winner)
+
+    # --- stages --------------------------------------------------------------------------------------------
+
+    def _open_folder(self) -> RunFolder:
+        folder = RunFolder(self._settings.out)
+        if folder.exists() and not self._settings.resume:
+            raise RunError(
+                "the run folder already holds a run",
+                found=str(folder.path),
+                hint="Go on with it: --resume. Or choose another with --out.",
+            )
+        folder.create()
+        return folder
+
+    def _read(self, folder: RunFolder, data: Any, labels: Sequence[Any] | None) -> tuple[Dataset, Splits]:
+        self._tell(StageStarted("read", str(data_of(data))))
+        dataset, splits = read_data(data, self._settings, labels=labels)
+        for finding in dataset.findings:
+            self._tell(Note(finding.message, warning=finding.severity != "info"))
+        self._record["findings"] = [asdict(finding) for finding in dataset.findings]
+        path = folder.path / "splits.npz"
+        if self._settings.resume and path.is_file():
+            saved = np.load(path, allow_pickle=False)
+            splits = Splits(saved["train"], saved["val"], saved["test"])
+        np.savez(path, train=splits.train, val=splits.val, test=splits.test)
+        return dataset, splits
+
+    def _plan(
+        self, folder: RunFolder, dataset: Dataset, splits: Splits
+    ) -> tuple[DatasetProfile, SearchSpace, TrialRunner]:
+        self._tell(StageStarted("profile"))
+        profile, space, choices, infos = plan_space(
+            dataset, splits, self._settings, device=str(self._device)
+        )
+        previous = folder.read_json("run.json") if folder.exists() else None
+        if previous is not None:
+            if previous["data"]["fingerprint"] != profile.fingerprint:
+                raise RunError(
+                    "the run was begun on other data",
+                    found=f"fingerprint {profile.fingerprint[:12]}",
+                    expected=previous["data"]["fingerprint"][:12],
+                    hint="Choose another folder with --out.",
+                )
+            space = SearchSpace.from_json(folder.read_json("space.json"))
+        self._record |= {
+            "task": dataset.task.to_json(),
+            "metric": dataset.task.metric,
+            "data": {"source": dataset.source, "fingerprint": profile.fingerprint, "rows": profile.rows},
+            "backbones": [asdict(choice) for choice in choices],
+        }
+        folder.write_json("space.json", space.to_json())
+        folder.write_json("profile.json", profile.to_json())
+        folder.write_json("run.json", self._record)
+        resources = Resources(
+            self._device,
+            self._settings.threads,
+            self._settings.offline,
+            self._settings.seed,
+            self._settings.cache_dir,
+        )
+        runner = TrialRunner(
+            RunnerPlan(dataset, splits, infos, profile.inputs, folder, resources),
+            deadline=self._deadline,
+            report=lambda done, total: self._tell(Advanced(done, total)),
+        )
+        return profile, space, runner
+
+    def _first_model(self, delivery: Delivery, space: SearchSpace) -> None:
+        """Fit the baseline on a few hundred rows and export it: a usable model within seconds."""
+        runner = delivery.runner
+        if (runner.folder.bundle / "bundle.json").is_file():
+            return
+        self._tell(StageStarted("first model"))
+        few = some(runner.splits, runner.dataset.targets, *_FIRST_ROWS, self._settings.seed)
+        model = runner.quick_fit(space.portfolio()[0], few)
+        self._record["first_predictor_seconds"] = self._elapsed()
+        begun = time.monotonic()
+        delivery.export(
+            model, {"provisional": True}, runner.folder.bundle, rows=few.val, parity_rows=_FIRST_PARITY_ROWS
+        )
+        self._record["first_model_seconds"] = self._elapsed()
+        self._tell(Note(f"a first model can be used after {self._elapsed():.0f} s"))
+        self._budget.reserve_seconds = self._reserve(runner, time.monotonic() - begun)
+
+    def _search(self, space: SearchSpace, runner: TrialRunner) -> list[TrialResult]:
+        self._tell(StageStarted("search"))
+        self._control_seconds = _CONTROL_SHARE * (self._settings.time_seconds or 0.0)
+        self._budget.reserve_seconds += self._control_seconds
+        if self._settings.engine == "ray":
+            from autotl.automl.distributed import search_with_ray
+
+            return search_with_ray(
+                space, runner, self._budget, self._settings.seed, self._deadline, self._tell
+            )
+        return run_search(
+            space,
+            runner,
+            runner.folder,
+            budget=self._budget,
+            sampler_seed=self._settings.seed,
+            listener=self._tell,
+        )
+
+    def _train_controls(self, space: SearchSpace, runner: TrialRunner) -> None:
+        """Train what is compared with, from scratch, in the share of the time kept back for it."""
+        self._control: TransferModel | None = None
+        for config in space.controls()[:1]:
+            deadline = math.inf
+            if self._settings.time_seconds is not None:
+                deadline = self._deadline() + self._control_seconds
+                if self._budget.cancelled or deadline - time.monotonic() < _CONTROL_LEAST_SECONDS:
+                    return
+            self._budget.reserve_seconds -= self._control_seconds
+            self._tell(StageStarted("control", f"{config.backbone} from scratch"))
+            result, self._control = runner.control(config, deadline)
+            self._record["control"] = result.to_json()
+
+    def _deliver(self, delivery: Delivery, results: list[TrialResult]) -> TrialResult:
+        """Choose the winner, refit it on training and validation rows where time allows, export it."""
+        runner, winner = delivery.runner, choose(results)
+        self._tell(StageStarted("refit"))
+        refit = self._time_for(runner.refit_seconds(winner))
+        model = runner.refit(winner) if refit else runner.restore(winner).model()
+        self._record["temperature"] = delivery.calibrate(model, winner)
+        self._record["winner"] = {
+            "trial": winner.number,
+            "backbone": winner.config.backbone,
+            "strategy": winner.config.strategy,
+            "validation_score": winner.score,
+            "refitted": refit,
+            "config": winner.config.to_json(),
+        }
+        self._tell(StageStarted("export"))
+        facts = {"winner": self._record["winner"], "metrics": {"validation": winner.score}}
+        manifest = delivery.export(model, facts, runner.folder.bundle)
+        self._record["parity"] = manifest.get("parity", {})
+        self._record["model_seconds"] = self._elapsed()
+        return winner
+
+    def _account(
+        self, delivery: Delivery, profile: DatasetProfile, results: list[TrialResult], winner: TrialResult
+    ) -> Outcome:
+        """Score the test part once, rank, report."""
+        runner = delivery.runner
+        self._tell(StageStarted("test"))
+        profile = replace(profile, shifts=runner.shifts())
+        runner.folder.write_json("profile.json", profile.to_json())
+        predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
+        test = delivery.score_test(predictor, self._control)
+        self._record["test"] = test
+        self._record["verdict"] = test["verdict"]
+        leaderboard = delivery.leaderboard(results, winner)
+        leaderboard.to_csv(runner.folder.path / "leaderboard.csv")
+        leaderboard.to_json(runner.folder.path / "leaderboard.json")
+        self._record["seconds"] = self._elapsed()
+        runner.folder.write_json("run.json", self._record)
+        self._tell(StageStarted("report"))
+        write_report(runner.folder)
+        runner.clear_cache()
+        return Outcome(leaderboard, profile, winner, runner.folder, test, predictor)
+
+    # --- time ----------------------------------------------------------------------------------------------
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._start
+
+    def _deadline(self) -> float:
+        """When training must end, on the monotonic clock; infinite where only trials are counted."""
+        if self._settings.time_seconds is None:
+            return math.inf
+        return self._start + self._settings.time_seconds - self._budget.reserve_seconds
+
+    def _reserve(self, runner: TrialRunner, export_seconds: float) -> float:
+        """Seconds to keep back, from what the first export took and what the test part will take."""
+        rows = len(runner.splits.test) + PARITY_ROWS - _FIRST_PARITY_ROWS
+        return _EXPORT_MARGIN * (export_seconds + rows * runner.seconds_a_row()) + _REPORT_SECONDS
+
+    def _time_for(self, seconds: float) -> bool:
+        """Whether that many seconds are left beside what export and report need."""
+        return self._settings.time_seconds is None or (
+            not self._budget.cancelled and seconds <= self._deadline() - time.monotonic()
+        )
+
+
+def choose(results: list[TrialResult]) -> TrialResult:
+    """The winner.
+
+    Raises:
+        SearchError: No trial has a score.
+    """
+    finished = [result for result in results if result.score is not None]
+    if not finished:
+        errors = sorted({str(result.error) for result in results if result.error})
+        raise SearchError("no trial could be finished", found="; ".join(errors) or "none was begun")
+    number = select(finished)
+    return next(result for result in finished if result.number == number)

@@ -1,0 +1,145 @@
+"""Everything before training: read, audit, split, profile, and the space that would be searched."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from autotl.automl.settings import Settings
+from autotl.backbones.backbone import BackboneInfo
+from autotl.backbones.catalogue import catalogue
+from autotl.backbones.load import availability, resolve
+from autotl.data.audit import audit
+from autotl.data.dataset import Dataset, Splits
+from autotl.data.open import open_dataset
+from autotl.data.splits import split
+from autotl.modalities.registry import modality
+from autotl.profile.build import build_profile
+from autotl.profile.profile import DatasetProfile
+from autotl.space.admission import BackboneChoice
+from autotl.space.builder import build_space
+from autotl.space.space import SearchSpace
+from autotl.strategies.registry import strategies
+from autotl.trial.run_folder import RunFolder
+from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASELINE_STRATEGY = "linear_probe"
+_MEASURED_BACKBONES = 3
+_RECORDED = ("autotl", "torch", "timm", "transformers", "onnx", "onnxruntime", "optuna", "numpy", "ray")
+
+
+def read_data(
+    data: Any, settings: Settings, *, labels: Sequence[Any] | None = None
+) -> tuple[Dataset, Splits]:
+    """Open, audit and split a data set as the settings ask."""
+    dataset = open_dataset(
+        data,
+        target=settings.target,
+        task=settings.task,
+        metric=settings.metric,
+        text=settings.text,
+        image=settings.image,
+        group=settings.group,
+        labels=labels,
+        val=settings.val,
+        test=settings.test,
+    )
+    dataset = audit(dataset, modality(dataset.modality))
+    splits = split(
+        dataset, seed=settings.seed, test_share=settings.test_share, val_share=settings.val_share
+    )
+    return dataset, splits
+
+
+def plan_space(
+    dataset: Dataset, splits: Splits, settings: Settings, *, device: str
+) -> tuple[DatasetProfile, SearchSpace, list[BackboneChoice], dict[str, BackboneInfo]]:
+    """Profile a data set and build the space for it.
+
+    Returns:
+        The profile, the space, why each backbone is in or out, and the backbones that are in.
+    """
+    profile = build_profile(dataset, splits, modality(dataset.modality), seed=settings.seed)
+    infos = candidates(dataset.modality, settings)
+    available = {name: availability(info, offline=settings.offline) for name, info in infos.items()}
+    space, choices = build_space(
+        profile,
+        list(infos.values()),
+        available,
+        strategies=strategies(),
+        quality=settings.quality,
+        device=device,
+        time_seconds=settings.time_seconds,
+        user_space=settings.space,
+        only_backbones=settings.backbones,
+        licence=settings.license,
+    )
+    included = {choice.name: infos[choice.name] for choice in choices if choice.included}
+    return profile, space, choices, included
+
+
+def profile_data(data: Any, **parameters: Any) -> DatasetProfile:
+    """The profile of a data set; parameters are those of `AutoTL`.
+
+    The shift is measured for the backbones whose weights are on this machine, the first few by cost.
+    """
+    from autotl.automl.settings import pick_device
+
+    settings = _settings(parameters)
+    dataset, splits = read_data(data, settings)
+    device = pick_device(settings.device, settings.threads)
+    profile, space, _, infos = plan_space(dataset, splits, settings, device=str(device))
+    with tempfile.TemporaryDirectory() as folder:
+        resources = Resources(device, settings.threads, True, settings.seed, settings.cache_dir)
+        plan = RunnerPlan(dataset, splits, infos, profile.inputs, RunFolder(folder), resources)
+        runner = TrialRunner(plan)
+        here = [name for name, info in infos.items() if availability(info, offline=True).available]
+        for name in sorted(here, key=lambda name: infos[name].macs)[:_MEASURED_BACKBONES]:
+            runner.bench(space.default(name, BASELINE_STRATEGY))
+        return replace(profile, shifts=runner.shifts())
+
+
+def space_for(data: Any, **parameters: Any) -> tuple[SearchSpace, list[BackboneChoice]]:
+    """The space that would be searched, and why each backbone is in or out."""
+    settings = _settings(parameters)
+    dataset, splits = read_data(data, settings)
+    _, space, choices, _ = plan_space(dataset, splits, settings, device=settings.device)
+    return space, choices
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that matter for repeating a run."""
+    found = {}
+    for name in _RECORDED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def data_of(data: Any) -> str | Path:
+    """A short name of what was passed to `fit`."""
+    return data if isinstance(data, str) or hasattr(data, "__fspath__") else type(data).__name__
+
+
+def _settings(parameters: Mapping[str, Any]) -> Settings:
+    from autotl.automl.estimator import AutoTL
+
+    return Settings.of(AutoTL(**parameters).get_params())
+
+
+def candidates(modality_name: str, settings: Settings) -> dict[str, BackboneInfo]:
+    """The catalogue, and what the user names beyond it (hub ids, local paths)."""
+    infos = dict(catalogue(modality_name))
+    for name in settings.backbones or ():
+        if name not in infos:
+            info = resolve(name, modality_name)
+            infos[info.name] = info
+    return infos

@@ -1,0 +1,158 @@
+"""`Settings`: what the user asked for, checked and in the types that the stages use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from autotl.backbones.cache_dir import cache_dir
+from autotl.errors import DataError, MissingExtraError, RunError
+from autotl.search.budget import parse_duration
+
+QUALITIES = ("fast", "balanced", "best")
+ENGINES = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Checked parameters of `AutoTL`; see there for their meaning."""
+
+    time_seconds: float | None
+    trials: int | None
+    metric: str | None
+    task: str
+    space: Path | None
+    backbones: tuple[str, ...] | None
+    license: str
+    target: str | None
+    group: str | None
+    text: tuple[str, ...] | None
+    image: str | None
+    engine: str
+    device: str
+    threads: int | None
+    offline: bool
+    out: Path
+    resume: bool
+    seed: int
+    quality: str
+    test_share: float
+    val_share: float
+    val: str | None
+    test: str | None
+    cache_dir: Path
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Settings:
+        """Check the parameters of an estimator.
+
+        Raises:
+            DataError: A parameter is outside its domain.
+            BudgetError: The time budget cannot be read.
+        """
+        p = dict(parameters)
+        trials = p["trials"]
+        budget = p["time_budget"]
+        _check_choice("quality", p["quality"], QUALITIES)
+        _check_choice("engine", p["engine"], ENGINES)
+        _check_choice("license", p["license"], ("permissive", "any"))
+        for share in ("test_share", "val_share"):
+            if not 0 < p[share] < 1:
+                raise DataError(f"{share} is no share", found=p[share], expected="a number between 0 and 1")
+        if trials is not None and trials < 1:
+            raise DataError("trials leaves nothing to do", found=trials, expected="1 or more")
+        name = f"{datetime.now():%Y%m%d-%H%M%S}"
+        return cls(
+            time_seconds=None if budget is None else parse_duration(budget),
+            trials=trials,
+            metric=p["metric"],
+            task=p["task"],
+            space=None if p["space"] is None else Path(p["space"]),
+            backbones=_names(p["backbones"]),
+            license=p["license"],
+            target=p["target"],
+            group=p["group"],
+            text=_names(p["text"]),
+            image=p["image"],
+            engine=p["engine"],
+            device=p["device"],
+            threads=p["threads"],
+            offline=p["offline"],
+            out=Path(p["out"]) if p["out"] is not None else Path("runs") / name,
+            resume=p["resume"],
+            seed=p["seed"],
+            quality=p["quality"],
+            test_share=p["test_share"],
+            val_share=p["val_share"],
+            val=None if p["val"] is None else str(p["val"]),
+            test=None if p["test"] is None else str(p["test"]),
+            cache_dir=Path(p["cache_dir"]) if p["cache_dir"] is not None else cache_dir(),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary, for the record; `from_json` inverts it."""
+        return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Settings:
+        """Rebuild settings that `to_json` wrote."""
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        for name in ("space", "out", "cache_dir"):
+            fields[name] = None if fields[name] is None else Path(fields[name])
+        return cls(**fields)
+
+
+def pick_device(name: str, threads: int | None) -> Any:
+    """The torch device for "auto", "cpu", "cuda", "cuda:1" or "mps"; sets the number of CPU threads.
+
+    Raises:
+        MissingExtraError: Torch is not installed.
+        RunError: There is no such device.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError(
+            "training needs torch, which is not installed", hint="Type: pip install 'autotl[train]'"
+        ) from error
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise RunError(
+            "no such device", found=name, expected="auto, cpu, cuda, cuda:N or mps that this machine has"
+        ) from error
+    return device
+
+
+def hardware(device: str) -> dict[str, Any]:
+    """What this machine is, for the record."""
+    import platform
+
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cpus": os.cpu_count() or 1,
+        "python": platform.python_version(),
+        "device": device,
+    }
+
+
+def _names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    parts = value.split(",") if isinstance(value, str) else list(value)
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _check_choice(name: str, value: Any, options: tuple[str, ...]) -> None:
+    if value not in options:
+        raise DataError(f"unknown {name}", found=repr(value), expected=" or ".join(options))

@@ -1,0 +1,328 @@
+"""The command line: one Typer app, one short function a verb.
+
+Nothing that takes long to import is imported before a verb runs. How things look is `autotl.console`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autotl.console import options
+from autotl.console.failures import Verbs
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from autotl import __version__
+
+        typer.echo(f"autotl {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Example: [bold]autotl fit photos/ --time 10m[/]")
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The best deployable model that transfer learning makes of your data, within a budget of time."""
+
+
+@app.command(
+    epilog="Examples: [bold]autotl fit photos/ --time 10m --out runs/photos[/]\n\n"
+    "[bold]autotl fit mails.csv --target topic --text subject,body --metric macro_f1[/]"
+)
+def fit(
+    data: options.Data,
+    target: options.Target = None,
+    task: options.Task = "auto",
+    metric: options.Metric = None,
+    time: options.Time = None,
+    trials: options.Trials = None,
+    space: options.Space = None,
+    backbones: options.Backbones = None,
+    license: options.License = "any",
+    group: options.Group = None,
+    text: options.Text = None,
+    image: options.Image = None,
+    test_share: options.TestShare = 0.2,
+    val_share: options.ValShare = 0.2,
+    val: options.Val = None,
+    test: options.Test = None,
+    engine: options.Engine = "local",
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    offline: options.Offline = False,
+    cache_dir: options.CacheDir = None,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    seed: options.Seed = 0,
+    quality: options.Quality = "balanced",
+    json: options.Json = False,
+) -> None:
+    """Search for the best model of DATA and export it.
+
+    Leaves a run folder with leaderboard, report.html and the deployable model in model/.
+
+    Ctrl-C ends the search early and still exports the best model so far.
+    """
+    from autotl.console.fitting import fit_and_show
+
+    fit_and_show(
+        data,
+        time_budget=options.budget(time, trials),
+        as_json=json,
+        **{**_data_parameters(locals()), **_search_parameters(locals())},
+        trials=trials,
+        engine=engine,
+        threads=threads,
+        out=out,
+        resume=resume,
+    )
+
+
+@app.command(epilog="Example: [bold]autotl profile photos/[/]")
+def profile(
+    data: options.Data,
+    target: options.Target = None,
+    task: options.Task = "auto",
+    metric: options.Metric = None,
+    group: options.Group = None,
+    text: options.Text = None,
+    image: options.Image = None,
+    test_share: options.TestShare = 0.2,
+    val_share: options.ValShare = 0.2,
+    val: options.Val = None,
+    test: options.Test = None,
+    offline: options.Offline = False,
+    cache_dir: options.CacheDir = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Describe DATA: task, sizes, balance, and how far it lies from what backbones were trained on."""
+    from autotl.automl import profile_data
+    from autotl.console import output
+
+    found = profile_data(data, **_data_parameters(locals()))
+    if json:
+        output.show_json(found.to_json())
+    else:
+        output.show(output.profile_view(found))
+
+
+@app.command(epilog="Example: [bold]autotl space photos/ --time 3m --license permissive[/]")
+def space(
+    data: options.Data,
+    target: options.Target = None,
+    task: options.Task = "auto",
+    metric: options.Metric = None,
+    time: options.Time = None,
+    space: options.Space = None,
+    backbones: options.Backbones = None,
+    license: options.License = "any",
+    group: options.Group = None,
+    text: options.Text = None,
+    image: options.Image = None,
+    test_share: options.TestShare = 0.2,
+    val_share: options.ValShare = 0.2,
+    val: options.Val = None,
+    test: options.Test = None,
+    device: options.Device = "auto",
+    offline: options.Offline = False,
+    cache_dir: options.CacheDir = None,
+    seed: options.Seed = 0,
+    quality: options.Quality = "balanced",
+    json: options.Json = False,
+) -> None:
+    """Show the search space that a fit of DATA would search, and why each backbone is in or out."""
+    from autotl.automl import space_for
+    from autotl.console import output
+
+    parameters = {**_data_parameters(locals()), **_search_parameters(locals())}
+    found, choices = space_for(data, time_budget=options.budget(time, None), **parameters)
+    if json:
+        output.show_json({"space": found.to_json(), "backbones": [c.to_json() for c in choices]})
+    else:
+        output.show(*output.space_view(found, choices))
+
+
+@app.command(epilog="Example: [bold]autotl backbones --modality text --offline[/]")
+def backbones(
+    modality: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of this modality only: image, text.")
+    ] = None,
+    offline: options.Offline = False,
+    json: options.Json = False,
+) -> None:
+    """List the pretrained networks: source, licence, size, pretraining data, available here or why not."""
+    from autotl.console import output
+    from autotl.console.catalogue import rows
+
+    found = rows(modality, offline=offline)
+    if json:
+        output.show_json([output.backbone_json(info, here) for info, here in found])
+    else:
+        output.show(output.backbones_view(found))
+
+
+@app.command(epilog="Example: [bold]autotl leaderboard runs/photos[/]")
+def leaderboard(
+    run: options.Run,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Show the first N rows.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Rank the trials of RUN; of a run that is still going on, those finished so far."""
+    from autotl.console import output
+    from autotl.console.runs import read_leaderboard
+
+    board = read_leaderboard(run)
+    if json:
+        output.show_json({"metric": board.metric, "rows": board.to_rows()[:limit]})
+    else:
+        output.show(board.render(limit=limit))
+
+
+@app.command(
+    epilog="Examples: [bold]autotl predict runs/photos/model new_photos/ --out labels.csv[/]\n\n"
+    "[bold]echo 'where is my card?' | autotl predict runs/mails/model - --json[/]"
+)
+def predict(
+    bundle: options.Bundle,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            show_default=False,
+            help="Files, folders, tables (CSV, TSV, JSONL, Parquet), or - for standard input.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write to a .csv or .jsonl file, not to standard output."),
+    ] = None,
+    threads: options.Threads = None,
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object a row, not CSV.")] = False,
+) -> None:
+    """Predict INPUTs with an exported BUNDLE; writes CSV, or JSON Lines with all probabilities."""
+    from autotl.console import predictions
+    from autotl.console.runs import bundle_folder
+    from autotl.serve.inputs import read_inputs
+    from autotl.serve.predictor import Predictor
+
+    predictor = Predictor(bundle_folder(bundle), threads=threads)
+    arguments = list(inputs or ([] if sys.stdin.isatty() else ["-"]))
+    names, items = read_inputs(predictor.bundle, arguments, sys.stdin)
+    rows = predictions.predictions(predictor, names, items)
+    count, failed = predictions.write(rows, predictor.task, out, as_json=json)
+    if out is not None:
+        typer.echo(f"{count:,} rows in {out}", err=True)
+    for row in failed:
+        typer.echo(row["error"], err=True)
+    if failed:
+        raise typer.Exit(2)
+
+
+@app.command(epilog="Example: [bold]autotl evaluate runs/photos/model held_out/ --json[/]")
+def evaluate(
+    bundle: options.Bundle,
+    data: options.Data,
+    target: options.Target = None,
+    text: options.Text = None,
+    image: options.Image = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Score train, val or test; test where DATA has one, else all."),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Score an exported BUNDLE on labelled DATA."""
+    from autotl.automl import evaluate as score
+    from autotl.console import output
+    from autotl.console.runs import bundle_folder
+
+    columns = {"text": options.names(text), "image": image}
+    given = {name: value for name, value in columns.items() if value is not None}
+    found = score(bundle_folder(bundle), data, target=target, part=part, **given)
+    if json:
+        output.show_json(found)
+    else:
+        output.show(output.facts({found["metric"]: found["score"], "rows": found["n"], **found["metrics"]}))
+
+
+@app.command(epilog="Example: [bold]autotl export runs/photos --trial 7 --out photos-small[/]")
+def export(
+    run: options.Run,
+    trial: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Number of the trial; the best where unset.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where to; in the run folder where unset.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Export a finished trial of RUN as a bundle of its own."""
+    from autotl.automl import export_trial
+    from autotl.console import output
+    from autotl.trial.run_folder import RunFolder
+
+    folder = export_trial(RunFolder(run), trial, out)
+    if json:
+        output.show_json({"bundle": str(folder), "trial": trial})
+    else:
+        typer.echo(f"The bundle is in {folder}. Use it: autotl predict {folder} INPUT...")
+
+
+@app.command(epilog="Example: [bold]autotl demo image --time 3m[/]")
+def demo(
+    kind: Annotated[
+        options.DemoName, typer.Argument(metavar="image|text", help="Which data to show it on.")
+    ] = "image",
+    time: Annotated[str, typer.Option(metavar="DURATION", help="Wall-clock budget: 90s, 10m, 1h30m.")] = "3m",
+    out: options.Out = None,
+    threads: options.Threads = None,
+    seed: options.Seed = 0,
+) -> None:
+    """Fit textile photos (or short messages) and predict some that were held out."""
+    from autotl.console.demo import run_demo
+
+    run_demo(kind, time_budget=time, out=out, threads=threads, seed=seed)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    app()
+
+
+def _data_parameters(given: dict[str, object]) -> dict[str, object]:
+    """What every verb that reads labelled data hands on to `AutoTL`, from the verb's own arguments."""
+    same = (
+        *("target", "task", "metric", "group", "image", "test_share", "val_share", "val", "test"),
+        *("offline", "cache_dir", "seed"),
+    )
+    return {"text": options.names(given["text"]), **{name: given[name] for name in same}}
+
+
+def _search_parameters(given: dict[str, object]) -> dict[str, object]:
+    """What `fit` and `space` hand on beside the data."""
+    same = ("space", "license", "device", "quality")
+    return {"backbones": options.names(given["backbones"]), **{name: given[name] for name in same}}
+
+
+if __name__ == "__main__":
+    main()

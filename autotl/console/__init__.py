@@ -1,0 +1,1 @@
+"""What the command line shows and asks: options, live display, tables, predictions, demo data."""

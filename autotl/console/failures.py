@@ -1,0 +1,84 @@
+"""How a verb ends that cannot go on: a message in red and an exit code, in place of a traceback.
+
+2 for what the user can put right (`AutotlError`), 130 for Ctrl-C. Any other exception is a defect of the
+program and is let through with its traceback.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, requires
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from autotl.errors import AutotlError, MissingExtraError
+
+_DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "Pillow", "conformal_clip_data": "conformal-clip-data"}
+
+
+class Verbs(TyperGroup):
+    """The group of all verbs; turns errors into messages and exit codes."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen verb."""
+        debug = bool(ctx.params.get("debug"))
+        try:
+            return super().invoke(ctx)
+        except AutotlError as error:
+            if debug:
+                raise
+            complain(error)
+            raise typer.Exit(2) from None
+        except ModuleNotFoundError as error:
+            extra = missing_extra(error)
+            if debug or extra is None:
+                raise
+            complain(extra)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            if debug:
+                raise
+            typer.echo("Interrupted.", err=True)
+            raise typer.Exit(130) from None
+
+
+def complain(error: AutotlError) -> None:
+    """Print an error's message to standard error, its hint on a line of its own."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    message = str(error)
+    if error.hint is not None:
+        message = message.removesuffix(error.hint).rstrip()
+    console.print(Text("Error: ", style="bold red").append(message, style="red"))
+    if error.hint is not None:
+        console.print(Text(error.hint))
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
+    """The error that names the extra which brings a missing module; None where no extra does."""
+    module = (error.name or "").partition(".")[0]
+    wanted = _normal(_DISTRIBUTIONS.get(module, module))
+    for requirement in _requirements():
+        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", requirement)
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)
+        if extra and name and _normal(name[0]) == wanted:
+            return MissingExtraError(
+                f"this needs the package {module}, which is not installed",
+                hint=f"Install it: pip install 'autotl[{extra[1]}]'",
+            )
+    return None
+
+
+def _requirements() -> list[str]:
+    try:
+        return requires("autotl") or []
+    except PackageNotFoundError:
+        return []
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

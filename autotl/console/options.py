@@ -1,0 +1,148 @@
+"""The command line's options, each declared once and used by every verb that takes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+TaskName = Literal["auto", "multiclass", "binary", "multilabel", "regression"]
+LicenseRule = Literal["any", "permissive"]
+EngineName = Literal["local", "ray"]
+QualityName = Literal["fast", "balanced", "best"]
+DemoName = Literal["image", "text"]
+
+_SEARCH = "Search"
+_MACHINE = "Machine"
+_DATA = "Data"
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        show_default=False,
+        help="A folder of class folders (with or without train/ val/ test/), a CSV, TSV, JSONL or Parquet "
+        "file, or a folder of train.csv, val.csv, test.csv.",
+    ),
+]
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", show_default=False, help="A run folder, such as runs/photos.")
+]
+Bundle = Annotated[
+    Path,
+    typer.Argument(
+        metavar="BUNDLE",
+        show_default=False,
+        help="An exported bundle, such as runs/photos/model, or the run folder that holds it.",
+    ),
+]
+
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL", help="Column to predict; found by itself where unset.", rich_help_panel=_DATA
+    ),
+]
+Task = Annotated[
+    TaskName, typer.Option(help="Kind of task; auto reads it off the labels.", rich_help_panel=_DATA)
+]
+Group = Annotated[
+    str | None,
+    typer.Option(metavar="COL", help="Rows of equal value stay in one part.", rich_help_panel=_DATA),
+]
+Text = Annotated[
+    str | None,
+    typer.Option(metavar="COL,...", help="Text column, or several for one input.", rich_help_panel=_DATA),
+]
+Image = Annotated[
+    str | None, typer.Option(metavar="COL", help="Column of image paths.", rich_help_panel=_DATA)
+]
+TestShare = Annotated[
+    float,
+    typer.Option(min=0.01, max=0.9, help="Share held out for the final test.", rich_help_panel=_DATA),
+]
+ValShare = Annotated[
+    float,
+    typer.Option(min=0.01, max=0.9, help="Share of the rest that selects models.", rich_help_panel=_DATA),
+]
+Val = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="Validation data of their own.", rich_help_panel=_DATA)
+]
+Test = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="Test data of their own.", rich_help_panel=_DATA)
+]
+
+Metric = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Metric that selects models; the task's usual one where unset."),
+]
+Time = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION",
+        help="Wall-clock budget: 90s, 10m, 1h30m; 10m where neither it nor --trials is set.",
+        rich_help_panel=_SEARCH,
+    ),
+]
+Trials = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Number of trials; makes a run repeatable.", rich_help_panel=_SEARCH
+    ),
+]
+Space = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="TOML that overrides or extends the search space.", rich_help_panel=_SEARCH
+    ),
+]
+Backbones = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Consider these backbones only.", rich_help_panel=_SEARCH)
+]
+License = Annotated[
+    LicenseRule, typer.Option(help="Which licences of weights to admit.", rich_help_panel=_SEARCH)
+]
+Quality = Annotated[
+    QualityName, typer.Option(help="How thoroughly to use the budget.", rich_help_panel=_SEARCH)
+]
+Seed = Annotated[int, typer.Option(help="Seed of splits, search and training.", rich_help_panel=_SEARCH)]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run in --out.", rich_help_panel=_SEARCH)
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Run folder; runs/NAME where unset.", rich_help_panel=_SEARCH),
+]
+
+Engine = Annotated[
+    EngineName,
+    typer.Option(help="Run trials in this process or under Ray Tune.", rich_help_panel=_MACHINE),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.", rich_help_panel=_MACHINE)]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="CPU threads; all cores where unset.", rich_help_panel=_MACHINE),
+]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Never touch the network.", rich_help_panel=_MACHINE)
+]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where cached features lie.", rich_help_panel=_MACHINE),
+]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")]
+
+
+_DEFAULT_TIME = "10m"
+
+
+def names(value: object) -> list[str] | None:
+    """A comma-separated option as a list without blanks; None where it is unset or empty."""
+    parts = [part.strip() for part in str(value or "").split(",")]
+    return [part for part in parts if part] or None
+
+
+def budget(time: str | None, trials: int | None) -> str | None:
+    """The time budget that is meant: a number of trials alone sets no limit of time."""
+    return _DEFAULT_TIME if time is None and trials is None else time

@@ -1,0 +1,187 @@
+"""What verbs print on standard output: tables for people, one JSON value for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from autotl.backbones.backbone import Availability, BackboneInfo
+    from autotl.profile.profile import DatasetProfile
+    from autotl.space.admission import BackboneChoice
+    from autotl.space.space import SearchSpace
+
+
+def show(*values: RenderableType) -> None:
+    """Print for a person."""
+    console = Console(highlight=False)
+    for value in values:
+        console.print(value)
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON value, and nothing that is not JSON: NaN and infinities become null."""
+    json.dump(_finite(value), sys.stdout, indent=1, default=str, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def facts(rows: Mapping[str, Any]) -> Table:
+    """A table of names and values; what is unset or empty is left out."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, value in rows.items():
+        if value not in (None, "", (), [], {}):
+            grid.add_row(Text(name.replace("_", " ")), Text(words(value)))
+    return grid
+
+
+def profile_view(profile: DatasetProfile) -> Table:
+    """A profile for a person."""
+    task = profile.task
+    classes = list(profile.class_counts.items())
+    shown = dict(classes[:20])
+    if len(classes) > 20:
+        shown[f"and {len(classes) - 20} more"] = sum(count for _, count in classes[20:])
+    return facts(
+        {
+            "source": profile.source,
+            "modality": profile.modality,
+            "task": f"{task['kind']}, target {task['target']!r}, metric {task['metric']}",
+            "rows": dict(profile.rows),
+            "training rows by class": shown,
+            "imbalance": round(profile.imbalance, 2) if shown else None,
+            "target": dict(profile.target_statistics),
+            **profile.inputs,
+            "shift": [f"{shift.backbone}: {shift.words}" for shift in profile.shifts],
+        }
+    )
+
+
+def space_view(space: SearchSpace, choices: list[BackboneChoice]) -> list[RenderableType]:
+    """A search space for a person: backbones and why, strategies and parameters, the portfolio."""
+    described = space.describe()
+    backbones = _table("backbone", "in", "why")
+    for choice in choices:
+        name = f"{choice.name} (default)" if choice.is_default else choice.name
+        backbones.add_row(
+            escape(name),
+            "yes" if choice.included else "no",
+            escape(choice.reason),
+            style=_dim(choice.included),
+        )
+    parameters = _table("strategy", "parameter", "values", "default")
+    for strategy in described["strategies"]:
+        name = strategy["strategy"] if strategy["searched"] else f"{strategy['strategy']} (portfolio only)"
+        for row in strategy["parameters"] or [{"name": "", "values": "", "default": ""}]:
+            condition = f" when {words(row['when'])}" if row.get("when") else ""
+            parameters.add_row(
+                escape(name),
+                escape(row["name"] + condition),
+                escape(str(row["values"])),
+                words(row["default"]),
+            )
+            name = ""
+    portfolio = _table("tried first", "strategy", "parameters")
+    for entry in described["portfolio"]:
+        portfolio.add_row(
+            escape(entry["backbone"]), escape(entry["strategy"]), escape(words(entry["params"]))
+        )
+    return [backbones, "", parameters, "", portfolio]
+
+
+def backbones_view(rows: list[tuple[BackboneInfo, Availability]]) -> Table:
+    """The catalogue for a person, a section a modality."""
+    table = _table(
+        "backbone", "source", "licence", "weights", "input", "here", "pretraining; where, or why not"
+    )
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    modality = None
+    for info, found in rows:
+        if info.modality != modality:
+            modality = info.modality
+            table.add_section()
+            table.add_row(Text(modality, style="bold cyan"))
+        table.add_row(
+            escape(info.name),
+            info.source,
+            escape(info.licence),
+            f"{info.parameters / 1e6:.1f} M",
+            input_words(info.input),
+            "yes" if found.available else "no",
+            escape(f"{info.pretraining}; {found.reason}"),
+            style=_dim(found.available),
+        )
+    return table
+
+
+def backbone_json(info: BackboneInfo, found: Availability) -> dict[str, Any]:
+    """A row of the catalogue for a machine."""
+    return {
+        "name": info.name,
+        "modality": info.modality,
+        "source": info.source,
+        "reference": info.reference,
+        "licence": info.licence,
+        "commercial": info.commercial,
+        "parameters": info.parameters,
+        "macs": info.macs,
+        "input": dict(info.input),
+        "pretraining": info.pretraining,
+        "prior": info.prior,
+        "languages": list(info.languages),
+        "available": found.available,
+        "reason": found.reason,
+    }
+
+
+def input_words(requirements: Mapping[str, Any]) -> str:
+    """The size that a backbone was trained at: "224 px" or "256 tokens"."""
+    if "size" in requirements:
+        return f"{requirements['size']} px"
+    if "max_length" in requirements:
+        return f"{requirements['max_length']} tokens"
+    return ""
+
+
+def words(value: Any) -> str:
+    """Any JSON-ready value on a line or a few: no braces, no quotes."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {words(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        separator = "\n" if value and all(isinstance(item, str) for item in value) else ", "
+        return separator.join(words(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
+    return table
+
+
+def _dim(bright: bool) -> str:
+    return "" if bright else "dim"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not (abs(value) < float("inf")):
+        return None
+    return value

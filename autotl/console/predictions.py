@@ -1,0 +1,123 @@
+"""Writes predictions, one row an input, as CSV or JSON Lines.
+
+An input that cannot be decoded gets a row that says so; the others are predicted all the same.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from autotl.atomic import replacing
+from autotl.errors import DecodeError
+from autotl.task import Task, TaskKind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from autotl.modalities.modality import Item
+    from autotl.serve.predictor import Predictor
+
+Row = dict[str, Any]
+#: Inputs predicted before their rows are written.
+_CHUNK = 256
+
+
+def predictions(predictor: Predictor, names: Sequence[str], items: Sequence[Item]) -> Iterator[Row]:
+    """One row an input, in order.
+
+    Yields:
+        {"name", "label", "confidence", "probabilities"} for classes, {"name", "labels", "probabilities"} for
+        labels, {"name", "value"} for values, {"name", "error"} for what cannot be decoded.
+    """
+    for start in range(0, len(items), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        yield from _chunk(predictor, names[chunk], items[chunk])
+
+
+def _chunk(predictor: Predictor, names: Sequence[str], items: Sequence[Item]) -> Iterator[Row]:
+    try:
+        outputs = predictor.predict_proba(list(items))
+    except DecodeError as error:
+        if len(items) == 1:
+            yield {"name": names[0], "error": str(error)}
+            return
+        for name, item in zip(names, items, strict=True):
+            yield from _chunk(predictor, [name], [item])
+        return
+    for name, output in zip(names, outputs, strict=True):
+        yield {"name": name, **describe(predictor.task, output)}
+
+
+def describe(task: Task, output: NDArray[Any]) -> Row:
+    """One prediction in words.
+
+    Args:
+        task: What is predicted.
+        output: Probabilities (K,), or a value ().
+    """
+    if task.kind is TaskKind.REGRESSION:
+        return {"value": float(output)}
+    probabilities = {name: round(float(p), 6) for name, p in zip(task.classes, output, strict=True)}
+    if task.kind is TaskKind.MULTILABEL:
+        labels = [name for name, p in zip(task.classes, output, strict=True) if p >= 0.5]
+        return {"labels": labels, "probabilities": probabilities}
+    best = int(output.argmax())
+    label = task.classes[best]
+    return {"label": label, "confidence": probabilities[label], "probabilities": probabilities}
+
+
+def write(rows: Iterator[Row], task: Task, out: Path | None, *, as_json: bool) -> tuple[int, list[Row]]:
+    """Write rows to a file (whole or not at all) or to standard output.
+
+    Args:
+        rows: What `predictions` yields.
+        task: Decides the columns of a CSV file.
+        out: The file; None for standard output. An ending .json, .jsonl or .ndjson means JSON Lines.
+        as_json: Write JSON Lines whatever the file is called.
+
+    Returns:
+        The number of rows, and those that are errors.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    as_json = as_json or (out is not None and out.suffix.lower() in (".json", ".jsonl", ".ndjson"))
+    if out is None:
+        return _write(rows, task, sys.stdout, as_json)
+    with replacing(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        return _write(rows, task, file, as_json)
+
+
+def _write(rows: Iterator[Row], task: Task, file: TextIO, as_json: bool) -> tuple[int, list[Row]]:
+    put = _json_rows(file) if as_json else _csv_rows(file, task)
+    count, failed = 0, []
+    for row in rows:
+        put(row)
+        count += 1
+        if "error" in row:
+            failed.append(row)
+    return count, failed
+
+
+def _json_rows(file: TextIO) -> Callable[[Row], None]:
+    def put(row: Row) -> None:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    return put
+
+
+def _csv_rows(file: TextIO, task: Task) -> Callable[[Row], None]:
+    columns = {TaskKind.REGRESSION: ["name", "value"], TaskKind.MULTILABEL: ["name", "labels"]}
+    fields = columns.get(task.kind, ["name", "label", "confidence"])
+    writer = csv.DictWriter(file, fields, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+
+    def put(row: Row) -> None:
+        writer.writerow({**row, "labels": ";".join(row["labels"])} if "labels" in row else row)
+
+    return put

@@ -1,0 +1,38 @@
+"""Reads what a run left, for the verbs that look at one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autotl.errors import RunError
+
+if TYPE_CHECKING:
+    from autotl.leaderboard.leaderboard import Leaderboard
+
+
+def bundle_folder(path: Path) -> Path:
+    """The bundle meant by a path: of a run folder, its winner."""
+    return path / "model" if (path / "run.json").is_file() and (path / "model").is_dir() else path
+
+
+def read_leaderboard(path: Path) -> Leaderboard:
+    """The leaderboard of a run, made from its finished trials where the run is not over.
+
+    Raises:
+        RunError: The folder holds no run, or no trial was finished.
+    """
+    from autotl.leaderboard.leaderboard import Leaderboard
+    from autotl.task import Task, metric
+    from autotl.trial.run_folder import RunFolder
+
+    run = RunFolder(path)
+    record = run.read_json("run.json")
+    if (path / "leaderboard.json").is_file():
+        return Leaderboard.read(path / "leaderboard.json")
+    results = run.results()
+    if not results:
+        raise RunError("no trial of this run is finished yet", found=str(path))
+    task = Task.from_json(record["task"])
+    greater = metric(task.metric, task.kind).greater_is_better
+    return Leaderboard.from_results(results, metric=task.metric, greater_is_better=greater)

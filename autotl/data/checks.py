@@ -1,0 +1,234 @@
+"""What an audit checks: each function looks at one thing and gives findings, or refuses the data.
+
+None of them changes the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotl.data.dataset import Dataset, Finding
+from autotl.data.rows import plural, some
+from autotl.errors import DataError, TargetError
+from autotl.task import TaskKind
+
+Array = NDArray[Any]
+MIN_ROWS = 10
+MIN_ROWS_A_CLASS = 2
+#: From this ratio of the largest to the smallest class on, imbalance is reported.
+IMBALANCE = 10
+_ROWS = 1000
+
+
+def training_rows(dataset: Dataset) -> Array:
+    """Rows that are neither in an official validation nor an official test part."""
+    if dataset.parts is None:
+        return np.arange(len(dataset))
+    return np.flatnonzero(~np.isin(dataset.parts, ("val", "test")))
+
+
+def check_usable(dataset: Dataset) -> None:
+    """Refuse data that nothing can be learnt from.
+
+    Raises:
+        DataError: Fewer than 10 training rows, or fewer than 2 a class.
+        TargetError: All training rows have the same target, or a class is missing among them.
+    """
+    rows = training_rows(dataset)
+    task, targets = dataset.task, dataset.targets[rows]
+    if len(rows) < MIN_ROWS:
+        raise DataError(
+            "too few rows to train on", found=plural(len(rows), "row"), expected=f"at least {MIN_ROWS}"
+        )
+    if len(targets) and np.all(targets == targets[0]):
+        raise TargetError(
+            f"the target '{task.target}' has one value only, so there is nothing to learn",
+            found=_describe(dataset, int(rows[0])),
+            expected="two or more classes" if task.kind is not TaskKind.REGRESSION else "different numbers",
+        )
+    if not task.is_classification:
+        return
+    _refuse_absent(dataset, rows)
+    if len(rows) < MIN_ROWS_A_CLASS * len(task.classes):
+        raise DataError(
+            f"too few rows for {len(task.classes)} classes",
+            found=plural(len(rows), "row"),
+            expected=f"at least {MIN_ROWS_A_CLASS * len(task.classes)}, two a class",
+            hint="Is the target right? Choose another column with --target COL, or --task regression.",
+        )
+
+
+def _describe(dataset: Dataset, row: int) -> str:
+    target = dataset.targets[row]
+    if dataset.task.is_classification:
+        return repr(dataset.task.classes[int(target)])
+    if dataset.task.kind is TaskKind.MULTILABEL:
+        return repr([dataset.task.classes[k] for k in np.flatnonzero(target)])
+    return str(target)
+
+
+def _refuse_absent(dataset: Dataset, rows: Array) -> None:
+    """Classes that official parts ask for must stand in train."""
+    if dataset.parts is None:
+        return
+    known = np.bincount(dataset.targets[rows], minlength=len(dataset.task.classes)) > 0
+    for part in ("val", "test"):
+        counts = np.bincount(dataset.targets[dataset.parts == part], minlength=len(known))
+        absent = [f"{dataset.task.classes[k]!r} ({plural(int(counts[k]), 'row')})"
+                  for k in np.flatnonzero((counts > 0) & ~known)]  # fmt: skip
+        if absent:
+            raise TargetError(
+                f"the {part} part has classes that the train part lacks",
+                found=some(absent),
+                expected="every class among the training rows",
+                hint=f"Add training rows of them, or take them out of {part}.",
+            )
+
+
+def conflicting_labels(dataset: Dataset) -> Iterator[Finding]:
+    """Equal inputs with different targets."""
+    prints = np.unique(np.asarray(dataset.fingerprints), return_inverse=True)[1]
+    first = np.unique(prints, return_index=True)[1]
+    differs = dataset.targets != dataset.targets[first[prints]]
+    if differs.ndim == 2:
+        differs = differs.any(axis=1)
+    codes = np.unique(prints[differs])
+    if len(codes):
+        rows = np.flatnonzero(np.isin(prints, codes))
+        severity = "info" if dataset.task.kind is TaskKind.REGRESSION else "warning"
+        message = (
+            f"{plural(len(codes), 'input')} {'has' if len(codes) == 1 else 'have'} "
+            f"different targets in different rows ({plural(len(rows), 'row')} in all)."
+        )
+        yield Finding("conflicting_labels", severity, message, _names(dataset, rows))
+
+
+def exact_duplicates(dataset: Dataset) -> Iterator[Finding]:
+    """Inputs that stand in several rows."""
+    prints, counts = np.unique(np.asarray(dataset.fingerprints), return_inverse=True, return_counts=True)[1:]
+    rows = np.flatnonzero(counts[prints] > 1)
+    if len(rows):
+        copies = len(rows) - int((counts > 1).sum())
+        message = (
+            f"{plural(copies, 'row')} {'repeats' if copies == 1 else 'repeat'} the input of another row."
+        )
+        yield Finding("duplicate", "info", message, _names(dataset, rows), _together(dataset))
+
+
+def near_duplicates(dataset: Dataset) -> Iterator[Finding]:
+    """Inputs that are nearly equal, across official parts and elsewhere."""
+    if dataset.clusters is None:
+        return
+    prints = np.unique(np.asarray(dataset.fingerprints), return_inverse=True)[1]
+    several = _codes_of_several(dataset.clusters, prints)
+    rows = np.flatnonzero(np.isin(dataset.clusters, several))
+    if not len(rows):
+        return
+    message = f"{plural(len(several), 'set')} of near duplicates ({plural(len(rows), 'row')} in all)."
+    yield Finding("near_duplicate", "info", message, _names(dataset, rows), _together(dataset))
+    if dataset.parts is None:
+        return
+    held = np.isin(dataset.parts, ("val", "test"))
+    judged = several[np.isin(several, dataset.clusters[held])]
+    leaking = rows[~held[rows] & np.isin(dataset.clusters[rows], judged)]
+    if len(leaking):
+        nearly = "row nearly repeats" if len(leaking) == 1 else "rows nearly repeat"
+        yield Finding(
+            "near_duplicate_across_parts",
+            "warning",
+            f"{len(leaking):,} training {nearly} an input of the validation or test part; "
+            "scores on these parts may be too good.",
+            _names(dataset, leaking),
+        )
+
+
+def _codes_of_several(codes: Array, values: Array) -> Array:
+    """Codes that go with more than one distinct value."""
+    pairs = np.unique(np.stack([codes, values]), axis=1)
+    found, counts = np.unique(pairs[0], return_counts=True)
+    return np.asarray(found[counts > 1])
+
+
+def groups_across_parts(dataset: Dataset) -> Iterator[Finding]:
+    """Groups that official parts divide."""
+    if dataset.groups is None or dataset.parts is None:
+        return
+    parts = np.unique(dataset.parts, return_inverse=True)[1]
+    divided = _codes_of_several(dataset.groups, parts)
+    if len(divided):
+        rows = np.flatnonzero(np.isin(dataset.groups, divided))
+        message = f"{plural(len(divided), 'group')} {'is' if len(divided) == 1 else 'are'} in several official parts."
+        yield Finding("group_across_parts", "warning", message, _names(dataset, rows))
+
+
+def empty_inputs(dataset: Dataset, empty: Array) -> Iterator[Finding]:
+    """Inputs that carry no information."""
+    rows = np.flatnonzero(empty)
+    if len(rows):
+        are = "input is" if len(rows) == 1 else "inputs are"
+        message = f"{len(rows):,} {are} empty or constant; kept, since such inputs may come again."
+        yield Finding("empty_input", "warning", message, _names(dataset, rows))
+
+
+def rare_classes(dataset: Dataset) -> Iterator[Finding]:
+    """Classes with so few training rows that no part can judge them."""
+    counts = _label_counts(dataset)
+    rare = np.flatnonzero(counts == 1) if counts is not None else np.zeros(0, int)
+    if len(rare):
+        names = [dataset.task.classes[k] for k in rare]
+        have = "class has" if len(rare) == 1 else "classes have"
+        message = f"{len(rare)} {have} a single training row: {some(names)}; it stays in train."
+        yield Finding("rare_class", "warning", message)
+
+
+def absent_labels(dataset: Dataset) -> Iterator[Finding]:
+    """Labels of a multi-label task, seen in official parts only."""
+    counts = _label_counts(dataset)
+    absent = np.flatnonzero(counts == 0) if counts is not None else np.zeros(0, int)
+    if len(absent):
+        names = [dataset.task.classes[k] for k in absent]
+        have = "label has" if len(absent) == 1 else "labels have"
+        message = f"{len(absent)} {have} no training row: {some(names)}; it cannot be learnt."
+        yield Finding("absent_class", "warning", message)
+
+
+def imbalance(dataset: Dataset) -> Iterator[Finding]:
+    """Classes of very different size."""
+    counts = _label_counts(dataset)
+    if counts is None or not (counts > 0).any():
+        return
+    present = np.flatnonzero(counts > 0)
+    most, least = present[counts[present].argmax()], present[counts[present].argmin()]
+    ratio = counts[most] / counts[least]
+    if ratio >= IMBALANCE:
+        classes = dataset.task.classes
+        option = "balanced_accuracy" if dataset.task.is_classification else "macro_f1"
+        message = (
+            f"Classes are unbalanced, {ratio:.0f} to 1: {classes[most]} has {plural(int(counts[most]), 'row')}, "
+            f"{classes[least]} {int(counts[least]):,}; consider --metric {option}."
+        )
+        yield Finding("imbalance", "warning" if dataset.task.is_classification else "info", message)
+
+
+def _label_counts(dataset: Dataset) -> Array | None:
+    """Training rows of each class or label, (K,); None for regression."""
+    targets = dataset.targets[training_rows(dataset)]
+    if dataset.task.kind is TaskKind.REGRESSION:
+        return None
+    if dataset.task.kind is TaskKind.MULTILABEL:
+        return np.asarray((targets > 0).sum(axis=0))
+    return np.bincount(targets, minlength=len(dataset.task.classes))
+
+
+def _names(dataset: Dataset, rows: Array) -> tuple[str, ...]:
+    return tuple(dataset.names[i] for i in rows[:_ROWS])
+
+
+def _together(dataset: Dataset) -> str | None:
+    """What is done about duplicates: splits that are drawn keep them together."""
+    drawn = dataset.parts is None or not {"val", "test"} <= set(dataset.parts)
+    return "kept together when parts are drawn" if drawn else None

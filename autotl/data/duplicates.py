@@ -1,0 +1,148 @@
+"""Near duplicates among packed signatures: pairs within a Hamming distance, joined into clusters.
+
+All pairs are found, none is sampled. Keys are `(N, W)` uint64; what they mean is the modality's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+_BLOCK = 512
+_MAX_PAIRS = 1_000_000
+#: Comparing only keys that meet pays while these are fewer than this share of all.
+_WORTHWHILE = 0.1
+_MAX_EDGES = 2_000_000
+#: A cluster of more rows than both of these is no set of copies but a data set that looks alike.
+_MAX_CLUSTER = 50
+_MAX_CLUSTER_SHARE = 0.05
+
+
+def near_clusters(keys: Array, bits: int) -> Array:
+    """Cluster rows whose signatures are near.
+
+    Clusters are connected components of the pairs within `bits`. Where a component grows past 50 rows and
+    5 % of all (chains through a uniform data set, not copies), its rows are joined again at half the
+    distance, until it is small enough or only equal signatures are left.
+
+    Args:
+        keys: (N, W) uint64 signatures.
+        bits: Largest Hamming distance of a pair.
+
+    Returns:
+        (N,) int64 cluster codes from 0; rows without a near duplicate have a code of their own.
+    """
+    if not len(keys):
+        return np.zeros(0, dtype=np.int64)
+    distinct, inverse = np.unique(keys, axis=0, return_inverse=True)
+    inverse = inverse.ravel()
+    weights = np.bincount(inverse)
+    limit = max(_MAX_CLUSTER, int(_MAX_CLUSTER_SHARE * len(keys)))
+    codes = np.zeros(len(distinct), dtype=np.int64)
+    pending, offset = [(np.arange(len(distinct)), bits)], 0
+    while pending:
+        rows, distance = pending.pop()
+        labels = _components(distinct[rows], distance)
+        sizes = np.bincount(labels, weights=weights[rows])
+        for label in np.flatnonzero(sizes > limit) if distance > 0 else ():
+            pending.append((rows[labels == label], distance // 2))
+        codes[rows] = offset + labels
+        offset += int(labels.max()) + 1
+    return np.unique(codes[inverse], return_inverse=True)[1].astype(np.int64)
+
+
+def _components(keys: Array, bits: int) -> Array:
+    """Component of each of N distinct keys under the pairs within `bits`."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    count = len(keys)
+    if bits == 0 or count < 2:
+        return np.arange(count)
+
+    def join(edges: list[Array]) -> Array:
+        left, right = np.concatenate(edges, axis=1)
+        graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
+        return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+    edges, held = [np.zeros((2, 0), dtype=np.int64)], 0
+    for pairs in _near_pairs(keys, bits):
+        edges.append(pairs)
+        held += pairs.shape[1]
+        if held > _MAX_EDGES:  # keep a spanning star of each component instead of all its pairs
+            labels = join(edges)
+            first = np.unique(labels, return_index=True)[1]
+            edges, held = [np.stack([np.arange(count), first[labels]])], 0
+    return join(edges)
+
+
+def _near_pairs(keys: Array, bits: int) -> Iterator[Array]:
+    """All pairs (2, P) within `bits`, some of them more than once.
+
+    Where two keys differ in at most `bits`, one of their C pieces of 16 bits differs in at most `bits // C`
+    (multi-index hashing; Norouzi et al. 2012). So only keys that meet in a piece are compared; where pieces
+    are so unevenly used that this spares little, all keys are.
+    """
+    pieces = keys.view(np.uint16)
+    masks = _masks(bits // pieces.shape[1])
+    meetings = sum(_meetings(column, masks) for column in pieces.T) if masks else np.inf
+    if meetings > _WORTHWHILE * len(keys) ** 2:
+        yield from _dense_pairs(keys, bits)
+        return
+    for column in pieces.T:
+        for left, right in _meeting_pairs(column, masks):
+            near = np.bitwise_count(keys[left] ^ keys[right]).sum(axis=1, dtype=np.int64) <= bits
+            yield np.stack([left[near], right[near]])
+
+
+def _masks(radius: int) -> list[int]:
+    """All 16-bit masks of at most `radius` bits; empty where these are too many to be of use."""
+    if radius > 2:
+        return []
+    ones = [1 << bit for bit in range(16)]
+    masks = [0] + (ones if radius >= 1 else [])
+    return masks + ([a | b for a, b in combinations(ones, 2)] if radius == 2 else [])
+
+
+def _meetings(column: Array, masks: list[int]) -> int:
+    """How many pairs of N 16-bit values differ by one of the masks."""
+    count = np.bincount(column, minlength=1 << 16).astype(np.int64)
+    values = np.flatnonzero(count)
+    met = sum(int((count[values] * count[values ^ mask]).sum()) for mask in masks)
+    return (met - len(column)) // 2
+
+
+def _meeting_pairs(column: Array, masks: list[int]) -> Iterator[tuple[Array, Array]]:
+    """Pairs of rows whose 16-bit values differ by one of the masks, each once, at most about 1 M at a time."""
+    order = np.argsort(column, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(column, minlength=1 << 16))])
+    rank = np.empty(len(column), dtype=np.int64)
+    rank[order] = np.arange(len(column))
+    for mask in masks:
+        partner = column ^ np.uint16(mask)
+        first = starts[partner] if mask else rank + 1
+        count = np.maximum(starts[partner.astype(np.int64) + 1] - first, 0)
+        count[partner < column] = 0
+        rows = np.flatnonzero(count)
+        for some_rows in np.split(rows, np.flatnonzero(np.diff(np.cumsum(count[rows]) // _MAX_PAIRS)) + 1):
+            sizes = count[some_rows]
+            within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+            yield np.repeat(some_rows, sizes), order[np.repeat(first[some_rows], sizes) + within]
+
+
+def _dense_pairs(keys: Array, bits: int) -> Iterator[Array]:
+    """All pairs by comparing all keys: one of their W words differs in at most `bits // W`."""
+    columns = [np.ascontiguousarray(keys[:, word]) for word in range(keys.shape[1])]
+    for start in range(0, len(keys), _BLOCK):
+        for column in columns:
+            distance = np.bitwise_count(column[start : start + _BLOCK, None] ^ column[None, start:])
+            left, right = np.nonzero(distance <= bits // len(columns))
+            keep = right > left
+            left, right = left[keep] + start, right[keep] + start
+            near = np.bitwise_count(keys[left] ^ keys[right]).sum(axis=1, dtype=np.int64) <= bits
+            yield np.stack([left[near], right[near]])

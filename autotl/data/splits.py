@@ -1,0 +1,110 @@
+"""`split`: rows into train, validation and test.
+
+Rows that must not be parted (a user's groups, exact and near duplicates) form units, and units are what is
+dealt out. Official parts stay as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotl.data.dataset import Dataset, Splits
+from autotl.data.stratify import hold_out
+from autotl.errors import DataError
+from autotl.task import TaskKind
+
+Array = NDArray[Any]
+_QUANTILES = 10
+_ROWS_A_QUANTILE = 10
+
+
+def split(dataset: Dataset, *, seed: int = 0, test_share: float = 0.2, val_share: float = 0.2) -> Splits:
+    """Divide rows, stratified by target; the same data and seed give the same rows.
+
+    Official parts are kept. Without an official test part, `test_share` of the other rows become it; without
+    an official validation part, `val_share` of what is then left for training. Every class that training
+    rows can cover stays in train.
+
+    Args:
+        dataset: The data set, audited where duplicates are to be respected.
+        seed: Seed of the draw.
+        test_share: Share of rows for the test part, in (0, 1).
+        val_share: Share of the rest for the validation part, in (0, 1).
+
+    Raises:
+        DataError: A share is out of range, or a part would be empty.
+    """
+    for name, share in (("test", test_share), ("val", val_share)):
+        if not 0 < share < 1:
+            raise DataError(
+                f"impossible share of rows for the {name} part", found=share, expected="0 < share < 1"
+            )
+    parts = dataset.parts if dataset.parts is not None else np.full(len(dataset), "")
+    units = units_of(dataset)
+    strata, present = strata_of(dataset)
+    rng = np.random.default_rng(seed)
+    rows = {part: np.flatnonzero(parts == part) for part in ("val", "test")}
+    fixed = np.unique(units[np.concatenate([rows["val"], rows["test"]])])
+    train = np.flatnonzero(~np.isin(parts, ("val", "test")))
+    for part, share in (("test", test_share), ("val", val_share)):
+        if len(rows[part]):
+            continue
+        held = hold_out(
+            strata[train], present[train], units[train], share, rng, fixed=np.isin(units[train], fixed)
+        )
+        rows[part], train = train[held], train[~held]
+    for part, chosen in (("train", train), *rows.items()):
+        if not len(chosen):
+            raise DataError(
+                f"no row can go to the {part} part",
+                found=f"{len(dataset)} rows in {len(np.unique(units))} groups that must stay together",
+                expected="at least 3 groups",
+                hint="Give an official part with --val PATH or --test PATH.",
+            )
+    return Splits(train=train, val=rows["val"], test=rows["test"])
+
+
+def units_of(dataset: Dataset) -> Array:
+    """(N,) int64 codes: rows of one code share a group, a fingerprint or a near-duplicate cluster."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    count = len(dataset)
+    links = [codes for codes in (dataset.groups, dataset.clusters) if codes is not None]
+    if len(dataset.fingerprints):
+        links.append(np.unique(np.asarray(dataset.fingerprints), return_inverse=True)[1])
+    edges = [np.stack([np.arange(count), _first_of_code(codes)]) for codes in links]
+    if not edges:
+        return np.arange(count)
+    rows, columns = np.concatenate(edges, axis=1)
+    graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def _first_of_code(codes: Array) -> Array:
+    """For each row, the first row that has the same code."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    return first[inverse]
+
+
+def strata_of(dataset: Dataset) -> tuple[Array, Array]:
+    """What a draw balances and what it must leave in train.
+
+    Returns:
+        Strata (N,) int64: the class, the rarest label of a row (rows without labels share one), or the
+        quantile of the value. And (N, K) bool, which classes or labels each row shows; K is 0 for regression.
+    """
+    kind, targets = dataset.task.kind, dataset.targets
+    if kind is TaskKind.REGRESSION:
+        bins = max(1, min(_QUANTILES, len(targets) // _ROWS_A_QUANTILE))
+        edges = np.unique(np.quantile(targets, np.linspace(0, 1, bins + 1)[1:-1]))
+        return np.searchsorted(edges, targets, side="right"), np.zeros((len(targets), 0), dtype=bool)
+    if kind is TaskKind.MULTILABEL:
+        shown = targets > 0
+        frequency = shown.sum(axis=0)
+        rarest = np.where(shown, frequency, len(targets) + 1).argmin(axis=1)
+        return np.where(shown.any(axis=1), rarest, shown.shape[1]), shown
+    return targets, targets[:, None] == np.arange(len(dataset.task.classes))

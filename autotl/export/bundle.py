@@ -1,0 +1,227 @@
+"""Writes the bundle: a folder that any process with ONNX Runtime can serve; read by `autotl.serve.bundle`.
+
+It is made beside its place, verified there, and only then swapped in, so that a reader always finds a whole
+bundle: the former one or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotl.data.dataset import Dataset
+from autotl.errors import ExportError, StorageError
+from autotl.export.card import model_card
+from autotl.export.onnx import output_names, to_graph
+from autotl.export.swap import swap_in
+from autotl.export.verify import verify
+from autotl.modalities.modality import Example
+from autotl.modalities.registry import modality
+from autotl.profile.build import dataset_fingerprint
+from autotl.serve.bundle import FORMAT, FORMAT_VERSION, MANIFEST, MODEL, sha256_of
+from autotl.training.model import TransferModel
+
+Array = NDArray[Any]
+
+CARD, REQUIREMENTS = "README.md", "requirements.txt"
+_RECORDED = (
+    "autotl",
+    "numpy",
+    "onnxruntime",
+    "Pillow",
+    "tokenizers",
+    "onnx",
+    "torch",
+    "timm",
+    "transformers",
+)
+#: What a serving process runs the bundle with, pinned to what it was verified with.
+_PINNED = ("autotl", "numpy", "onnxruntime", "Pillow", "tokenizers")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An exported model.
+
+    Attributes:
+        folder: Where it lies.
+        manifest: The content of its `bundle.json`.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the model file."""
+        return int(self.manifest["files"][MODEL]["bytes"])
+
+
+def export_bundle(
+    model: TransferModel,
+    dataset: Dataset,
+    rows: Array,
+    folder: str | Path,
+    *,
+    record: Mapping[str, Any] | None = None,
+    verify_rows: int = 256,
+) -> Bundle:
+    """Export a model and prove that the export is faithful.
+
+    Args:
+        model: The trained model, on the CPU.
+        dataset: The data that it was trained on.
+        rows: Rows to verify on, the first ones first; the first also serves as an example for tracing.
+        folder: Where to; a bundle that lies there is replaced.
+        record: JSON-ready facts for the manifest and the card. Known keys: `metrics` (by part and name),
+            `data` (merged into source, rows and fingerprint), `licence`; all others are kept as they are.
+        verify_rows: Most rows to verify on; all of `rows` if fewer.
+
+    Returns:
+        The bundle, in its place.
+
+    Raises:
+        ExportError: The network cannot be exported, or something else lies at `folder`.
+        ParityError: The export does not give the model's answers; what lay at `folder` is untouched.
+        StorageError: The disk is full or not writable; what lay at `folder` is untouched.
+    """
+    target = Path(folder).resolve()
+    _refuse_foreign(target)
+    chosen = np.asarray(rows)[: max(1, verify_rows)]
+    if len(chosen) == 0:
+        raise ExportError("cannot export without an example", found="no rows", expected="at least one")
+    new = target.with_name(f".{target.name}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        manifest = _write(new, model, dataset, chosen, dict(record or {}))
+        swap_in(new, target)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(
+            "cannot write the bundle",
+            found=f"{target} ({error.strerror})",
+            hint="Free space, or choose --out.",
+        ) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return Bundle(Path(folder), manifest)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Never replace what is no bundle."""
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_free and not (folder / MANIFEST).is_file():
+        raise ExportError(
+            "something else lies where the bundle should go",
+            found=str(folder),
+            expected="nothing, an empty folder, or a bundle",
+            hint="Choose another folder.",
+        )
+
+
+def _write(
+    folder: Path, model: TransferModel, dataset: Dataset, rows: Array, record: dict[str, Any]
+) -> dict[str, Any]:
+    """Fill a new folder; gives its manifest."""
+    graph = to_graph(model, _examples(model, dataset, rows))
+    (folder / MODEL).write_bytes(graph.SerializeToString())
+    for name, source in model.spec.assets.items():
+        shutil.copyfile(source, folder / name)
+    manifest = _manifest(model, dataset, record)
+    manifest["inputs"] = [value.name for value in graph.graph.input]
+    _seal(folder, manifest)
+    manifest["parity"] = verify(model, folder, dataset, rows).to_json()
+    (folder / CARD).write_text(model_card(manifest), encoding="utf-8")
+    (folder / REQUIREMENTS).write_text(_requirements(manifest["versions"]), encoding="utf-8")
+    _seal(folder, manifest)
+    return manifest
+
+
+def _examples(model: TransferModel, dataset: Dataset, rows: Array) -> list[Example]:
+    """One decoded example, twice: a batch of one would make the tracer take the batch for a constant."""
+    example = modality(model.spec.modality).decoder(model.spec).decode(dataset.items[rows[0]])
+    return [example, example]
+
+
+def _manifest(model: TransferModel, dataset: Dataset, record: dict[str, Any]) -> dict[str, Any]:
+    info = model.backbone.info
+    metrics, data = record.pop("metrics", {}), record.pop("data", {})
+    data = {"source": dataset.source, "rows": len(dataset), **data}
+    if "fingerprint" not in data and dataset.fingerprints:
+        data["fingerprint"] = dataset_fingerprint(dataset, modality(dataset.modality))
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "task": model.task.to_json(),
+        "preprocessing": model.spec.to_json(),
+        "columns": list(dataset.columns),
+        "inputs": [],
+        "outputs": list(output_names(model.task)),
+        "licence": record.pop("licence", info.licence),
+        "backbone": {
+            "name": info.name,
+            "source": info.source,
+            "reference": info.reference,
+            "licence": info.licence,
+            "pretraining": info.pretraining,
+            "parameters": info.parameters,
+            "languages": list(info.languages),
+        },
+        "temperature": model.temperature,
+        "data": data,
+        "metrics": metrics,
+        "versions": _versions(),
+        "record": record,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _RECORDED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _requirements(versions: Mapping[str, str]) -> str:
+    return "".join(f"{name}=={versions[name]}\n" for name in _PINNED if name in versions)
+
+
+def _seal(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest with size and sha256 of every other file."""
+    manifest["files"] = {
+        path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+        for path in sorted(folder.iterdir())
+        if path.name != MANIFEST
+    }
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=_plain)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value: object) -> object:
+    """JSON for the kinds of value that records carry besides JSON's own."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} in the record of a bundle is not JSON")

@@ -1,0 +1,168 @@
+"""The model card of a bundle: YAML head and text, as model hubs show it. Reads the manifest, nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from autotl.task import Task, TaskKind
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_CLASSES_SHOWN = 50
+
+
+def model_card(manifest: Mapping[str, Any]) -> str:
+    """The README of a bundle.
+
+    Args:
+        manifest: The content of `bundle.json`, figures of parity included.
+    """
+    task = Task.from_json(manifest["task"])
+    parts = [
+        _head(manifest, task),
+        _what(manifest, task),
+        _use(manifest, task),
+        _data(manifest, task),
+        _results(manifest),
+        _limits(manifest, task),
+        _licence(manifest),
+    ]
+    return "\n".join(parts)
+
+
+def _head(manifest: Mapping[str, Any], task: Task) -> str:
+    backbone, kind = manifest["backbone"], manifest["preprocessing"]["modality"]
+    licence = str(manifest["licence"])
+    fields: dict[str, Any] = {"library_name": "autotl"}
+    if licence.startswith("other:"):
+        fields |= {"license": "other", "license_name": licence.removeprefix("other:")}
+    else:
+        fields["license"] = licence.lower()
+    if task.kind is not TaskKind.REGRESSION:
+        fields["pipeline_tag"] = f"{kind}-classification"
+    if backbone["source"] != "local" and _HUB_ID.fullmatch(backbone["reference"]):
+        fields["base_model"] = backbone["reference"]
+    if backbone["languages"]:
+        fields["language"] = list(backbone["languages"])
+    fields |= {"metrics": [task.metric], "tags": ["autotl", "onnx", "transfer-learning", kind]}
+    lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()]
+    return "\n".join(["---", *lines, "---", ""])
+
+
+def _what(manifest: Mapping[str, Any], task: Task) -> str:
+    backbone, kind = manifest["backbone"], manifest["preprocessing"]["modality"]
+    goal = {
+        TaskKind.BINARY: "tells two classes apart",
+        TaskKind.MULTICLASS: f"tells {len(task.classes)} classes apart",
+        TaskKind.MULTILABEL: f"gives each input any of {len(task.classes)} labels",
+        TaskKind.REGRESSION: f"predicts the number `{task.target}`",
+    }[task.kind]
+    lines = [f"# {kind.capitalize()} model for `{task.target}`", ""]
+    lines += [f"It {goal}. Made by autotl {manifest['versions'].get('autotl', '')} from the pretrained"]
+    lines += [f"backbone `{backbone['name']}` ({_pretraining(backbone)})."]
+    if task.classes:
+        shown = ", ".join(f"`{_flat(name)}`" for name in task.classes[:_CLASSES_SHOWN])
+        more = len(task.classes) - _CLASSES_SHOWN
+        lines += ["", f"Classes: {shown}" + (f" and {more} more." if more > 0 else ".")]
+    return "\n".join([*lines, ""])
+
+
+def _pretraining(backbone: Mapping[str, Any]) -> str:
+    origin = backbone["pretraining"] or "pretraining unknown"
+    return f"{origin}; {backbone['parameters'] / 1e6:.1f} million weights"
+
+
+def _use(manifest: Mapping[str, Any], task: Task) -> str:
+    kind, columns = manifest["preprocessing"]["modality"], manifest["columns"]
+    if len(columns) > 1:
+        item = "(" + ", ".join(f'"the {_flat(name)}"' for name in columns) + ")"
+    else:
+        item = '"a text"' if kind == "text" else '"file"'
+    assets = ", ".join(f"`{name}`" for name in manifest["preprocessing"]["assets"])
+    prepared = f"its inputs are made with {assets}" if assets else "preprocessing is part of the graph"
+    meaning = "(N,) values" if task.kind is TaskKind.REGRESSION else "(N, K) probabilities"
+    return f"""## How to use
+
+`pip install -r requirements.txt`, then, without torch:
+
+```python
+import autotl
+
+predictor = autotl.load("path/to/this/folder")
+items = [{item}]
+print(predictor.predict(items))
+print(predictor.predict_proba(items))  # {meaning}
+```
+
+`model.onnx` takes {", ".join(f"`{name}`" for name in manifest["inputs"])} and gives
+{" and ".join(f"`{name}`" for name in manifest["outputs"])}; {prepared}.
+"""
+
+
+def _data(manifest: Mapping[str, Any], task: Task) -> str:
+    data = manifest["data"]
+    rows = data.get("rows")
+    counts = ", ".join(f"{n} {part}" for part, n in rows.items()) if isinstance(rows, Mapping) else str(rows)
+    lines = ["## Data", "", f"- Source: {_flat(data.get('source') or 'not recorded')}", f"- Rows: {counts}"]
+    if data.get("fingerprint"):
+        lines.append(f"- Fingerprint: `{data['fingerprint']}`")
+    return "\n".join([*lines, f"- Target: `{_flat(task.target)}` ({task.kind.value})", ""])
+
+
+def _results(manifest: Mapping[str, Any]) -> str:
+    lines = ["## Results", ""]
+    rows = list(_flatten(manifest["metrics"]))
+    if rows:
+        lines += ["| metric | value |", "| --- | --- |"]
+        lines += [f"| {name} | {value} |" for name, value in rows]
+    else:
+        lines.append("No score was recorded with this bundle.")
+    parity = manifest["parity"]
+    largest, allowed = f"{parity['largest_difference']:.2g}", f"{parity['tolerance']:g}"
+    lines += [
+        "",
+        f"The exported model was compared with the trained one on {parity['rows']} rows, from raw input to",
+        f"prediction: largest difference {largest} (allowed {allowed}).",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Leaves of nested metrics: ("test accuracy", "0.9312")."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flatten(inner, f"{name} {key}".strip())
+    elif isinstance(value, float):
+        yield name, f"{value:.4f}"
+    elif value is not None:
+        yield name, _flat(value)
+
+
+def _limits(manifest: Mapping[str, Any], task: Task) -> str:
+    lines = ["## Limits", ""]
+    if task.is_classification:
+        lines.append("- It chooses one of its classes for every input, also for one that belongs to none.")
+    lines.append(
+        "- Scores hold for data like those above; on other sources measure again before relying on it."
+    )
+    limit = manifest["preprocessing"]["options"].get("max_length")
+    if limit:
+        lines.append(f"- What lies beyond {limit} tokens of an input is not read.")
+    lines.append("- Biases of the pretraining data may show in the predictions.")
+    return "\n".join([*lines, ""])
+
+
+def _licence(manifest: Mapping[str, Any]) -> str:
+    backbone = manifest["backbone"]
+    return f"""## Licence
+
+The weights derive from `{backbone["name"]}`, which its authors give under {backbone["licence"]}. Whether the
+training data allow more or less is for their owner to say.
+"""
+
+
+def _flat(value: object) -> str:
+    """A value on one line that breaks no table."""
+    return " ".join(str(value).split()).replace("|", "\\|")

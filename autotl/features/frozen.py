@@ -1,0 +1,215 @@
+"""`FrozenPart`: features and activations of a frozen backbone over a data set, computed once and kept.
+
+Everything that does not change during training is asked for here, by row; what is missing is computed in
+batches of like length by the fastest engine, and stored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autotl.backbones.backbone import Backbone, Batch
+from autotl.features.arrays import RaggedArray, RowArray
+from autotl.features.engines import Engine, EngineRecord, FrozenNetwork, fastest_engine
+from autotl.features.inputs import PreparedInputs
+from autotl.modalities.modality import Modality
+
+Array = NDArray[Any]
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class View:
+    """One version of every input: the plain one, or a random augmentation that is kept.
+
+    Attributes:
+        index: 0 is the plain one.
+        strength: Augmentation of the others.
+    """
+
+    index: int = 0
+    strength: str = "none"
+
+    @property
+    def name(self) -> str:
+        """Name used in files."""
+        return "plain" if self.index == 0 else f"{self.strength}{self.index}"
+
+
+PLAIN = View()
+
+
+class FrozenPart:
+    """A frozen backbone over the rows of a data set.
+
+    Args:
+        backbone: The network, in eval mode.
+        inputs: Its inputs.
+        modality: Augments them for views other than the plain one.
+        rows: N, rows of the data set.
+        folder: Where arrays are kept; its name must change with data, weights and preprocessing.
+        device: Where torch runs.
+        threads: Threads of the engine.
+        record: Which engine won before.
+        batch_size: Rows a batch.
+        report: Called with (rows done, rows to do) while features are computed.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        inputs: PreparedInputs,
+        modality: Modality,
+        rows: int,
+        folder: Path,
+        *,
+        device: torch.device,
+        threads: int | None,
+        record: EngineRecord,
+        batch_size: int = 32,
+        report: Report | None = None,
+    ) -> None:
+        self.backbone = backbone
+        self.inputs = inputs
+        self._modality = modality
+        self._rows = rows
+        self._folder = folder
+        self._device = device
+        self._threads = threads
+        self._record = record
+        self._batch_size = batch_size
+        self._report = report
+        #: Seconds that decoding one row and running the whole network took, when last measured.
+        self.seconds_a_row = 0.0
+        self._engines: dict[tuple[int, tuple[int, ...], bool], Engine] = {}
+        self._arrays: dict[tuple[str, View], RowArray | RaggedArray] = {}
+
+    def pooled(
+        self, rows: Array, depths: Sequence[int], view: View = PLAIN, *, capture: Sequence[int] = ()
+    ) -> Array:
+        """Pooled features of some depths, concatenated, (n, F) float32.
+
+        Args:
+            rows: Row numbers, in any order.
+            depths: Depths from 1 to D.
+            view: Which version of the inputs.
+            capture: Depths whose activations are wanted later: kept in the same pass.
+        """
+        backbone = self.backbone
+        array = self._pooled_array(view)
+        self._fill(array.missing(np.unique(rows)), view, backbone.depth, tuple(sorted(capture)), True)
+        values = array.read(rows)
+        widths = [backbone.feature_dim(depth) for depth in range(1, backbone.depth + 1)]
+        offsets = np.concatenate([[0], np.cumsum(widths)])
+        return np.concatenate([values[:, offsets[d - 1] : offsets[d]] for d in depths], axis=1)
+
+    def prepare(self, rows: Array, cut: int, view: View = PLAIN) -> None:
+        """Make sure that the activations after `cut` blocks are there (or the inputs, for cut 0)."""
+        rows = np.unique(rows)
+        self.inputs.prepare(rows)
+        if cut and len(rows):
+            self._fill(self._hidden_array(cut, view, rows).missing(rows), view, cut, (cut,), False)
+
+    def hidden(self, rows: Array, cut: int, view: View = PLAIN) -> Batch:
+        """Hidden batch at depth `cut` of prepared rows, on the CPU; the network's inputs for cut 0."""
+        if cut == 0:
+            return self.inputs.batch(rows)
+        values = torch.from_numpy(self._hidden_array(cut, view, rows).read(rows))
+        if not self.inputs.ragged:
+            return {"hidden": values}
+        lengths = torch.from_numpy(self.inputs.lengths(rows))
+        mask = torch.arange(values.shape[1])[None, :] < lengths[:, None]
+        return {"hidden": values, "attention_mask": mask.long()}
+
+    def hidden_bytes(self, rows: Array, cut: int) -> int:
+        """Disk that the activations of `rows` after `cut` blocks take, a view."""
+        if cut == 0 or len(rows) == 0:
+            return 0
+        shape = self._hidden_shape(cut, rows[:1])
+        if self.inputs.ragged:
+            return int(self.inputs.lengths(rows).sum()) * shape[-1] * 2
+        return len(rows) * int(np.prod(shape)) * 2
+
+    # --- filling ---------------------------------------------------------------------------------------
+
+    def _fill(self, rows: Array, view: View, stop: int, capture: tuple[int, ...], pooled: bool) -> None:
+        if len(rows) == 0:
+            return
+        begun = time.perf_counter()
+        self.inputs.prepare(rows)
+        capture = tuple(depth for depth in capture if 0 < depth <= stop)
+        targets = [self._pooled_array(view)] if pooled else []
+        stores = [*targets, *(self._hidden_array(depth, view, rows) for depth in capture)]
+        done = 0
+
+        def visit(chunk: Array, batch: Batch) -> None:
+            nonlocal done
+            engine = self._engine(stop, capture, pooled, batch)
+            for store, value in zip(stores, engine(self._augmented(batch, view, chunk)), strict=True):
+                store.write(chunk, value)
+            done += len(chunk)
+            if self._report is not None:
+                self._report(done, len(rows))
+
+        self.inputs.batches(self.inputs.by_length(rows), self._batch_size, visit)
+        if stop == self.backbone.depth:
+            self.seconds_a_row = (time.perf_counter() - begun) / len(rows)
+
+    def _augmented(self, batch: Batch, view: View, rows: Array) -> Batch:
+        if view.index == 0:
+            return batch
+        seed = int(np.random.SeedSequence([view.index, int(rows[0])]).generate_state(1)[0])
+        return self._modality.augment(batch, view.strength, torch.Generator().manual_seed(seed))
+
+    def _engine(self, stop: int, capture: tuple[int, ...], pooled: bool, batch: Batch) -> Engine:
+        key = (stop, capture, pooled)
+        if key not in self._engines:
+            network = FrozenNetwork(self.backbone, stop, capture, pooled).eval()
+            self._engines[key] = fastest_engine(
+                network,
+                batch,
+                device=self._device,
+                threads=self._threads,
+                record=self._record,
+                key=f"{self.backbone.info.name} {self._folder.name} {stop} threads={self._threads}",
+            )
+        return self._engines[key]
+
+    # --- arrays ----------------------------------------------------------------------------------------
+
+    def _pooled_array(self, view: View) -> RowArray:
+        key = ("pooled", view)
+        if key not in self._arrays:
+            width = sum(self.backbone.feature_dim(d) for d in range(1, self.backbone.depth + 1))
+            path = self._folder / f"pooled-{view.name}"
+            self._arrays[key] = RowArray(path, self._rows, (width,), np.float32)
+        array = self._arrays[key]
+        assert isinstance(array, RowArray)
+        return array
+
+    def _hidden_array(self, cut: int, view: View, rows: Array) -> RowArray | RaggedArray:
+        key = (f"hidden{cut}", view)
+        if key not in self._arrays:
+            shape = self._hidden_shape(cut, rows[:1])
+            path = self._folder / f"hidden{cut}-{view.name}"
+            if self.inputs.ragged:
+                lengths = self.inputs.lengths(np.arange(self._rows))
+                self._arrays[key] = RaggedArray(path, lengths, shape[-1], np.float16)
+            else:
+                self._arrays[key] = RowArray(path, self._rows, shape, np.float16)
+        return self._arrays[key]
+
+    def _hidden_shape(self, cut: int, row: Array) -> tuple[int, ...]:
+        """Shape of one row's activations after `cut` blocks."""
+        with torch.inference_mode():
+            batch = {name: value.to(self._device) for name, value in self.inputs.batch(row).items()}
+            self.backbone.module.to(self._device)
+            return tuple(self.backbone.run(batch, 0, cut)["hidden"].shape[1:])

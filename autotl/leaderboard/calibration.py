@@ -1,0 +1,96 @@
+"""Temperature scaling and the expected calibration error. NumPy and SciPy only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotl.task import TaskKind
+
+Array = NDArray[Any]
+
+#: Natural logarithms of the temperatures searched: 0.05 to 20.
+_LOG_RANGE = (-3.0, 3.0)
+
+
+def fit_temperature(raw_outputs: Array, targets: Array, kind: TaskKind) -> float:
+    """The temperature that lowers the negative log-likelihood most (Guo et al. 2017, section 4.2).
+
+    Args:
+        raw_outputs: (V, K) logits of the validation rows.
+        targets: (V,) classes, or (V, K) indicators for multilabel.
+        kind: The kind of task.
+
+    Returns:
+        A divisor of logits from 0.05 to 20; 1.0 for regression, without rows, for logits that are not
+        finite, and where no other temperature lowers the loss.
+    """
+    raw = np.asarray(raw_outputs, dtype=np.float64)
+    if kind is TaskKind.REGRESSION or not len(raw) or not np.isfinite(raw).all():
+        return 1.0
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_temperature: float) -> float:
+        return _log_likelihood_loss(raw / np.exp(log_temperature), targets, kind)
+
+    found = minimize_scalar(loss, bounds=_LOG_RANGE, method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
+
+
+def probabilities(raw_outputs: Array, kind: TaskKind, temperature: float = 1.0) -> Array:
+    """Probabilities (V, K) from logits (V, K): softmax, or a sigmoid a label for multilabel."""
+    scaled = np.asarray(raw_outputs, dtype=np.float64) / temperature
+    if kind is TaskKind.MULTILABEL:
+        return np.asarray(0.5 * (1 + np.tanh(0.5 * scaled)))
+    shifted = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def predictions(
+    raw_outputs: Array,
+    kind: TaskKind,
+    *,
+    temperature: float = 1.0,
+    target_mean: float = 0.0,
+    target_scale: float = 1.0,
+) -> Array:
+    """What a metric takes, from raw outputs (V, K): probabilities (V, K), or values (V,) for regression."""
+    if kind is TaskKind.REGRESSION:
+        return (
+            np.asarray(raw_outputs, dtype=np.float64).reshape(len(raw_outputs)) * target_scale + target_mean
+        )
+    return probabilities(raw_outputs, kind, temperature)
+
+
+def expected_calibration_error(probability: Array, targets: Array, *, bins: int = 15) -> float:
+    """Mean gap of confidence and accuracy over equal bins of confidence, weighted by rows.
+
+    Guo et al. 2017, equation 3.
+
+    Args:
+        probability: (N, K) probabilities.
+        targets: (N,) classes; or (N, K) indicators, where every label of a row counts for itself.
+        bins: Number of bins of confidence.
+
+    Returns:
+        From 0 to 1; 0 without rows.
+    """
+    if targets.ndim == 2:
+        confidence, hit = probability.ravel(), targets.ravel().astype(float)
+    else:
+        confidence, hit = probability.max(axis=1), (probability.argmax(axis=1) == targets).astype(float)
+    if not len(confidence):
+        return 0.0
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(place, confidence - hit, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def _log_likelihood_loss(logits: Array, targets: Array, kind: TaskKind) -> float:
+    if kind is TaskKind.MULTILABEL:
+        return float(np.mean(np.logaddexp(0.0, logits) - logits * targets))
+    largest = logits.max(axis=1)
+    total = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))
+    return float(np.mean(total - logits[np.arange(len(logits)), targets]))

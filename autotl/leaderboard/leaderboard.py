@@ -1,0 +1,226 @@
+"""`Leaderboard`: the trials of a run, ranked, for the console, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autotl.atomic import replacing
+from autotl.config import TrialResult, TrialState, Value
+from autotl.leaderboard.interval import Interval
+from autotl.leaderboard.selection import cost, is_candidate
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial. Scores are in the metric's own direction; None is not known.
+
+    Attributes:
+        rank: From 1; None for a trial without a score.
+        trial: Number of the trial.
+        backbone, strategy: What was tried.
+        score: Validation score.
+        low, high: Its interval.
+        epochs: Epochs done.
+        seconds: Wall-clock seconds of the trial.
+        parameters: Number of weights.
+        size_bytes: Size of the exported model.
+        latency_ms: Time of one prediction of the exported model.
+        licence: Licence of the backbone.
+        state: How the trial ended.
+        pareto: Whether no other trial is at least as good in score, latency and size, and better in one.
+        winner: Whether it was chosen.
+        error: What failed.
+        settings: Parameters by name.
+    """
+
+    rank: int | None
+    trial: int
+    backbone: str
+    strategy: str
+    score: float | None
+    low: float | None
+    high: float | None
+    epochs: int
+    seconds: float
+    parameters: int | None
+    size_bytes: int | None
+    latency_ms: float | None
+    licence: str
+    state: str
+    pareto: bool
+    winner: bool
+    error: str | None
+    settings: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Ranked trials; those without a score come last.
+
+    Attributes:
+        rows: The rows by rank.
+        metric: Name of the metric.
+    """
+
+    rows: tuple[Row, ...]
+    metric: str = "score"
+
+    @classmethod
+    def from_results(
+        cls,
+        results: Sequence[TrialResult],
+        *,
+        metric: str = "score",
+        greater_is_better: bool = True,
+        intervals: Mapping[int, Interval] | None = None,
+        winner: int | None = None,
+    ) -> Leaderboard:
+        """Rank trials.
+
+        Args:
+            results: Trials in any order. `facts` gives `parameters`, `size_bytes`, `latency_ms`, `licence`.
+            metric: Name of the metric.
+            greater_is_better: Its direction; scores of losses lose the sign that the search gave them.
+            intervals: Validation intervals by trial number, in the metric's own direction.
+            winner: Number of the chosen trial.
+        """
+        scored = sorted((r for r in results if is_candidate(r)), key=_order)
+        rest = sorted((r for r in results if not is_candidate(r)), key=lambda r: r.number)
+        front = pareto_front(scored)
+        sign = 1.0 if greater_is_better else -1.0
+        rows = []
+        for rank, result in enumerate([*scored, *rest], 1):
+            is_ranked = rank <= len(scored)
+            interval = (intervals or {}).get(result.number) if is_ranked else None
+            rows.append(
+                _row(
+                    result,
+                    rank=rank if is_ranked else None,
+                    score=sign * result.score if is_ranked and result.score is not None else None,
+                    interval=interval,
+                    pareto=result.number in front,
+                    winner=result.number == winner,
+                )
+            )
+        return cls(tuple(rows), metric)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One JSON-ready dictionary a row."""
+        return [{**asdict(row), "settings": dict(row.settings)} for row in self.rows]
+
+    def to_json(self, path: Path) -> None:
+        """Write {"metric", "rows"} to a JSON file.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
+        with replacing(Path(path)) as temporary:
+            content = {"metric": self.metric, "rows": self.to_rows()}
+            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    def to_csv(self, path: Path) -> None:
+        """Write one line a trial to a CSV file; settings are a JSON object in one cell.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
+        with (
+            replacing(Path(path)) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, [column.name for column in fields(Row)])
+            writer.writeheader()
+            for row in self.to_rows():
+                writer.writerow({**row, "settings": json.dumps(row["settings"], sort_keys=True)})
+
+    @classmethod
+    def read(cls, path: Path) -> Leaderboard:
+        """The leaderboard that `to_json` wrote."""
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        return cls(tuple(Row(**row) for row in content["rows"]), content["metric"])
+
+    def render(self, *, limit: int | None = None, width: int = 80) -> Table:
+        """A Rich table, readable at 80 columns; `*` marks the winner, `+` the Pareto front.
+
+        Args:
+            limit: Most rows shown.
+            width: Columns of the console.
+        """
+        from autotl.leaderboard.table import table
+
+        return table(self.rows[:limit], self.metric, width)
+
+
+def pareto_front(results: Sequence[TrialResult]) -> frozenset[int]:
+    """Numbers of the trials that no other one dominates in score, latency and size.
+
+    Unknown latency and size count as infinite, so that they never dominate and rarely survive.
+    """
+    points = {r.number: _point(r) for r in results if r.score is not None}
+    return frozenset(
+        number
+        for number, own in points.items()
+        if not any(_dominates(other, own) for key, other in points.items() if key != number)
+    )
+
+
+def _point(result: TrialResult) -> tuple[float, ...]:
+    """Figures of which less is better."""
+    latency, size, *_ = cost(result)
+    return (-(result.score or 0.0), latency, size)
+
+
+def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    pairs: list[tuple[float, float]] = list(zip(one, other, strict=True))
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+
+def _order(result: TrialResult) -> tuple[Any, ...]:
+    return (-(result.score or 0.0), cost(result), result.number)
+
+
+def _row(
+    result: TrialResult,
+    *,
+    rank: int | None,
+    score: float | None,
+    interval: Interval | None,
+    pareto: bool,
+    winner: bool,
+) -> Row:
+    facts: Callable[[str], Any] = result.facts.get
+    is_failed = result.state is TrialState.FAILED
+    return Row(
+        rank=rank,
+        trial=result.number,
+        backbone=result.config.backbone,
+        strategy=result.config.strategy,
+        score=score,
+        low=None if interval is None else interval.low,
+        high=None if interval is None else interval.high,
+        epochs=len(result.curve),
+        seconds=round(result.seconds, 3),
+        parameters=facts("parameters"),
+        size_bytes=facts("size_bytes"),
+        latency_ms=facts("latency_ms"),
+        licence=str(facts("licence") or ""),
+        state=result.state.value,
+        pareto=pareto,
+        winner=winner,
+        error=(result.error or "no message was recorded") if is_failed else result.error,
+        settings=dict(result.config.params),
+    )

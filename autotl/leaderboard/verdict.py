@@ -1,0 +1,90 @@
+"""Plain sentences on whether transfer helped: the winner beside its two controls."""
+
+from __future__ import annotations
+
+from autotl.leaderboard.interval import Interval
+from autotl.task import Metric, TaskKind
+
+_TRIVIAL = {
+    TaskKind.BINARY: "by always guessing the most frequent class",
+    TaskKind.MULTICLASS: "by always guessing the most frequent class",
+    TaskKind.MULTILABEL: "by always guessing the label frequencies",
+    TaskKind.REGRESSION: "by always guessing the mean",
+}
+
+
+def verdict(
+    metric: Metric,
+    kind: TaskKind,
+    winner: Interval,
+    trivial: Interval,
+    control: Interval | None,
+    *,
+    control_reason: str = "it was not run",
+    winner_is_control: bool = False,
+) -> tuple[str, ...]:
+    """What the scores say, one sentence each, most important first.
+
+    Args:
+        metric: The metric of all scores.
+        kind: The kind of task.
+        winner: Score of the winner, all on the same rows.
+        trivial: Score of the prediction that ignores its input.
+        control: Score of training from scratch; None where there is none.
+        control_reason: Why there is none.
+        winner_is_control: Whether the winner was itself trained from scratch.
+    """
+    against_trivial = f"{_number(trivial.value)} {_TRIVIAL[kind]}"
+    sentences = [_on_transfer(metric, winner, control, against_trivial, control_reason, winner_is_control)]
+    is_better = _gain(metric, winner, trivial) > 0
+    if not is_better:
+        sentences.append(
+            f"The model is no better than a guess: {_with_bounds(winner)} {metric.name} "
+            f"against {against_trivial}; do not deploy it."
+        )
+    elif winner.overlaps(trivial):
+        sentences.append(
+            "The gain over guessing is within the noise: "
+            f"{_with_bounds(winner)} against {_with_bounds(trivial)}."
+        )
+    sentences.append(f"{metric.name} {_with_bounds(winner)}, 95 % interval over the rows scored.")
+    return tuple(sentences)
+
+
+def _on_transfer(
+    metric: Metric,
+    winner: Interval,
+    control: Interval | None,
+    against_trivial: str,
+    reason: str,
+    winner_is_control: bool,
+) -> str:
+    if winner_is_control:
+        return (
+            f"Transfer did not help: the winner was trained from scratch, {_number(winner.value)} "
+            f"against {against_trivial}."
+        )
+    if control is None:
+        return (
+            "Whether transfer helped is not known: no model was trained from scratch to compare with "
+            f"({reason}); {_number(winner.value)} against {against_trivial}."
+        )
+    figures = f"{_number(winner.value)} against {_number(control.value)} from scratch and {against_trivial}"
+    gain = _gain(metric, winner, control)
+    if winner.overlaps(control):
+        way = "a little better" if gain > 0 else "a little worse" if gain < 0 else "the same"
+        return f"Transfer made no clear difference ({way}, within the intervals): {figures}."
+    return f"Transfer helped: {figures}." if gain > 0 else f"Transfer did not help: {figures}."
+
+
+def _gain(metric: Metric, one: Interval, other: Interval) -> float:
+    difference = one.value - other.value
+    return difference if metric.greater_is_better else -difference
+
+
+def _with_bounds(interval: Interval) -> str:
+    return f"{_number(interval.value)} ({_number(interval.low)} to {_number(interval.high)})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"

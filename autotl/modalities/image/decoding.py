@@ -1,0 +1,62 @@
+"""`ImageDecoder`: items to (H, W, 3) uint8 by the rules of a specification, and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from autotl.errors import DataError
+from autotl.modalities.image.reading import read_image
+from autotl.modalities.modality import Example, Feeds, Item
+from autotl.modalities.preprocessing import PreprocessingSpec
+
+
+class ImageDecoder:
+    """Decodes images for one specification. Torch-free and thread-safe.
+
+    Args:
+        spec: Of its options `draft` (pixels or None) and `fit` matter here.
+    """
+
+    #: Images of different size cannot share a batch.
+    ragged = False
+
+    def __init__(self, spec: PreprocessingSpec) -> None:
+        draft = spec.options.get("draft")
+        self._draft = None if draft is None else int(draft)
+        self._fit = str(spec.options.get("fit", "squash"))
+
+    def decode(self, item: Item) -> Example:
+        """One item as {"image": (H, W, 3) uint8}; see `read_image` for the rules.
+
+        Raises:
+            DecodeError: The item is unreadable; the message names it.
+        """
+        return {"image": read_image(item, draft=self._draft, fit=self._fit).pixels}
+
+    def collate(self, examples: Sequence[Example]) -> Feeds:
+        """Stack examples of equal shape: every array gets a batch axis in front.
+
+        Raises:
+            DataError: There is none, or the shapes differ.
+        """
+        if not examples:
+            raise DataError("cannot make a batch of images", found="no image", expected="at least one")
+        batch: Feeds = {}
+        for name in examples[0]:
+            shapes = sorted({example[name].shape for example in examples})
+            if len(shapes) > 1:
+                raise DataError(
+                    "cannot make one batch of images",
+                    found=f"shapes {shapes[0]} and {shapes[-1]}",
+                    expected="one shape",
+                    hint="Group the examples by Decoder.length first.",
+                )
+            batch[name] = np.stack([example[name] for example in examples])
+        return batch
+
+    def length(self, example: Example) -> tuple[int, ...]:
+        """Height and width: only images of one shape can be stacked."""
+        pixels = next(iter(example.values()))
+        return tuple(int(edge) for edge in pixels.shape[:2])

@@ -1,0 +1,129 @@
+"""`TextDecoder`: texts to token ids with the backbone's own tokenizer, and padded batches of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotl.errors import BundleError, DataError
+from autotl.modalities.modality import Example, Feeds, Item
+from autotl.modalities.preprocessing import PreprocessingSpec
+from autotl.modalities.text.reading import read_texts
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+TOKENIZER_FILE = "tokenizer.json"
+_PAD_TOKENS = ("[PAD]", "<pad>", "<|padding|>", "<|endoftext|>", "</s>")
+
+
+def open_tokenizer(path: Path) -> Tokenizer:
+    """Load a `tokenizer.json` with truncation and padding switched off.
+
+    Raises:
+        BundleError: The file is missing or no tokenizer.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings["truncation"] = settings["padding"] = None
+        return Tokenizer.from_str(json.dumps(settings))
+    except Exception as error:  # the library raises nothing narrower for a malformed file
+        raise BundleError(
+            "cannot read the tokenizer", found=f"{path} ({error})", expected="a Hugging Face tokenizer.json"
+        ) from error
+
+
+def pad_id(path: Path, tokenizer: Tokenizer) -> int:
+    """The id that fills short rows: the file's own, else the first usual name, else 0."""
+    padding = json.loads(path.read_text(encoding="utf-8")).get("padding")
+    if isinstance(padding, dict) and "pad_id" in padding:
+        return int(padding["pad_id"])
+    known = (tokenizer.token_to_id(token) for token in _PAD_TOKENS)
+    return next((number for number in known if number is not None), 0)
+
+
+class TextDecoder:
+    """Tokenizes for one specification. Torch-free and thread-safe.
+
+    Args:
+        spec: Options `max_length` (tokens), `prefix` (put before the first text) and `token_types`; asset
+            `tokenizer.json`.
+
+    Raises:
+        BundleError: The tokenizer cannot be read.
+    """
+
+    #: Texts of different length share a batch by padding.
+    ragged = True
+
+    def __init__(self, spec: PreprocessingSpec) -> None:
+        path = Path(spec.assets[TOKENIZER_FILE])
+        self._tokenizer = open_tokenizer(path)
+        self._tokenizer.enable_truncation(int(spec.options["max_length"]))
+        self._pad_id = pad_id(path, self._tokenizer)
+        self._prefix = str(spec.options.get("prefix", ""))
+        self._token_types = bool(spec.options.get("token_types", False))
+
+    def decode(self, item: Item) -> Example:
+        """One item as {"input_ids": (T,) int64}, with "token_type_ids" where the network takes them.
+
+        A pair is joined by the tokenizer's own template; more than two texts are a first one and the rest,
+        joined by line breaks. T is from 1 to `max_length`; a pair loses tokens of its longer text.
+
+        Raises:
+            DecodeError: The item is no text.
+        """
+        first, second = self._sides(item)
+        return self._example(self._tokenizer.encode(first, second))
+
+    def decode_many(self, items: Sequence[Item]) -> list[Example]:
+        """Like `decode` for each item, several times faster."""
+        sides = [self._sides(item) for item in items]
+        inputs = [first if second is None else (first, second) for first, second in sides]
+        return [self._example(encoding) for encoding in self._tokenizer.encode_batch(inputs)]
+
+    def collate(self, examples: Sequence[Example]) -> Feeds:
+        """Pad to the longest: {"input_ids": (B, T), "attention_mask": (B, T)} int64, padding at the end.
+
+        Raises:
+            DataError: There is no example.
+        """
+        if not examples:
+            raise DataError("cannot make a batch of texts", found="no text", expected="at least one")
+        lengths = np.array([len(example["input_ids"]) for example in examples])
+        longest = int(lengths.max())
+        batch = {
+            name: _padded([example[name] for example in examples], longest, fill)
+            for name, fill in (("input_ids", self._pad_id), ("token_type_ids", 0))
+            if name in examples[0]
+        }
+        batch["attention_mask"] = (np.arange(longest)[None, :] < lengths[:, None]).astype(np.int64)
+        return batch
+
+    def length(self, example: Example) -> tuple[int, ...]:
+        """The number of tokens."""
+        return (len(example["input_ids"]),)
+
+    def _sides(self, item: Item) -> tuple[str, str | None]:
+        texts = read_texts(item)
+        return self._prefix + texts[0], "\n".join(texts[1:]) if len(texts) > 1 else None
+
+    def _example(self, encoding: Encoding) -> Example:
+        ids = np.array(encoding.ids or [self._pad_id], np.int64)
+        if not self._token_types:
+            return {"input_ids": ids}
+        return {"input_ids": ids, "token_type_ids": np.array(encoding.type_ids or [0], np.int64)}
+
+
+def _padded(rows: Sequence[NDArray[Any]], longest: int, fill: int) -> NDArray[np.int64]:
+    batch = np.full((len(rows), longest), fill, np.int64)
+    for target, row in zip(batch, rows, strict=True):
+        target[: len(row)] = row
+    return batch

@@ -1,0 +1,225 @@
+"""One self-contained HTML page from a `Summary`: template, style and figures put together, nothing measured.
+
+Everything that comes from data passes Jinja's escaping; only the SVG of `plots` is markup already.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autotl.atomic import replacing
+from autotl.errors import MissingExtraError
+from autotl.report import words
+from autotl.report.mistakes import ClassScore
+from autotl.report.recorded import mapping, number, plain, sequence, text, whole
+from autotl.report.summarize import Summary, summarize
+from autotl.trial.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+logger = logging.getLogger(__name__)
+
+REPORT = "report.html"
+
+
+def write_report(run: RunFolder) -> Path:
+    """Write `report.html` into a run folder, from nothing but the folder's files.
+
+    Whatever is missing or malformed there is shown as not recorded.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+        StorageError: The file cannot be written.
+    """
+    page = render(summarize(run))
+    path = run.path / REPORT
+    with replacing(path) as target:
+        target.write_text(page, encoding="utf-8", errors="replace")
+    return path
+
+
+def render(summary: Summary) -> str:
+    """The page; figures are left out where matplotlib is not installed."""
+    environment = _environment()
+    from markupsafe import Markup
+
+    data = mapping(summary.record.get("data"))
+    figures = {name: Markup(svg) for name, svg in _figures(summary).items()}
+    return environment.get_template("report.html.j2").render(
+        summary=summary,
+        outcome=summary.outcome,
+        interval=words.interval,
+        verdict=summary.verdict or words.verdict(summary.outcome),
+        figures=figures,
+        facts=_facts(summary),
+        inputs=_described(mapping(summary.profile.get("inputs"))),
+        shifts=[mapping(shift) for shift in sequence(summary.profile.get("shifts"))],
+        findings=[{**_FINDING, **finding} for finding in summary.findings],
+        backbones=sorted(({**_BACKBONE, **b} for b in summary.backbones), key=lambda b: not b["included"]),
+        provenance=_provenance(summary.record),
+        command=_command(summary.record.get("command")),
+        origin=" \u00b7 ".join(
+            filter(None, (text(data.get("source")), words.moment(text(summary.record.get("started")))))
+        ),
+        hardest=_hardest(summary),
+        notes=[text(note) for note in sequence(summary.record.get("notes"))],
+    )
+
+
+@functools.cache
+def _environment() -> Environment:
+    """The templates, with everything escaped that is not markup by its type, and the filters they use."""
+    try:
+        import jinja2
+    except ImportError as error:
+        raise MissingExtraError(
+            "a report needs jinja2", found=str(error), hint='Type: pip install "autotl[train]"'
+        ) from error
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("autotl.report", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(
+        score=words.score,
+        seconds=words.seconds,
+        size=words.size,
+        magnitude=words.magnitude,
+        milliseconds=words.milliseconds,
+        count=words.count,
+        share=words.share,
+        label=words.label,
+        text=text,
+        number=number,
+        whole=whole,
+        clip=words.clip,
+        settings=_settings,
+        said=_said,
+    )
+    return environment
+
+
+_FINDING = {"kind": "", "severity": "info", "message": "", "rows": (), "repaired": None}
+_BACKBONE = {"name": "", "included": False, "reason": ""}
+
+
+def _figures(summary: Summary) -> dict[str, str]:
+    from autotl.report import plots
+
+    try:
+        return plots.figures(summary)
+    except ImportError as error:
+        logger.warning("the report has no figures: %s", error)
+        return {}
+
+
+def _said(value: object) -> str:
+    """Any recorded value on one line: numbers rounded, mappings and lists spelled out."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    found = number(value)
+    if found is not None:
+        return f"{found:,.0f}" if found == round(found) and abs(found) < 1e15 else f"{found:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{plain(key)} {_said(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_said, value)) or "none"
+    return text(value) or "none"
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    """Parameters of a trial on one line."""
+    return ", ".join(
+        f"{key} {number(v):.4g}" if number(v) is not None else f"{key} {text(v)}" for key, v in values.items()
+    )
+
+
+def _described(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(words.label(key), _said(value)) for key, value in values.items()]
+
+
+def _facts(summary: Summary) -> list[tuple[str, str]]:
+    """The data set in words, as pairs of name and value."""
+    profile, record = summary.profile, summary.record
+    rows = mapping(profile.get("rows")) or mapping(mapping(record.get("data")).get("rows"))
+    facts = [
+        ("input", text(profile.get("modality"))),
+        ("task", _task_in_words(summary)),
+        (
+            "rows",
+            ", ".join(f"{words.count(number(rows[p]))} {p}" for p in ("train", "val", "test") if p in rows),
+        ),
+    ]
+    imbalance = number(profile.get("imbalance"))
+    if imbalance is not None and len(summary.classes) > 1:
+        facts.append(("balance", _balance_in_words(imbalance)))
+    statistics = mapping(profile.get("target_statistics"))
+    if statistics:
+        facts.append(("target", _said(statistics)))
+    return [(name, value) for name, value in facts if value]
+
+
+def _task_in_words(summary: Summary) -> str:
+    if summary.kind is None:
+        return ""
+    if not summary.classes:
+        return summary.kind.value
+    unit = "labels" if summary.kind.value == "multilabel" else "classes"
+    return f"{summary.kind.value}, {len(summary.classes)} {unit}"
+
+
+def _balance_in_words(imbalance: float) -> str:
+    if imbalance < 1.5:
+        return "balanced"
+    return f"the largest class has {imbalance:.1f} times the rows of the smallest"
+
+
+def _provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a person needs to repeat the run, as pairs of name and value."""
+    data = mapping(record.get("data"))
+    took = words.seconds(number(record.get("seconds")))
+    budget = number(record.get("budget_seconds"))
+    first = number(record.get("first_model_seconds"))
+    delivered = number(record.get("model_seconds"))
+    pairs: Iterable[tuple[str, object]] = (
+        ("autotl", record.get("autotl_version")),
+        ("started", words.moment(text(record.get("started")))),
+        ("took", took if budget is None else f"{took} of a budget of {words.seconds(budget)}"),
+        ("first usable model", None if first is None else f"after {words.seconds(first)}"),
+        ("model delivered", None if delivered is None else f"after {words.seconds(delivered)}"),
+        ("seed", record.get("seed")),
+        ("data", data.get("source")),
+        ("data fingerprint", data.get("fingerprint")),
+        ("rows", _said(data["rows"]) if data.get("rows") else None),
+        ("temperature", record.get("temperature")),
+        ("hardware", _said(record["hardware"]) if record.get("hardware") else None),
+        ("versions", _versions(mapping(record.get("versions")))),
+        ("parity of the exported model", _said(record["parity"]) if record.get("parity") else None),
+    )
+    return [(name, text(value) or words.NOTHING) for name, value in pairs]
+
+
+def _command(value: object) -> str:
+    """The command as one line to type; a list of arguments is quoted for a POSIX shell."""
+    return shlex.join(map(text, value)) if isinstance(value, (list, tuple)) else text(value)
+
+
+def _hardest(summary: Summary) -> list[ClassScore]:
+    """Classes by F1, the worst first; those that never occur last."""
+    found = summary.mistakes.classes if summary.mistakes else ()
+    return sorted(found, key=lambda row: (row.f1 is None, row.f1 or 0.0, row.name))
+
+
+def _versions(versions: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {text(version)}" for name, version in versions.items())

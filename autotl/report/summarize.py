@@ -1,0 +1,268 @@
+"""A run folder as one frozen `Summary`: all that a report shows, as plain data.
+
+It reads only the folder's files and takes whatever is there; drawing and markup are left to others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autotl.config import TrialResult
+from autotl.errors import TargetError
+from autotl.report.mistakes import Mistakes, mistakes
+from autotl.report.ranking import Failure, Row, failures, leaderboard
+from autotl.report.recorded import (
+    mapping,
+    number,
+    plain,
+    read_arrays,
+    read_json,
+    read_results,
+    sequence,
+    text,
+    whole,
+)
+from autotl.task import TaskKind, default_metric, metric
+from autotl.trial.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The test part, scored once, beside its baselines; every score in the metric's own direction.
+
+    Attributes:
+        metric: Name of the metric.
+        greater_is_better: Its direction.
+        score, low, high: Value and interval.
+        n: Test rows.
+        metrics: Other metrics by name.
+        trivial, tenlines, from_scratch: The same metric of the baselines.
+    """
+
+    metric: str
+    greater_is_better: bool
+    score: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    metrics: Mapping[str, float | None] | None = None
+    trivial: float | None = None
+    tenlines: float | None = None
+    from_scratch: float | None = None
+
+    def gain(self, value: float) -> float:
+        """How much better the winner is than `value`, in units of the metric; 0 without a score."""
+        if self.score is None:
+            return 0.0
+        return self.score - value if self.greater_is_better else value - self.score
+
+    def against(self, value: float) -> str:
+        """The comparison with `value` in words, up to its name: "0.120 better than"."""
+        gain = self.gain(value)
+        if abs(gain) < 5e-4:
+            return "the same as"
+        return f"{abs(gain):.3f} {'better' if gain > 0 else 'worse'} than"
+
+    @property
+    def helped(self) -> bool | None:
+        """Whether transfer beat training from scratch; None where unknown or within the interval."""
+        if self.score is None or self.from_scratch is None:
+            return None
+        if self.low is not None and self.high is not None and self.low <= self.from_scratch <= self.high:
+            return None
+        return self.gain(self.from_scratch) > 0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Validation score, in the metric's direction, and training loss of one trial by epoch."""
+
+    trial: int
+    name: str
+    epochs: tuple[int, ...]
+    scores: tuple[float, ...]
+    losses: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Best score so far: `best[i]` holds from `seconds[i]` on; the last point is the end."""
+
+    seconds: tuple[float, ...]
+    best: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the files of a run say.
+
+    Attributes:
+        name: Name of the run folder.
+        kind: Kind of task, None where it was not recorded.
+        classes: Class or label names.
+        metric: Name of the metric that selected.
+        greater_is_better: Its direction.
+        outcome: The test part.
+        verdict: Sentences that the run recorded itself.
+        winner: `run.json`'s "winner".
+        settings: Parameters of the winner by name.
+        rows: The leaderboard.
+        failures: Failed trials, grouped by message.
+        curves: Trials of more than one epoch, best first.
+        progress: None where no trial has a score.
+        mistakes: None where no test predictions were recorded.
+        profile: `profile.json`.
+        findings: Audit findings as mappings of plain values.
+        backbones: Backbones as mappings with name, included and reason.
+        record: All of `run.json`, for the provenance.
+        problems: Files that could not be read.
+    """
+
+    name: str
+    kind: TaskKind | None
+    classes: tuple[str, ...]
+    metric: str
+    greater_is_better: bool
+    outcome: Outcome
+    verdict: tuple[str, ...]
+    winner: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    rows: tuple[Row, ...]
+    failures: tuple[Failure, ...]
+    curves: tuple[Curve, ...]
+    progress: Progress | None
+    mistakes: Mistakes | None
+    profile: Mapping[str, Any]
+    findings: tuple[Mapping[str, Any], ...]
+    backbones: tuple[Mapping[str, Any], ...]
+    record: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+
+def summarize(run: RunFolder) -> Summary:
+    """Read a run folder; what is missing or malformed is left empty, never an error."""
+    problems: list[str] = []
+    record = mapping(read_json(run, "run.json", problems))
+    profile = mapping(read_json(run, "profile.json", problems))
+    board = read_json(run, "leaderboard.json", problems)
+    results = read_results(run, problems)
+    arrays = read_arrays(run, "test_predictions.npz", problems)
+    task = mapping(record.get("task")) or mapping(profile.get("task"))
+    kind = _kind(task.get("kind"))
+    classes = tuple(plain(name) for name in sequence(task.get("classes")))
+    name, greater = _metric(record, task, kind)
+    winner = mapping(record.get("winner"))
+    chosen = whole(winner.get("trial"))
+    best = next((result for result in results if result.number == chosen), None)
+    return Summary(
+        name=plain(run.path.resolve().name),
+        kind=kind,
+        classes=classes,
+        metric=name,
+        greater_is_better=greater,
+        outcome=_outcome(mapping(record.get("test")), name, kind, greater),
+        verdict=tuple(filter(None, map(text, sequence(record.get("verdict"))))),
+        winner=winner,
+        settings=mapping(best.config.params) if best else {},
+        rows=leaderboard(board, results, chosen, greater),
+        failures=failures(results),
+        curves=_curves(results, greater),
+        progress=_progress(results, greater),
+        mistakes=_mistakes(kind, classes, arrays),
+        profile=profile,
+        findings=tuple(filter(None, map(mapping, sequence(record.get("findings"))))),
+        backbones=tuple(filter(None, map(mapping, sequence(record.get("backbones"))))),
+        record=record,
+        problems=tuple(problems),
+    )
+
+
+def _kind(value: object) -> TaskKind | None:
+    known = {kind.value: kind for kind in TaskKind}
+    return known.get(value) if isinstance(value, str) else None
+
+
+def _metric(record: Mapping[str, Any], task: Mapping[str, Any], kind: TaskKind | None) -> tuple[str, bool]:
+    """Name and direction of the metric that selected."""
+    fallback = default_metric(kind) if kind else "score"
+    name = text(record.get("metric")) or text(task.get("metric")) or fallback
+    return name, _greater(name, kind)
+
+
+def _greater(name: str, kind: TaskKind | None) -> bool:
+    if kind is None:
+        return True
+    try:
+        return metric(name, kind).greater_is_better
+    except TargetError:
+        return True
+
+
+def _shown(value: object, greater: bool) -> float | None:
+    """A score in its own direction; losses are recorded negated where greater must be better."""
+    found = number(value)
+    return found if found is None or greater else abs(found)
+
+
+def _outcome(test: Mapping[str, Any], name: str, kind: TaskKind | None, greater: bool) -> Outcome:
+    name = text(test.get("metric")) or name
+    greater = _greater(name, kind) if kind else greater
+    ends = sorted(v for v in (_shown(test.get(end), greater) for end in ("low", "high")) if v is not None)
+    low, high = ends if len(ends) == 2 else (None, None)
+    return Outcome(
+        metric=name,
+        greater_is_better=greater,
+        score=_shown(test.get("score"), greater),
+        low=low,
+        high=high,
+        n=whole(test.get("n")),
+        metrics={key: number(value) for key, value in mapping(test.get("metrics")).items()},
+        trivial=_shown(test.get("trivial"), greater),
+        tenlines=_shown(test.get("tenlines"), greater),
+        from_scratch=_shown(test.get("from_scratch"), greater),
+    )
+
+
+def _curves(results: Sequence[TrialResult], greater: bool) -> tuple[Curve, ...]:
+    found = []
+    ranked = sorted(results, key=lambda r: (r.score is None, -(number(r.score) or 0.0), r.number))
+    for result in ranked:
+        points = [(whole(e.epoch), _shown(e.score, greater), number(e.train_loss)) for e in result.curve]
+        kept = [
+            (epoch, score, loss) for epoch, score, loss in points if epoch is not None and score is not None
+        ]
+        if len(kept) > 1:
+            epochs, scores, losses = zip(*kept, strict=True)
+            name = plain(f"{result.config.backbone} {result.config.strategy}")
+            found.append(Curve(result.number, name, epochs, scores, losses))
+    return tuple(found)
+
+
+def _progress(results: Sequence[TrialResult], greater: bool) -> Progress | None:
+    """Best score so far against the seconds that trials took, one after the other in their order."""
+    clock, best = 0.0, None
+    seconds: list[float] = []
+    scores: list[float] = []
+    for result in results:
+        begun, spent = clock, 0.0
+        clock += max(number(result.seconds) or 0.0, 0.0)
+        moments = []
+        for epoch in result.curve:
+            spent += max(number(epoch.seconds) or 0.0, 0.0)
+            moments.append((min(begun + spent, clock), number(epoch.score)))
+        for moment, value in [*moments, (clock, number(result.score))]:
+            if value is not None and (best is None or value > best):
+                best = value
+                seconds.append(moment)
+                scores.append(value if greater else abs(value))
+    if best is None:
+        return None
+    return Progress((*seconds, clock), (*scores, scores[-1]))
+
+
+def _mistakes(kind: TaskKind | None, classes: Sequence[str], arrays: Mapping[str, Any]) -> Mistakes | None:
+    if kind is None or "targets" not in arrays or "predictions" not in arrays:
+        return None
+    return mistakes(kind, classes, arrays["targets"], arrays["predictions"], arrays.get("names"))

@@ -1,0 +1,260 @@
+"""`Predictor`: raw inputs to predictions with NumPy and ONNX Runtime; torch is never imported.
+
+Decoding is the modality's, the same code that training used; all else is inside the ONNX graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotl.errors import BundleError, DataError, MissingExtraError
+from autotl.modalities.modality import Decoder, Example, Item
+from autotl.modalities.registry import modality
+from autotl.serve.bundle import FEATURES, MANIFEST, BundleInfo, read_bundle
+from autotl.serve.session import open_session, usable_cores
+from autotl.task import Task, TaskKind
+
+Array = NDArray[Any]
+
+#: Decoded examples held at once: that many batches' rows, and that much memory.
+_WINDOW_BATCHES = 64
+_WINDOW_BYTES = 64 * 2**20
+_DECODED_TOGETHER = 32
+_OPENING_ATTEMPTS = 5
+_DECODING_THREADS = 4
+_DISTRIBUTIONS = {"PIL": "Pillow"}
+
+
+@runtime_checkable
+class SupportsDecodingMany(Protocol):
+    """A decoder that is faster for many items at a time and spreads them over the cores itself."""
+
+    def decode_many(self, items: Sequence[Item]) -> list[Example]:
+        """Like `Decoder.decode` for each item."""
+
+
+class Predictor:
+    """An exported model, ready to predict.
+
+    Args:
+        folder: The bundle's folder.
+        threads: Threads of the runtime; None for all cores that the process may use.
+        check: Compare every file's sha256 with the manifest first.
+
+    Raises:
+        BundleError: The bundle is missing, incomplete, or was changed.
+        MissingExtraError: A package that decoding needs is not installed.
+    """
+
+    def __init__(self, folder: str | Path, *, threads: int | None = None, check: bool = True) -> None:
+        self._bundle, self._decoder, self._session = _open(Path(folder), threads, check)
+        self._inputs = {value.name for value in self._session.get_inputs()}
+        self._threads = min(_DECODING_THREADS, threads or usable_cores())
+
+    @property
+    def bundle(self) -> BundleInfo:
+        """What the bundle says of itself."""
+        return self._bundle
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return self._bundle.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class or label names in the order of the outputs; empty for regression."""
+        return self.task.classes
+
+    def predict_proba(self, items: Iterable[Item], batch_size: int = 32) -> Array:
+        """Probabilities of classes or labels.
+
+        Args:
+            items: N raw inputs: what the model was trained on (files, bytes, arrays, Pillow images; texts or
+                tuples of texts).
+            batch_size: Most rows that run together.
+
+        Returns:
+            (N, K) float32; for regression the values, (N,) float32. Rows are in the order of `items`.
+
+        Raises:
+            DecodeError: An item is unreadable.
+        """
+        return self._outputs(items, batch_size)[0]
+
+    def predict(
+        self, items: Iterable[Item], batch_size: int = 32
+    ) -> list[str] | list[list[str]] | list[float]:
+        """A class name a row; for multilabel the names of labels from 0.5 on; for regression a value."""
+        return self.decide(self.predict_proba(items, batch_size))
+
+    def embed(self, items: Iterable[Item], batch_size: int = 32) -> Array:
+        """Features (N, F) float32 that the head takes; near rows are alike to the model."""
+        return self._outputs(items, batch_size)[1]
+
+    def decide(self, outputs: Array) -> list[str] | list[list[str]] | list[float]:
+        """Predictions from what `predict_proba` gave."""
+        if self.task.kind is TaskKind.REGRESSION:
+            return [float(value) for value in outputs]
+        if self.task.kind is TaskKind.MULTILABEL:
+            return [[self.classes[k] for k in np.flatnonzero(row >= 0.5)] for row in outputs]
+        return [self.classes[k] for k in outputs.argmax(axis=1)] if len(outputs) else []
+
+    def run(self, examples: Sequence[Example], batch_size: int = 32) -> tuple[Array, Array]:
+        """Predict decoded examples.
+
+        Args:
+            examples: What the modality's decoder gave, in any order of sizes.
+            batch_size: Most rows that run together.
+
+        Returns:
+            Probabilities (N, K) or values (N,), and features (N, F); float32, in the order of `examples`.
+        """
+        if not examples:
+            return self._empty()
+        done: list[int] = []
+        parts: list[list[Array]] = []
+        for rows in self._batches(examples, batch_size):
+            feeds = self._decoder.collate([examples[row] for row in rows])
+            feeds = {name: value for name, value in feeds.items() if name in self._inputs}
+            parts.append(self._session.run(list(self._bundle.outputs), feeds))
+            done += rows
+        order = np.argsort(done)
+        primary, features = (np.concatenate([part[i] for part in parts])[order] for i in range(2))
+        return primary, features
+
+    def decode(self, items: Sequence[Item]) -> list[Example]:
+        """Decode raw inputs side by side; `run` takes the result.
+
+        Raises:
+            DecodeError: An item is unreadable.
+            MissingExtraError: A package that decoding needs is not installed.
+        """
+        try:
+            if isinstance(self._decoder, SupportsDecodingMany):
+                return self._decoder.decode_many(items)
+            with ThreadPoolExecutor(self._threads) as pool:
+                return list(pool.map(self._decoder.decode, items))
+        except ModuleNotFoundError as error:
+            raise _missing(error) from error
+
+    def _outputs(self, items: Iterable[Item], batch_size: int) -> tuple[Array, Array]:
+        if isinstance(items, (str, bytes, bytearray, Path)):
+            raise DataError("one input was given bare", found=repr(items)[:60], expected="a list of inputs")
+        if batch_size < 1:
+            raise DataError("impossible batch size", found=batch_size, expected="at least 1")
+        parts = [self.run(window, batch_size) for window in self._windows(list(items), batch_size)]
+        if not parts:
+            return self._empty()
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+    def _windows(self, items: Sequence[Item], batch_size: int) -> Iterator[list[Example]]:
+        """Decoded items in order, so many at a time that neither memory nor padding suffers."""
+        window: list[Example] = []
+        held, step = 0, _DECODED_TOGETHER
+        for start in range(0, len(items), step):
+            decoded = self.decode(items[start : start + step])
+            window += decoded
+            held += sum(_bytes(example) for example in decoded)
+            if len(window) >= _WINDOW_BATCHES * batch_size or held >= _WINDOW_BYTES:
+                yield window
+                window, held = [], 0
+        if window:
+            yield window
+
+    def _batches(self, examples: Sequence[Example], batch_size: int) -> Iterator[list[int]]:
+        """Row numbers of batches of like length, or of equal length where the modality asks for it."""
+        lengths = [self._decoder.length(example) for example in examples]
+        batch: list[int] = []
+        for row in sorted(range(len(examples)), key=lambda row: lengths[row]):
+            new_shape = bool(batch) and not self._decoder.ragged and lengths[row] != lengths[batch[0]]
+            if len(batch) == batch_size or new_shape:
+                yield batch
+                batch = []
+            batch.append(row)
+        if batch:
+            yield batch
+
+    def _empty(self) -> tuple[Array, Array]:
+        shapes = {value.name: value.shape for value in self._session.get_outputs()}
+        primary, features = (
+            [edge if isinstance(edge, int) else 0 for edge in shapes[name][1:]]
+            for name in self._bundle.outputs
+        )
+        return np.empty((0, *primary), np.float32), np.empty((0, *features), np.float32)
+
+
+def _open(folder: Path, threads: int | None, check: bool) -> tuple[BundleInfo, Decoder, Any]:
+    """Read the bundle, again if another took its place meanwhile."""
+    for _ in range(_OPENING_ATTEMPTS - 1):
+        before = _identity(folder)
+        try:
+            return _load(folder, threads, check)
+        except BundleError:
+            if _identity(folder) == before:
+                raise
+    return _load(folder, threads, check)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Which folder lies there at the moment."""
+    try:
+        stat = (folder / MANIFEST).stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
+
+
+def _load(folder: Path, threads: int | None, check: bool) -> tuple[BundleInfo, Decoder, Any]:
+    bundle = read_bundle(folder, check=check)
+    try:
+        decoder = modality(bundle.spec.modality).decoder(bundle.spec)
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    except DataError as error:
+        raise BundleError(
+            f"cannot decode inputs for the bundle {bundle.folder}",
+            found=str(error),
+            hint="Install the package that brings this modality.",
+        ) from error
+    session = _session(bundle.model, threads)
+    names = [value.name for value in session.get_outputs()]
+    if len(bundle.outputs) != 2 or bundle.outputs[1] != FEATURES or set(bundle.outputs) - set(names):
+        raise BundleError(
+            f"{bundle.model} does not fit its manifest",
+            found=f"outputs {names}",
+            expected=list(bundle.outputs),
+        )
+    return bundle, decoder, session
+
+
+def _session(path: Path, threads: int | None) -> Any:
+    try:
+        return open_session(path, threads=threads)
+    except _unreadable() as error:
+        raise BundleError(f"ONNX Runtime cannot open {path}", found=str(error).splitlines()[0]) from error
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises on a missing, torn or unknown model; evaluated only when it has raised."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return state.NoSuchFile, state.InvalidProtobuf, state.InvalidGraph, state.NotImplemented, state.Fail
+
+
+def _missing(error: ModuleNotFoundError) -> MissingExtraError:
+    package = (error.name or "").partition(".")[0]
+    name = _DISTRIBUTIONS.get(package, package)
+    return MissingExtraError(
+        "a package that decoding needs is not installed", found=name, hint=f"Install it: pip install {name}"
+    )
+
+
+def _bytes(example: Example) -> int:
+    return sum(value.nbytes for value in example.values())

@@ -1,0 +1,56 @@
+"""Opens ONNX Runtime sessions, the same way everywhere: serving, feature extraction, timing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autotl.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import onnx
+
+#: ONNX Runtime's idle threads spin for some milliseconds; on few cores that steals them from everyone else.
+_FEW_THREADS = 4
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def open_session(model: bytes | str | Path | onnx.ModelProto, *, threads: int | None = None) -> Any:
+    """Open a model on the CPU with all graph optimisations.
+
+    Args:
+        model: A file, a serialised model, or a model in memory.
+        threads: Threads within an operator; None for all cores that the process may use.
+
+    Returns:
+        An `onnxruntime.InferenceSession`.
+
+    Raises:
+        MissingExtraError: ONNX Runtime is not installed.
+    """
+    try:
+        import onnxruntime as ort
+    except ImportError as error:
+        raise MissingExtraError(
+            "cannot run an ONNX model", found=str(error), hint="Install it: pip install onnxruntime"
+        ) from error
+    count = usable_cores() if threads is None else max(1, threads)
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.intra_op_num_threads = count
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if count <= _FEW_THREADS:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    content = str(model) if isinstance(model, (str, Path)) else model
+    if not isinstance(content, (str, bytes)):
+        content = content.SerializeToString()
+    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,174 @@
+"""From a profiled data set to the space that is searched on it, and the reasons for each backbone.
+
+The packaged TOML file of the modality, the user's file over it, the backbones that can be had, the hardware
+and the time go in; nothing is loaded, timed or trained.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autotl.backbones.backbone import Availability, BackboneInfo
+from autotl.config import Int
+from autotl.errors import SpaceError
+from autotl.profile.profile import DatasetProfile
+from autotl.space.admission import BackboneChoice, Demand, Limits, admit, predicted_speed
+from autotl.space.document import Document, read
+from autotl.space.resolve import BASELINE, Bounds, resolve
+from autotl.space.space import SearchSpace, StrategySpace
+
+if TYPE_CHECKING:
+    from autotl.strategies.strategy import Strategy
+
+#: Shares of the time that a strategy's shortest, and its longest, trial may be predicted to take. The longest
+#: may fill it all: predictions err on the high side, and the budget ends what runs over.
+_SHORTEST_SHARE, _LONGEST_SHARE = 0.8, 1.0
+QUALITIES = ("fast", "balanced", "best")
+
+
+def build_space(
+    profile: DatasetProfile,
+    backbones: Sequence[BackboneInfo],
+    available: Mapping[str, Availability],
+    *,
+    strategies: Mapping[str, Strategy],
+    limits: Limits | None = None,
+    quality: str = "balanced",
+    device: str = "cpu",
+    time_seconds: float | None = None,
+    user_space: Path | None = None,
+    only_backbones: Sequence[str] | None = None,
+    licence: str = "permissive",
+    threads: int | None = None,
+    macs_per_second: float | None = None,
+) -> tuple[SearchSpace, list[BackboneChoice]]:
+    """The search space for a data set.
+
+    Args:
+        profile: The data.
+        backbones: The catalogue's entries for the modality.
+        available: What their sources say, by name; a missing entry counts as unavailable.
+        strategies: Strategies by name.
+        limits: What the deployed model may take.
+        quality: "fast", "balanced" or "best".
+        device: "cpu", "cuda", "cuda:0", "mps"; "auto" counts as the CPU.
+        time_seconds: Time of the whole search; None narrows nothing by time.
+        user_space: A TOML file that overrides or extends the packaged one.
+        only_backbones: Names (or hub ids, paths) to use and no other; time then excludes none.
+        licence: "permissive" or "any".
+        threads: Threads on a CPU; all cores unless given.
+        macs_per_second: Measured speed of a frozen pass; predicted from the device unless given.
+
+    Returns:
+        The space, and for every backbone whether it is in and why.
+
+    Raises:
+        SpaceError: A file has a mistake (with its line), an argument is unknown, or nothing is left.
+    """
+    _one_of("quality", quality, QUALITIES)
+    _one_of("licence", licence, ("permissive", "any"))
+    speed = macs_per_second or predicted_speed(device, threads or os.cpu_count() or 1)
+    only = None if only_backbones is None else tuple(only_backbones)
+    demand = Demand(profile, limits or Limits(), licence, quality, time_seconds, speed, only)
+    documents = _documents(profile.modality, user_space)
+    infos, choices = admit(backbones, available, demand)
+    facts = _facts(profile, device, quality, time_seconds)
+    bounds = Bounds(
+        {info.name: asdict(info) for info in _by_prior(infos)},
+        infos[0].name,
+        {name: tuple(i.name for i in _by_prior(infos) if s.suits(i)) for name, s in strategies.items()},
+        known=tuple(info.name for info in backbones),
+    )
+    space = resolve(documents, strategies, bounds, facts)
+    if time_seconds is not None:
+        bounds = _within_time(space, bounds, strategies, {info.name: info for info in infos}, demand)
+        space = resolve(documents, strategies, bounds, facts)
+    return space, choices
+
+
+def packaged_space(modality: str) -> Path | None:
+    """The TOML file that is shipped for a modality; None where there is none."""
+    import autotl
+
+    package = Path(autotl.__file__).parent
+    for folder in (package / "search_spaces", package.parent / "search_spaces"):
+        if (folder / f"{modality}.toml").is_file():
+            return folder / f"{modality}.toml"
+    return None
+
+
+def _documents(modality: str, user_space: Path | None) -> list[Document]:
+    own = None if user_space is None else read(Path(user_space))
+    path = packaged_space(modality)
+    packaged = [] if path is None or (own is not None and not own.inherit) else [read(path)]
+    return packaged + ([] if own is None else [own])
+
+
+def _facts(profile: DatasetProfile, device: str, quality: str, time_seconds: float | None) -> dict[str, Any]:
+    """What conditions on the profile are tested on."""
+    facts = profile.to_json()
+    facts["run"] = {
+        "device": device.partition(":")[0],
+        "quality": quality,
+        "time_seconds": math.inf if time_seconds is None else time_seconds,
+    }
+    return facts
+
+
+def _by_prior(infos: Sequence[BackboneInfo]) -> list[BackboneInfo]:
+    return sorted(infos, key=lambda info: (-info.prior, info.macs, info.name))
+
+
+def _within_time(
+    space: SearchSpace,
+    bounds: Bounds,
+    strategies: Mapping[str, Strategy],
+    infos: Mapping[str, BackboneInfo],
+    demand: Demand,
+) -> Bounds:
+    """Leave out pairs of strategy and backbone that cannot end in time, and cap epochs at what can."""
+    time_seconds = demand.time_seconds or math.inf
+    carried, epochs = dict(bounds.carried), {}
+    for part in space.strategies:
+        seconds = {name: _seconds(space, part, strategies, infos[name], demand) for name in part.backbones}
+        must = part.name == BASELINE[0] or not part.searched  # trial 0 and the controls are always there
+        carried[part.name] = tuple(
+            name
+            for name in part.backbones
+            if min(seconds[name].values()) <= _SHORTEST_SHARE * time_seconds
+            or (must and name == space.default_backbone)
+        )
+        if carried[part.name]:
+            usual = space.default_backbone
+            tries = seconds[usual if usual in carried[part.name] else carried[part.name][-1]]
+            within = [count for count, value in tries.items() if value <= _LONGEST_SHARE * time_seconds]
+            epochs[part.name] = max(within, default=1)
+    return replace(bounds, carried=carried, epochs=epochs)
+
+
+def _seconds(
+    space: SearchSpace,
+    part: StrategySpace,
+    strategies: Mapping[str, Strategy],
+    info: BackboneInfo,
+    demand: Demand,
+) -> dict[int, float]:
+    """Predicted seconds of a trial with defaults, for each number of epochs that the strategy may take."""
+    domain = next((p.domain for p in part.parameters if p.name == "epochs"), None)
+    if isinstance(domain, Int):
+        counts = range(domain.low, domain.high + 1)
+        tries = {n: space.complete(info.name, part.name, {"epochs": n}) for n in counts}
+    else:
+        tries = {1: space.default(info.name, part.name)}
+    rows, macs = demand.rows, demand.macs(info)
+    return {n: strategies[part.name].cost(c, macs, rows) / demand.speed for n, c in tries.items()}
+
+
+def _one_of(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise SpaceError(f"unknown {name}", found=repr(value), expected=", ".join(known))

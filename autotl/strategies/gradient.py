@@ -1,0 +1,62 @@
+"""What all gradient strategies share: a strategy file gives a name, a `Plan`, and its own parameters."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from autotl.backbones.backbone import BackboneInfo
+from autotl.config import Domain, TrialConfig
+from autotl.training.finetune import FineTuneRun
+from autotl.training.parameters import training_parameters
+from autotl.training.plan import Plan
+from autotl.training.workbench import Workbench
+
+#: Backward costs about twice the forward pass.
+_TRAINING_FACTOR = 3.0
+
+
+class GradientStrategy(ABC):
+    """Base of strategies that train with gradients."""
+
+    name: str
+    summary: str
+
+    @abstractmethod
+    def plan(self, config: TrialConfig, depth: int) -> Plan:
+        """What trains when, in a backbone of `depth` blocks."""
+
+    def own_parameters(self) -> dict[str, Domain]:
+        """Parameters beyond those of the training loop."""
+        return {}
+
+    def trained_share(self, config: TrialConfig) -> float:
+        """Share of the network's work that an epoch repeats."""
+        return 1.0
+
+    def suits(self, info: BackboneInfo) -> bool:
+        """Works on every backbone."""
+        return True
+
+    def parameters(self, profile: Mapping[str, Any]) -> dict[str, Domain]:
+        """Parameters of the training loop and its own."""
+        return {**training_parameters(profile), **self.own_parameters()}
+
+    def cost(self, config: TrialConfig, macs: int, rows: int) -> float:
+        """A frozen pass, then forward and backward through what trains, an epoch each."""
+        share = self.trained_share(config)
+        return macs * rows * (1.0 + _TRAINING_FACTOR * share * config.epochs)
+
+    def start(
+        self, bench: Workbench, config: TrialConfig, state: dict[str, Tensor] | None = None
+    ) -> FineTuneRun:
+        """Begin, or go on."""
+        return FineTuneRun(bench, config, self.plan(config, bench.backbone.depth), state)
+
+
+def cut_at(share: float, depth: int) -> int:
+    """Number of frozen blocks for a share of the depth: at least 1, and at least one block trains."""
+    return min(max(round(share * depth), 1), depth - 1) if depth > 1 else 0

@@ -1,0 +1,33 @@
+"""Top-k blocks: the early blocks stay frozen and their activations are computed once."""
+
+from __future__ import annotations
+
+from autotl.config import Choice, Domain, TrialConfig
+from autotl.strategies.gradient import GradientStrategy, cut_at
+from autotl.training.plan import Plan
+
+#: Work in the blocks after a cut, roughly, since early blocks of convolutional networks cost more.
+_WORK_LEFT = 0.8
+
+
+class TopBlocks(GradientStrategy):
+    """Only the blocks after the cut train, from cached activations and a fitted head."""
+
+    name = "top_k"
+    summary = "Trains the last blocks from cached activations of the frozen ones."
+
+    def own_parameters(self) -> dict[str, Domain]:
+        """Share of the blocks that stays frozen."""
+        return {"cut": Choice((0.34, 0.5, 0.67, 0.75, 0.85), 0.67)}
+
+    def trained_share(self, config: TrialConfig) -> float:
+        """The work after the cut."""
+        return _WORK_LEFT * (1.0 - float(config.get("cut", 0.67)))
+
+    def plan(self, config: TrialConfig, depth: int) -> Plan:
+        """Blocks from the cut on train."""
+        cut = cut_at(float(config.get("cut", 0.67)), depth)
+        return Plan(cut=cut, first_trained=(cut,))
+
+
+STRATEGY = TopBlocks()

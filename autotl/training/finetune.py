@@ -1,0 +1,274 @@
+"""`FineTuneRun`: gradient training of a head and the later blocks, from cached activations at the cut.
+
+Knows nothing of strategies beyond their `Plan`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from autotl.backbones.backbone import Batch
+from autotl.config import EpochResult, TrialConfig
+from autotl.errors import NonFiniteError
+from autotl.features.frozen import PLAIN, View
+from autotl.task import TaskKind
+from autotl.training.heads import best_head
+from autotl.training.model import TransferModel
+from autotl.training.optimizer import Optimizer
+from autotl.training.plan import Plan, Settings
+from autotl.training.schedule import Schedule
+from autotl.training.workbench import Workbench
+
+Array = NDArray[Any]
+_EVALUATION_BATCH = 64
+_BUCKET_BATCHES = 16
+#: Activations beyond this are not kept on disk; the frozen blocks then run at each step.
+_CACHE_LIMIT_BYTES = 8 * 2**30
+
+
+class FineTuneRun:
+    """A gradient training that can pause after each epoch.
+
+    Args:
+        bench: Data set and backbone.
+        config: The trial's configuration.
+        plan: What trains, and when.
+        state: What `state` gave, to go on from there.
+    """
+
+    def __init__(
+        self, bench: Workbench, config: TrialConfig, plan: Plan, state: dict[str, Tensor] | None = None
+    ) -> None:
+        self._bench, self._plan = bench, plan
+        self._config, self._settings = config, Settings.of(config)
+        torch.manual_seed(bench.seed)
+        self._backbone = bench.fresh_backbone() if plan.pretrained else bench.build()
+        depth = self._backbone.depth
+        head = nn.Linear(self._backbone.feature_dim(), bench.task.outputs)
+        self._head_penalty: float | None = None
+        if plan.warm_head and plan.pretrained and state is None:
+            kind = "ridge" if bench.task.kind is TaskKind.REGRESSION else "logistic"
+            penalty = config.get("head_penalty")
+            fitted = best_head(bench, kind, (depth,), penalty=penalty, capture=(plan.cut,))[0]
+            self._head_penalty, head = fitted.penalty, fitted.module()
+        self._model = bench.model(self._backbone, head, (depth,)).to(bench.device)
+        self._cut = plan.cut if plan.pretrained and self._cacheable(plan.cut) else 0
+        self._optimizer = Optimizer(self._backbone, head, plan, self._settings)
+        self._batches = -(-len(bench.splits.train) // self._settings.batch_size)
+        self._epoch = 0
+        self._best_score, self._best_epoch = -float("inf"), 0
+        self._best_weights: dict[str, Tensor] = {}
+        self._best_raw = torch.zeros(0, bench.task.outputs)
+        if state is not None:
+            self._restore(state)
+        self._schedule = self._new_schedule()
+        weights = bench.class_weights(self._settings.class_weight)
+        self._class_weights = None if weights is None else weights.to(bench.device)
+
+    # --- the protocol ------------------------------------------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are over, or the time."""
+        over = self._epoch >= min(self._settings.epochs, self._settings.stop_epoch)
+        return over or (self._epoch > 0 and self._schedule.out_of_time)
+
+    def step(self) -> EpochResult:
+        """Train one epoch, or until the deadline, and score the validation rows."""
+        start = time.perf_counter()
+        if self._epoch == 0:
+            self._schedule = self._new_schedule()
+        loss = self._train_epoch()
+        raw = self._outputs(self._bench.splits.val)
+        score = self._bench.score(raw)
+        self._epoch += 1
+        if not score <= self._best_score:
+            self._best_score, self._best_epoch, self._best_raw = score, self._epoch, raw
+            self._best_weights = {k: v.detach().cpu().clone() for k, v in self._trained().items()}
+        return EpochResult(self._epoch, score, loss, time.perf_counter() - start)
+
+    def model(self) -> TransferModel:
+        """The model with the best weights, in eval mode, on the CPU."""
+        if self._best_weights:
+            self._model.load_state_dict(self._best_weights, strict=False)
+        return self._model.eval().cpu()
+
+    def validation_outputs(self) -> Tensor:
+        """Raw outputs (V, K) of the best weights on the validation rows."""
+        return self._best_raw
+
+    def refit_config(self) -> TrialConfig:
+        """The same schedule, ended after the epoch of the best weights."""
+        params = {**self._config.params, "stop_epoch": self._best_epoch}
+        if self._head_penalty is not None:
+            params["head_penalty"] = self._head_penalty
+        return TrialConfig(self._config.backbone, self._config.strategy, params)
+
+    def state(self, *, resumable: bool = True) -> dict[str, Tensor]:
+        """Best weights and counters; with them, if it is to go on, present weights and optimiser moments."""
+        counters = torch.tensor([self._epoch, self._best_epoch], dtype=torch.int64)
+        state = {
+            "counters": counters,
+            "best_score": torch.tensor(self._best_score, dtype=torch.float64),
+            "best_raw": self._best_raw.contiguous(),
+            **{f"best.{k}": v for k, v in self._best_weights.items()},
+        }
+        if resumable:
+            state |= {f"model.{k}": v.detach().cpu().clone() for k, v in self._trained().items()}
+            state |= {f"optimizer.{k}": v for k, v in self._optimizer.state().items()}
+        return state
+
+    # --- training ----------------------------------------------------------------------------------------
+
+    def _train_epoch(self) -> float:
+        settings, bench = self._settings, self._bench
+        generator = np.random.default_rng([bench.seed, self._epoch])
+        torch.manual_seed(int(generator.integers(2**31)))
+        augmenting = torch.Generator(device=bench.device).manual_seed(int(generator.integers(2**31)))
+        view = self._view()
+        first = self._plan.first(self._epoch)
+        self._optimizer.train_from(first)
+        self._set_mode(first)
+        if self._cut:
+            bench.frozen.prepare(bench.splits.train, self._cut, view)
+        total, rows_seen = 0.0, 0
+        for rows in self._shuffled(bench.splits.train, generator):
+            if self._schedule.out_of_time and rows_seen:
+                break
+            batch = self._load(rows, view)
+            if self._cut == 0 and settings.augment != "none":
+                batch = bench.modality.augment(batch, settings.augment, augmenting)
+            loss = self._loss(batch, bench.indicators(rows).to(bench.device), first, generator)
+            self._optimizer.step(loss, self._schedule.factor)
+            self._schedule.step += 1
+            total, rows_seen = total + loss.item() * len(rows), rows_seen + len(rows)
+        return total / max(1, rows_seen)
+
+    def _loss(self, batch: Batch, targets: Tensor, first: int, generator: np.random.Generator) -> Tensor:
+        with torch.no_grad():
+            hidden = self._backbone.run(batch, self._cut, max(first, self._cut)) if first else batch
+        if self._settings.mixup and "attention_mask" not in hidden and "hidden" in hidden:
+            share = float(generator.beta(self._settings.mixup, self._settings.mixup))
+            order = torch.randperm(len(targets), device=targets.device)
+            hidden = {"hidden": torch.lerp(hidden["hidden"][order], hidden["hidden"], share)}
+            targets = torch.lerp(targets[order], targets, share)
+        depth = self._backbone.depth
+        with torch.autocast(self._bench.device.type, enabled=self._bench.device.type == "cuda"):
+            features = self._backbone.pool(self._backbone.run(hidden, max(first, self._cut)), depth)
+            raw = self._model.head(features).float()
+        loss = self._criterion(raw, targets)
+        if not torch.isfinite(loss):
+            raise NonFiniteError(
+                "the training loss is not finite",
+                found=f"{loss.item()} in epoch {self._epoch + 1}",
+                hint="A lower learning rate may help.",
+            )
+        return loss
+
+    def _criterion(self, raw: Tensor, targets: Tensor) -> Tensor:
+        kind = self._bench.task.kind
+        if kind is TaskKind.REGRESSION:
+            return nn.functional.mse_loss(raw, targets)
+        if kind is TaskKind.MULTILABEL:
+            return nn.functional.binary_cross_entropy_with_logits(raw, targets) * raw.shape[1]
+        return nn.functional.cross_entropy(
+            raw, targets, weight=self._class_weights, label_smoothing=self._settings.label_smoothing
+        )
+
+    def _set_mode(self, first: int) -> None:
+        """Training mode for what trains; frozen blocks, and frozen batch norms, stay in eval mode."""
+        self._model.eval()
+        self._model.head.train()
+        for block in self._backbone.blocks()[first:]:
+            block.train()
+        if not self._settings.train_batch_norm and self._plan.pretrained:
+            for module in self._model.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
+    # --- data --------------------------------------------------------------------------------------------
+
+    def _cacheable(self, cut: int) -> bool:
+        rows = np.concatenate([self._bench.splits.train, self._bench.splits.val])
+        views = self._settings.views if self._settings.augment != "none" else 1
+        return self._bench.frozen.hidden_bytes(rows, cut) * views <= _CACHE_LIMIT_BYTES
+
+    def _view(self) -> View:
+        """The version of the inputs that this epoch sees: the plain one first, then the others in turn."""
+        kept = self._cut > 0 and not self._bench.frozen.inputs.ragged
+        if self._settings.augment == "none" or self._settings.views <= 1 or not kept:
+            return PLAIN
+        index = self._epoch % self._settings.views
+        return View(index, self._settings.augment) if index else PLAIN
+
+    def _load(self, rows: Array, view: View) -> Batch:
+        batch = self._bench.frozen.hidden(rows, self._cut, view)
+        device = self._bench.device
+        moved = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+        return {k: v.float() if v.dtype == torch.float16 else v for k, v in moved.items()}
+
+    def _shuffled(self, rows: Array, generator: np.random.Generator) -> list[Array]:
+        """Random batches; where lengths differ, of neighbours in length within random buckets."""
+        size = self._settings.batch_size
+        rows = generator.permutation(rows)
+        if self._bench.frozen.inputs.ragged:
+            bucket = size * _BUCKET_BATCHES
+            chunks = [rows[i : i + bucket] for i in range(0, len(rows), bucket)]
+            rows = np.concatenate([self._bench.frozen.inputs.by_length(chunk) for chunk in chunks])
+        batches = [rows[i : i + size] for i in range(0, len(rows), size)]
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2:] = [np.concatenate(batches[-2:])]
+        return [batches[i] for i in generator.permutation(len(batches))]
+
+    @torch.inference_mode()
+    def _outputs(self, rows: Array) -> Tensor:
+        """Raw outputs (n, K) of the present weights, in the order of `rows`."""
+        self._model.eval()
+        out = torch.zeros(len(rows), self._bench.task.outputs)
+        if len(rows) == 0:
+            return out
+        self._bench.frozen.prepare(rows, self._cut)
+        order = self._bench.frozen.inputs.by_length(rows)
+        position = {int(row): i for i, row in enumerate(rows)}
+        for start in range(0, len(order), _EVALUATION_BATCH):
+            chunk = order[start : start + _EVALUATION_BATCH]
+            hidden = self._backbone.run(self._load(chunk, PLAIN), self._cut)
+            raw = self._model.head(self._backbone.pool(hidden, self._backbone.depth))
+            out[[position[int(row)] for row in chunk]] = raw.float().cpu()
+        return out
+
+    # --- weights -----------------------------------------------------------------------------------------
+
+    def _trained(self) -> dict[str, Tensor]:
+        """Weights and buffers of the head and of the blocks after the cut, by their name in the model."""
+        modules = self._backbone.blocks()[self._plan.cut :]
+        kept = {id(tensor) for block in modules for tensor in block.state_dict(keep_vars=True).values()}
+        return {
+            name: tensor
+            for name, tensor in self._model.state_dict(keep_vars=True).items()
+            if name.startswith("head.") or id(tensor) in kept
+        }
+
+    def _restore(self, state: dict[str, Tensor]) -> None:
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+        self._epoch, self._best_epoch = (int(value) for value in state["counters"])
+        self._best_score = float(state["best_score"])
+        self._best_raw = state["best_raw"]
+        self._best_weights = part("best.")
+        self._model.load_state_dict(part("model.") or self._best_weights, strict=False)
+        if moments := part("optimizer."):
+            self._optimizer.load(moments)
+
+    def _new_schedule(self) -> Schedule:
+        steps = self._settings.epochs * self._batches
+        return Schedule(
+            steps, self._settings.warmup_share, self._bench.deadline, self._epoch * self._batches
+        )

@@ -1,0 +1,357 @@
+"""Runs trials on a data set: loads backbones, shares their features, and stores what a trial leaves."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from autotl.atomic import replacing
+from autotl.backbones.backbone import Backbone, BackboneInfo, Batch
+from autotl.backbones.load import load
+from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
+from autotl.data.dataset import Dataset, Splits
+from autotl.errors import RunError, TrialError
+from autotl.features.engines import EngineRecord
+from autotl.features.frozen import FrozenPart
+from autotl.features.inputs import PreparedInputs
+from autotl.modalities.registry import modality
+from autotl.profile.profile import Shift
+from autotl.profile.shift import measure_shift
+from autotl.strategies.registry import strategy
+from autotl.strategies.strategy import Run
+from autotl.task import metric
+from autotl.training.model import TransferModel
+from autotl.training.workbench import Workbench
+from autotl.trial.run_folder import RunFolder
+
+Array = NDArray[Any]
+Report = Callable[[int, int], None]
+#: Rate assumed before any was measured, in multiply-accumulates a second: two CPU cores.
+_ASSUMED_RATE = 2e10
+_PREDICTION_BATCH = 64
+#: Share of an epoch below which a trial is not worth beginning.
+_LEAST_PART = 0.3
+#: Rows that the shift from the source domain is measured on.
+_SHIFT_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What trials may use.
+
+    Attributes:
+        device: Where torch runs.
+        threads: CPU threads, None for the library's own choice.
+        offline: Never touch a hub.
+        seed: Seed of everything random.
+        cache_dir: Folder of the engine record.
+    """
+
+    device: torch.device
+    threads: int | None
+    offline: bool
+    seed: int
+    cache_dir: Path
+
+
+@dataclass(frozen=True)
+class RunnerPlan:
+    """All that a runner is made from, in a form that another process can be given.
+
+    Attributes:
+        dataset: Items and targets.
+        splits: Its parts.
+        infos: Backbones that may be asked for, by name.
+        description: What the modality found of the items (`DatasetProfile.inputs`).
+        folder: Where results and cached features go.
+        resources: Device, threads, seed.
+    """
+
+    dataset: Dataset
+    splits: Splits
+    infos: Mapping[str, BackboneInfo]
+    description: Mapping[str, Any]
+    folder: RunFolder
+    resources: Resources
+
+
+class TransferTrial:
+    """One configuration under way; see `autotl.trial.trial.Trial`."""
+
+    def __init__(self, number: int, config: TrialConfig, runner: TrialRunner) -> None:
+        self.number, self.config = number, config
+        self._runner = runner
+        self._start = time.perf_counter()
+        self._curve: list[EpochResult] = []
+        self._run: Run = strategy(config.strategy).start(runner.bench(config), config)
+
+    @property
+    def done(self) -> bool:
+        """Whether the strategy has nothing left to do."""
+        return self._run.done
+
+    @property
+    def keeps_deadline(self) -> bool:
+        """Strategies end a step when the workbench's deadline has passed."""
+        return True
+
+    def step(self) -> EpochResult:
+        """One epoch."""
+        epoch = self._run.step()
+        self._curve.append(epoch)
+        return epoch
+
+    def finish(self, state: TrialState, error: str | None = None) -> TrialResult:
+        """Write weights and validation outputs, then the result."""
+        info = self._runner.infos[self.config.backbone]
+        result = TrialResult(
+            number=self.number,
+            config=self.config,
+            state=state,
+            curve=tuple(self._curve),
+            seconds=time.perf_counter() - self._start,
+            error=error,
+            facts={"parameters": info.parameters, "macs": info.macs, "licence": info.licence},
+        )
+        if self._curve and state is not TrialState.FAILED:
+            best = max(range(len(self._curve)), key=lambda i: self._curve[i].score)
+            result = replace(result, score=self._curve[best].score, best_epoch=best + 1)
+            result = result.with_facts(refit=self._run.refit_config().to_json())
+            self._runner.save(self.number, self._run)
+            self._runner.learn_rate(result)
+        return result
+
+
+class TrialRunner:
+    """Starts trials; see `autotl.trial.trial.TrialFactory`.
+
+    Args:
+        plan: Data, backbones, folder and resources.
+        deadline: Gives the time (`time.monotonic`) by which training must end.
+        report: Called with (rows done, rows to do) while features are computed.
+    """
+
+    def __init__(
+        self,
+        plan: RunnerPlan,
+        *,
+        deadline: Callable[[], float] = lambda: math.inf,
+        report: Report | None = None,
+    ) -> None:
+        self.plan = plan
+        self.dataset, self.splits, self.infos, self.folder = plan.dataset, plan.splits, plan.infos, plan.folder
+        self._description = plan.description
+        self._resources = plan.resources
+        self._deadline = deadline
+        self._report = report
+        self._modality = modality(self.dataset.modality)
+        self._metric = metric(self.dataset.task.metric, self.dataset.task.kind)
+        self._backbones: dict[str, Backbone] = {}
+        self._benches: dict[tuple[str, str], Workbench] = {}
+        self._rates: dict[str, float] = {}
+
+    def start(self, number: int, config: TrialConfig) -> TransferTrial:
+        """Prepare a trial.
+
+        Raises:
+            TrialError: The backbone is not among those that may be used.
+        """
+        if config.backbone not in self.infos:
+            raise TrialError("unknown backbone", found=config.backbone, expected=", ".join(self.infos))
+        return TransferTrial(number, config, self)
+
+    def bench(self, config: TrialConfig) -> Workbench:
+        """The workbench of a configuration; one a backbone and preprocessing."""
+        backbone = self._backbone(config.backbone)
+        requirements = {**backbone.info.input, **_tokenizer(backbone)}
+        spec = self._modality.preprocessing(requirements, self._description, config.params)
+        spec = replace(spec, assets=dict(backbone.assets()))
+        key = (config.backbone, spec.key)
+        if key not in self._benches:
+            folder = self.cache / f"{config.backbone.replace('/', '_')}-{spec.key}"
+            folder.mkdir(parents=True, exist_ok=True)
+            threads = self._resources.threads or torch.get_num_threads()
+            inputs = PreparedInputs(self.dataset, self._modality, spec, folder, threads)
+            frozen = FrozenPart(
+                backbone,
+                inputs,
+                self._modality,
+                len(self.dataset),
+                folder,
+                device=self._resources.device,
+                threads=threads,
+                record=EngineRecord(self._resources.cache_dir / "engines.json"),
+                report=self._report,
+            )
+            self._benches[key] = Workbench(
+                dataset=self.dataset,
+                splits=self.splits,
+                modality=self._modality,
+                backbone=backbone,
+                build=lambda: load(backbone.info, offline=self._resources.offline, pretrained=False),
+                spec=spec,
+                frozen=frozen,
+                metric=self._metric,
+                device=self._resources.device,
+                seed=self._resources.seed,
+                threads=threads,
+            )
+        return replace(self._benches[key], deadline=self._deadline())
+
+    @property
+    def cache(self) -> Path:
+        """Folder of cached features; safe to delete when no search runs."""
+        return self.folder.path / "cache"
+
+    def clear_cache(self) -> None:
+        """Delete cached features."""
+        self._benches.clear()
+        shutil.rmtree(self.cache, ignore_errors=True)
+
+    # --- cost ----------------------------------------------------------------------------------------------
+
+    def predict_seconds(self, config: TrialConfig) -> float | None:
+        """Predicted seconds until a first epoch is scored; None before any rate was measured.
+
+        A gradient strategy shortens its epochs and its schedule to the time that is left, so only a part of
+        an epoch is asked for.
+        """
+        if not self._rates:
+            return None
+        rate = self._rates.get(config.strategy, self._rates.get("all", _ASSUMED_RATE))
+        return _LEAST_PART * self._cost(config) / config.epochs / rate
+
+    def learn_rate(self, result: TrialResult) -> None:
+        """Learn from a finished trial how fast this machine is."""
+        done = max(1, len(result.curve)) / max(1, result.config.epochs)
+        rate = self._cost(result.config) * done / max(result.seconds, 1e-3)
+        self._rates.setdefault("all", rate)
+        self._rates[result.config.strategy] = rate
+
+    def _cost(self, config: TrialConfig) -> float:
+        rows = len(self.splits.train) + len(self.splits.val)
+        return strategy(config.strategy).cost(config, self.infos[config.backbone].macs, rows)
+
+    # --- disk ----------------------------------------------------------------------------------------------
+
+    def save(self, number: int, run: Run) -> None:
+        """Write the weights and validation outputs of a run."""
+        folder = self.folder.trial(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / "model.safetensors") as path:
+            state = {name: value.contiguous() for name, value in run.state(resumable=False).items()}
+            save_file(state, path)
+        with replacing(folder / "validation.npy") as path, path.open("wb") as file:
+            np.save(file, run.validation_outputs().numpy(), allow_pickle=False)
+
+    def restore(self, result: TrialResult) -> Run:
+        """The finished run of a result, from disk.
+
+        Raises:
+            RunError: Its weights are not there.
+        """
+        path = self.folder.trial(result.number) / "model.safetensors"
+        if not path.is_file():
+            raise RunError(f"trial {result.number} left no weights", found=result.state.value)
+        return strategy(result.config.strategy).start(
+            self.bench(result.config), result.config, load_file(path)
+        )
+
+    def quick_fit(self, config: TrialConfig, splits: Splits) -> TransferModel:
+        """A model of one step on some of the rows, recorded nowhere."""
+        run = strategy(config.strategy).start(replace(self.bench(config), splits=splits), config)
+        run.step()
+        return run.model()
+
+    def control(self, config: TrialConfig, deadline: float) -> tuple[TrialResult, TransferModel]:
+        """Train a control beside the search; gives its result, numbered -1, and its model."""
+        bench = replace(self.bench(config), deadline=deadline)
+        start = time.perf_counter()
+        run = strategy(config.strategy).start(bench, config)
+        curve = []
+        while not run.done:
+            curve.append(run.step())
+        best = max(range(len(curve)), key=lambda i: curve[i].score)
+        result = TrialResult(
+            number=-1,
+            config=config,
+            state=TrialState.COMPLETE,
+            score=curve[best].score,
+            curve=tuple(curve),
+            seconds=time.perf_counter() - start,
+            best_epoch=best + 1,
+        )
+        return result, run.model()
+
+    def predict(self, model: TransferModel, rows: Array) -> Array:
+        """Probabilities (n, K) or values (n,) of a model on rows, in torch."""
+        inputs = self._inputs_of(model)
+        outputs: list[tuple[Array, Array]] = []
+        model = model.eval().to(self._resources.device)
+
+        def visit(chunk: Array, batch: Batch) -> None:
+            with torch.inference_mode():
+                moved = {name: value.to(self._resources.device) for name, value in batch.items()}
+                outputs.append((chunk, model.predict(moved).float().cpu().numpy()))
+
+        inputs.batches(inputs.by_length(rows), _PREDICTION_BATCH, visit)
+        order = np.argsort(np.concatenate([chunk for chunk, _ in outputs]), kind="stable")
+        back = np.argsort(np.argsort(rows, kind="stable"), kind="stable")
+        return np.concatenate([values for _, values in outputs])[order][back]
+
+    def seconds_a_row(self) -> float:
+        """Predicted seconds to decode one row and run the whole network on it."""
+        return max((bench.frozen.seconds_a_row for bench in self._benches.values()), default=0.0)
+
+    def refit_seconds(self, result: TrialResult) -> float:
+        """Predicted seconds of `refit`; features are there already."""
+        rows = len(self.splits.train_and_val) / max(1, len(self.splits.train))
+        epochs = result.best_epoch / max(1, len(result.curve))
+        training = sum(epoch.seconds for epoch in result.curve)
+        return rows * epochs * training
+
+    def refit(self, result: TrialResult, deadline: float = math.inf) -> TransferModel:
+        """Train the configuration of a result again, on training and validation rows together."""
+        config = TrialConfig.from_json(result.facts["refit"])
+        run = strategy(config.strategy).start(self.bench(config).with_all_rows(deadline), config)
+        while not run.done:
+            run.step()
+        return run.model()
+
+    def shifts(self) -> tuple[Shift, ...]:
+        """How far the training rows lie from the source domain of each backbone that was used."""
+        found = []
+        for bench in {key[0]: bench for key, bench in self._benches.items()}.values():
+            rows = self.splits.train[:: max(1, len(self.splits.train) // _SHIFT_ROWS)][:_SHIFT_ROWS]
+            batches = [bench.frozen.inputs.batch(rows)]
+            items = bench.dataset.take(rows).items
+            backbone = bench.fresh_backbone()
+            backbone.module.cpu()
+            shift = measure_shift(backbone, batches, items=items, description=self._description)
+            if shift is not None:
+                found.append(shift)
+        return tuple(found)
+
+    def _inputs_of(self, model: TransferModel) -> PreparedInputs:
+        """The prepared inputs that a model of this runner takes."""
+        return self._benches[model.backbone.info.name, model.spec.key].frozen.inputs
+
+    def _backbone(self, name: str) -> Backbone:
+        if name not in self._backbones:
+            self._backbones[name] = load(self.infos[name], offline=self._resources.offline)
+        return self._backbones[name]
+
+
+def _tokenizer(backbone: Backbone) -> dict[str, str]:
+    """The path of a tokenizer under the name that text preprocessing reads."""
+    return {name.removesuffix(".json"): str(path) for name, path in backbone.assets().items()}

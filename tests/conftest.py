@@ -1,0 +1,21 @@
+"""Shared by all tests: caches of their own, and property tests that do not depend on the machine's speed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what tests download and measure out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOTL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -1,0 +1,219 @@
+"""An exported bundle is whole, faithful, and never absent while it is replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from autotl.errors import DecodeError, ExportError, ParityError, StorageError
+from autotl.export import bundle as bundle_module
+from autotl.export import swap
+from autotl.export.bundle import export_bundle
+from autotl.export.swap import exchange, swap_in
+from autotl.serve.bundle import previous_folder, read_bundle
+from autotl.serve.predictor import Predictor
+from autotl.task import TaskKind
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_every_kind_of_task_is_exported_with_parity_on_256_texts(text_case, tmp_path, kind):
+    model, dataset = text_case(kind)
+    bundle = export_bundle(model, dataset, np.arange(len(dataset)), tmp_path / "model")
+    assert bundle.manifest["parity"]["rows"] == 256
+    assert bundle.manifest["parity"]["single_rows"] == 32
+    assert bundle.manifest["parity"]["largest_difference"] < 1e-5
+    primary = "values" if kind is TaskKind.REGRESSION else "probabilities"
+    assert bundle.manifest["outputs"] == [primary, "features"]
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_every_kind_of_task_is_exported_with_parity_on_images_of_many_sizes(image_case, tmp_path, kind):
+    model, dataset = image_case(kind)
+    bundle = export_bundle(model, dataset, np.arange(len(dataset)), tmp_path / "model")
+    assert bundle.manifest["parity"]["rows"] == 40
+    assert bundle.manifest["inputs"] == ["image"]
+
+
+def test_pairs_of_texts_are_exported(text_case, tmp_path):
+    model, dataset = text_case(TaskKind.REGRESSION, rows=40, pairs=True)
+    export_bundle(model, dataset, np.arange(40), tmp_path / "model")
+    predictor = Predictor(tmp_path / "model", threads=1)
+    assert predictor.bundle.columns == ("first", "second")
+    there, back = predictor.predict([dataset.items[0], dataset.items[0][::-1]])
+    assert there != back
+
+
+def test_the_graph_alone_takes_raw_pixels_of_any_size_and_knows_its_classes(image_case, tmp_path):
+    model, dataset = image_case()
+    folder = export_bundle(model, dataset, np.arange(4), tmp_path / "model").folder
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    for shape in ((1, 17, 90, 3), (3, 64, 64, 3)):
+        pixels = np.full(shape, 128, np.uint8)
+        probabilities, features = session.run(["probabilities", "features"], {"image": pixels})
+        assert probabilities.shape == (shape[0], 3)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+        assert features.shape == (shape[0], 24 + 32)
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["classes"]) == ["red", "grün", "blue, dark"]
+    assert about["task"] == "multiclass"
+    assert about["autotl_version"]
+
+
+def test_the_folder_holds_what_serving_needs_and_a_sha256_of_each_file(text_case, tmp_path):
+    model, dataset = text_case()
+    record = {
+        "metrics": {"validation": {"accuracy": np.float32(0.5)}},
+        "seed": 0,
+        "data": {"fingerprint": "f"},
+    }
+    bundle = export_bundle(model, dataset, np.arange(8), tmp_path / "model", record=record)
+    names = {"model.onnx", "bundle.json", "tokenizer.json", "README.md", "requirements.txt"}
+    assert set(os.listdir(bundle.folder)) == names
+    manifest = json.loads((bundle.folder / "bundle.json").read_text())
+    assert set(manifest["files"]) == names - {"bundle.json"}
+    assert manifest["metrics"] == {"validation": {"accuracy": 0.5}}
+    assert manifest["record"] == {"seed": 0}
+    assert manifest["data"] == {"source": "a test", "rows": 300, "fingerprint": "f"}
+    assert manifest["licence"] == "Apache-2.0"
+    assert manifest["temperature"] == 0.7
+    assert {"autotl", "onnxruntime", "torch", "python"} <= set(manifest["versions"])
+    pins = (bundle.folder / "requirements.txt").read_text().split()
+    assert f"onnxruntime=={onnxruntime.__version__}" in pins
+    assert not [pin for pin in pins if pin.startswith("torch")]
+    assert bundle.size_bytes == (bundle.folder / "model.onnx").stat().st_size
+
+
+def test_the_card_says_what_it_is_and_how_to_use_it(text_case, tmp_path):
+    model, dataset = text_case()
+    record = {"metrics": {"test": {"accuracy": 0.91234}}, "licence": "other:gemma"}
+    folder = export_bundle(model, dataset, np.arange(8), tmp_path / "model", record=record).folder
+    head, text = (folder / "README.md").read_text(encoding="utf-8").split("---\n")[1:]
+    assert 'license: "other"\nlicense_name: "gemma"\n' in head
+    assert 'pipeline_tag: "text-classification"' in head
+    assert "| test accuracy | 0.9123 |" in text
+    assert "`blue, dark`" in text
+    assert "its inputs are made with `tokenizer.json`" in text
+    code = text.split("```python\n")[1].split("```")[0].replace("path/to/this/folder", str(folder))
+    exec(compile(code, "README.md", "exec"), {})  # a card whose code fails would be worse than none
+
+
+def test_verify_rows_bounds_the_comparison(text_case, tmp_path):
+    model, dataset = text_case()
+    bundle = export_bundle(model, dataset, np.arange(300), tmp_path / "model", verify_rows=10)
+    assert bundle.manifest["parity"]["rows"] == bundle.manifest["parity"]["single_rows"] == 10
+
+
+def test_a_bundle_is_replaced_and_nothing_is_left_beside_it(text_case, tmp_path):
+    model, dataset = text_case()
+    target = tmp_path / "out" / "model"
+    export_bundle(model, dataset, np.arange(8), target, record={"number": 1})
+    export_bundle(model, dataset, np.arange(8), target, record={"number": 2})
+    assert read_bundle(target).manifest["record"] == {"number": 2}
+    assert os.listdir(target.parent) == ["model"]
+
+
+def test_a_folder_that_is_no_bundle_is_never_replaced(text_case, tmp_path):
+    model, dataset = text_case()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "me.jpg").write_bytes(b"x")
+    with pytest.raises(ExportError, match="something else lies where the bundle should go"):
+        export_bundle(model, dataset, np.arange(8), tmp_path / "photos")
+    assert os.listdir(tmp_path / "photos") == ["me.jpg"]
+
+
+def test_no_rows_are_refused(text_case, tmp_path):
+    model, dataset = text_case()
+    with pytest.raises(ExportError, match="cannot export without an example; found no rows"):
+        export_bundle(model, dataset, np.arange(0), tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ParityError("differs"),
+        DecodeError("broken"),
+        KeyboardInterrupt(),
+        OSError(28, "No space left on device"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_failed_export_leaves_the_old_bundle_and_no_debris(text_case, tmp_path, monkeypatch, failure):
+    model, dataset = text_case()
+    target = tmp_path / "out" / "model"
+    export_bundle(model, dataset, np.arange(8), target, record={"number": 1})
+
+    def fail(*_args, **_options):
+        raise failure
+
+    monkeypatch.setattr(bundle_module, "verify", fail)
+    expected = StorageError if isinstance(failure, OSError) else type(failure)
+    with pytest.raises(expected):
+        export_bundle(model, dataset, np.arange(8), target, record={"number": 2})
+    assert read_bundle(target).manifest["record"] == {"number": 1}
+    assert os.listdir(target.parent) == ["model"]
+
+
+# --- the swap ---------------------------------------------------------------------------------------------
+
+
+def _folders(tmp_path, text_case):
+    model, dataset = text_case()
+    old = export_bundle(model, dataset, np.arange(4), tmp_path / "swap" / "model", record={"n": 1}).folder
+    new = export_bundle(
+        model, dataset, np.arange(4), tmp_path / "swap" / ".model.new", record={"n": 2}
+    ).folder
+    return old, new
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_swap_puts_the_new_one_in_place(text_case, tmp_path, monkeypatch, atomic):
+    old, new = _folders(tmp_path, text_case)
+    if not atomic:
+        monkeypatch.setattr(swap, "exchange", lambda first, second: False)
+    swap_in(new, old)
+    assert read_bundle(old).manifest["record"] == {"n": 2}
+    assert os.listdir(old.parent) == ["model"]
+
+
+def test_a_crash_between_the_two_renames_loses_nothing(text_case, tmp_path):
+    old, new = _folders(tmp_path, text_case)
+    old.rename(previous_folder(old))  # the process dies here
+    assert read_bundle(old).manifest["record"] == {"n": 1}
+    assert len(Predictor(old, threads=1).predict(["a good film"])) == 1
+    swap_in(new, old)  # the next export
+    assert read_bundle(old).manifest["record"] == {"n": 2}
+    assert os.listdir(old.parent) == ["model"]
+
+
+def test_readers_find_a_whole_bundle_at_every_moment_of_many_swaps(text_case, tmp_path):
+    model, dataset = text_case(rows=8)
+    target = tmp_path / "swap" / "model"
+    export_bundle(model, dataset, np.arange(4), target, record={"n": 0})
+    copy = tmp_path / "copy"
+    shutil.copytree(target, copy)
+    if not exchange(copy, target):
+        pytest.skip("this file system cannot exchange folders")
+    done = threading.Event()
+
+    def write() -> None:
+        for _ in range(30):
+            fresh = target.with_name(".model.new")
+            shutil.copytree(target, fresh)
+            swap_in(fresh, target)
+            time.sleep(0.01)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    opened = 0
+    while not done.is_set() or opened < 3:
+        assert Predictor(target, threads=1).predict(["a good film"])
+        opened += 1
+    writer.join()

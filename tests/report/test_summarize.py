@@ -1,0 +1,301 @@
+"""What a run folder says, as plain data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from autotl.report import words
+from autotl.report.mistakes import mistakes
+from autotl.report.summarize import Outcome, summarize
+from autotl.task import TaskKind
+from autotl.trial.run_folder import RunFolder
+
+
+def test_scores_and_winner_come_from_the_files(make_run: Any) -> None:
+    summary = summarize(make_run())
+    assert summary.outcome.score == 0.917
+    assert (summary.outcome.low, summary.outcome.high, summary.outcome.n) == (0.886, 0.944, 200)
+    assert summary.winner["trial"] == next(row.trial for row in summary.rows if row.winner)
+    assert summary.settings["epochs"] == 8
+    assert summary.problems == ()
+
+
+def test_failed_trials_are_listed_without_a_score_and_grouped_by_message(make_run: Any) -> None:
+    summary = summarize(make_run(trials=16))
+    failed = [row for row in summary.rows if row.state == "failed"]
+    assert [row.trial for row in failed] == [6, 13]
+    assert all(row.score is None and row.rank is None for row in failed)
+    assert summary.rows[-2:] == tuple(failed)
+    assert {failure.trials for failure in summary.failures} == {(6,), (13,)}
+
+
+def test_the_board_is_ranked_from_results_where_no_leaderboard_was_written(make_run: Any) -> None:
+    run = make_run()
+    before = [row.trial for row in summarize(run).rows]
+    (run.path / "leaderboard.json").unlink()
+    rows = summarize(run).rows
+    assert [row.trial for row in rows] == before
+    assert [row.rank for row in rows if row.score is not None] == list(range(1, 15))
+
+
+def test_losses_are_shown_positive_and_the_best_is_the_lowest(make_run: Any) -> None:
+    summary = summarize(make_run(kind=TaskKind.REGRESSION))
+    scores = [row.score for row in summary.rows if row.score is not None]
+    assert scores == sorted(scores)
+    assert min(scores) > 0
+    assert all(row.low is None or row.low <= row.high for row in summary.rows)
+    assert summary.progress is not None
+    best = summary.progress.best
+    assert list(best) == sorted(best, reverse=True)
+    assert not summary.greater_is_better
+
+
+def test_progress_only_improves_and_ends_when_the_last_trial_ends(make_run: Any) -> None:
+    run = make_run()
+    progress = summarize(run).progress
+    assert progress is not None
+    assert list(progress.best) == sorted(progress.best)
+    assert list(progress.seconds) == sorted(progress.seconds)
+    assert progress.seconds[-1] == pytest.approx(sum(result.seconds for result in run.results()))
+
+
+def test_curves_are_of_trials_with_several_epochs_best_first(make_run: Any) -> None:
+    summary = summarize(make_run())
+    assert summary.curves
+    assert all(len(curve.epochs) > 1 for curve in summary.curves)
+    peaks = [max(curve.scores) for curve in summary.curves]
+    assert peaks == sorted(peaks, reverse=True)
+
+
+@pytest.mark.parametrize("name", ["run.json", "profile.json", "leaderboard.json", "test_predictions.npz"])
+def test_a_broken_file_is_told_and_the_rest_is_read(make_run: Any, name: str) -> None:
+    run = make_run()
+    (run.path / name).write_bytes(b"{ broken \xff")
+    summary = summarize(run)
+    assert len(summary.problems) == 1
+    assert summary.problems[0].startswith(name)
+    assert summary.rows
+
+
+def test_a_broken_result_is_told_and_the_others_are_read(make_run: Any) -> None:
+    run = make_run()
+    (run.trial(3) / "result.json").write_text('{"number": 3}')
+    (run.path / "leaderboard.json").unlink()
+    summary = summarize(run)
+    assert 3 not in [row.trial for row in summary.rows]
+    assert "trials/0003/result.json" in summary.problems[0]
+
+
+def test_an_empty_folder_gives_an_empty_summary(tmp_path: Path) -> None:
+    summary = summarize(RunFolder(tmp_path))
+    assert (summary.kind, summary.rows, summary.curves, summary.progress) == (None, (), (), None)
+    assert summary.outcome.score is None
+    assert summary.mistakes is None
+
+
+def test_pickled_arrays_are_refused(make_run: Any) -> None:
+    run = make_run()
+    np.savez(
+        run.path / "test_predictions.npz", targets=np.array([{}], dtype=object), predictions=np.ones((1, 6))
+    )
+    summary = summarize(run)
+    assert summary.mistakes is None
+    assert "test_predictions.npz" in summary.problems[0]
+
+
+# --- what went wrong on the test part -----------------------------------------------------------------
+
+
+def test_precision_recall_and_f1_agree_with_scikit_learn(make_run: Any) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    run = make_run()
+    found = summarize(run).mistakes
+    arrays = np.load(run.path / "test_predictions.npz")
+    expected = precision_recall_fscore_support(arrays["targets"], arrays["predictions"].argmax(axis=1))
+    assert found is not None
+    actual = np.array([(c.precision, c.recall, c.f1, c.n) for c in found.classes], dtype=float)
+    np.testing.assert_allclose(actual, np.array(expected).T)
+
+
+def test_multilabel_scores_agree_with_scikit_learn(make_run: Any) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    run = make_run(kind=TaskKind.MULTILABEL)
+    found = summarize(run).mistakes
+    arrays = np.load(run.path / "test_predictions.npz")
+    expected = precision_recall_fscore_support(arrays["targets"].astype(int), arrays["predictions"] >= 0.5)
+    assert found is not None
+    assert found.confusion is None
+    actual = np.array([(c.precision, c.recall, c.f1, c.n) for c in found.classes], dtype=float)
+    np.testing.assert_allclose(actual, np.array(expected).T)
+
+
+def test_the_confusion_matrix_counts_true_classes_by_row() -> None:
+    predictions = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+    found = mistakes(TaskKind.BINARY, ("no", "yes"), np.array([0, 0, 1]), predictions)
+    assert found is not None
+    assert found.confusion is not None
+    assert found.confusion.counts.tolist() == [[1, 1], [0, 1]]
+    assert [(p.true, p.predicted, p.count, p.share) for p in found.pairs] == [("no", "yes", 1, 0.5)]
+    assert [(m.name, m.true, m.predicted, m.weight) for m in found.misses] == [("row 1", "no", "yes", 0.8)]
+
+
+def test_many_classes_show_the_twenty_most_confused() -> None:
+    targets = np.repeat(np.arange(77), 3)
+    predicted = np.where(targets >= 57, (targets + 1 - 57) % 20 + 57, targets)
+    found = mistakes(TaskKind.MULTICLASS, [f"c{i}" for i in range(77)], targets, np.eye(77)[predicted])
+    assert found is not None
+    assert found.confusion is not None
+    assert found.confusion.names == tuple(f"c{i}" for i in range(57, 77))
+    assert found.confusion.left_out == 57
+
+
+def test_the_calibration_error_of_constant_confidence_is_its_distance_from_accuracy() -> None:
+    predictions = np.tile([0.9, 0.1], (10, 1))
+    found = mistakes(TaskKind.BINARY, ("a", "b"), np.array([0] * 6 + [1] * 4), predictions)
+    assert found is not None
+    assert found.reliability is not None
+    assert found.reliability.error == pytest.approx(0.3)
+
+
+def test_a_class_that_neither_occurs_nor_is_predicted_has_no_scores() -> None:
+    found = mistakes(TaskKind.MULTICLASS, "abc", np.array([0, 1]), np.eye(3)[[0, 1]])
+    assert found is not None
+    last = found.classes[2]
+    assert (last.precision, last.recall, last.f1, last.n) == (None, None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets", "predictions"),
+    [
+        (TaskKind.MULTICLASS, np.array([0, 5]), np.eye(2)),
+        (TaskKind.MULTICLASS, np.array([0, -1]), np.eye(2)),
+        (TaskKind.MULTICLASS, np.array([0, 1, 1]), np.eye(2)),
+        (TaskKind.MULTICLASS, np.array(["a", "b"]), np.eye(2)),
+        (TaskKind.MULTICLASS, np.array([0, 1]), 7 * np.eye(2)),
+        (TaskKind.MULTILABEL, np.eye(3), np.eye(3)[:, :2]),
+        (TaskKind.REGRESSION, np.array([np.nan]), np.array([1.0])),
+        (TaskKind.REGRESSION, np.array([]), np.array([])),
+        (TaskKind.REGRESSION, np.ones((2, 2)), np.ones((2, 2))),
+    ],
+)
+def test_arrays_that_do_not_fit_are_not_judged(kind: TaskKind, targets: Any, predictions: Any) -> None:
+    assert mistakes(kind, (), targets, predictions) is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hnp.arrays(np.float64, (7, 4), elements=st.floats(0, 1) | st.just(float("nan"))),
+    hnp.arrays(np.int64, 7, elements=st.integers(0, 3)),
+)
+def test_every_finite_row_is_counted_once(predictions: Any, targets: Any) -> None:
+    found = mistakes(TaskKind.MULTICLASS, "abcd", targets, predictions)
+    finite = int(np.isfinite(predictions).all(axis=1).sum())
+    assert (found.rows if found else 0) == finite
+    if found:
+        assert found.confusion is not None
+        assert found.reliability is not None
+        assert found.confusion.counts.sum() == finite == found.reliability.counts.sum()
+
+
+# --- words -----------------------------------------------------------------------------------------------
+
+
+def test_transfer_is_not_said_to_help_where_the_control_lies_within_the_interval() -> None:
+    inside = Outcome("accuracy", True, 0.9, 0.86, 0.94, 200, from_scratch=0.88)
+    assert inside.helped is None
+    assert "too small to say that transfer helped" in words.verdict(inside)[-1]
+
+
+@pytest.mark.parametrize(("scratch", "said"), [(0.6, "Transfer helped"), (0.97, "Transfer did not help")])
+def test_the_verdict_compares_with_training_from_scratch(scratch: float, said: str) -> None:
+    assert words.verdict(Outcome("accuracy", True, 0.9, 0.86, 0.94, from_scratch=scratch))[-1].startswith(
+        said
+    )
+
+
+def test_a_lower_error_than_the_control_is_transfer_that_helped() -> None:
+    assert Outcome("rmse", False, 0.5, 0.4, 0.6, from_scratch=1.0).helped is True
+
+
+def test_baselines_are_compared_in_the_metrics_direction() -> None:
+    sentences = words.verdict(Outcome("rmse", False, 0.5, trivial=1.4, tenlines=0.45))
+    assert "0.900 better than ignoring the input (1.400)" in sentences[1]
+    assert "0.050 worse than the ten-line baseline" in sentences[2]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (words.seconds(0.42), "0.4 s"),
+        (words.seconds(59.7), "1 min"),
+        (words.seconds(178), "2 min 58 s"),
+        (words.seconds(3840), "1 h 4 min"),
+        (words.size(17_400_000), "17.4 MB"),
+        (words.size(999_999), "1.0 MB"),
+        (words.magnitude(4_652_008), "4.7 M"),
+        (words.magnitude(12), "12"),
+        (words.score(0.93178), "0.932"),
+        (words.score(12345.6), "12,346"),
+        (words.score(None), "—"),
+        (words.label("macro_f1"), "macro F1"),
+        (words.moment("2026-03-02T09:14:07+00:00"), "2026-03-02 09:14 UTC"),
+        (words.moment("yesterday"), "yesterday"),
+        (words.clip("a  very\nlong line", 8), "a very …"),
+    ],
+)
+def test_numbers_are_said_in_human_units(said: str, expected: str) -> None:
+    assert said == expected
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every value in a JSON document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in inner for place in _places(item, (*path, key)))]
+
+
+def _put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """A copy of a JSON document with another value at one place."""
+    if not path:
+        return new
+    changed = dict(value) if isinstance(value, dict) else list(value)
+    changed[path[0]] = _put(value[path[0]], path[1:], new)
+    return changed
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data(), junk=_JSON)
+@pytest.mark.parametrize("name", ["run.json", "leaderboard.json", "profile.json", "trials/0001/result.json"])
+def test_any_junk_at_any_place_of_a_file_still_gives_a_page(
+    make_run: Any, monkeypatch: pytest.MonkeyPatch, name: str, data: Any, junk: Any
+) -> None:
+    from autotl.report import html
+
+    monkeypatch.setattr(html, "_figures", lambda summary: {})
+    run = make_run(trials=8, rows=20)
+    content = run.read_json(name)
+    place = data.draw(st.sampled_from(_places(content)))
+    (run.path / name).write_text(json.dumps(_put(content, place, junk)))
+    page = html.render(summarize(run))
+    assert page.rstrip().endswith("</html>")
+    page.encode()
