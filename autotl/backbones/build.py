@@ -86,7 +86,7 @@ def timm_network(info: BackboneInfo, state: Mapping[str, torch.Tensor] | None) -
 
 
 def architecture_of(info: BackboneInfo) -> str:
-    """timm's name of the network.
+    """Timm's name of the network.
 
     Raises:
         BackboneError: timm has none of that name.

@@ -1,8 +1,8 @@
 """Files from a Hugging Face hub: found in the cache or downloaded, and always checked.
 
-Uses huggingface_hub and its cache (`HF_ENDPOINT`, `HF_HUB_OFFLINE`, `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`). The
-client accepts damaged bodies, so every file is compared with the hub's own checksum at its first download,
-and with the lock file ever after. Pickled weights (`.bin`, `.pt`) are never asked for.
+Uses huggingface_hub and its cache; heeds `HF_ENDPOINT`, `HF_HUB_OFFLINE`, `HF_HOME` and `HF_HUB_CACHE`.
+The client accepts damaged bodies, so every file is compared with the hub's own checksum at its first
+download, and with the lock file ever after. Pickled weights (`.bin`, `.pt`) are never asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from autotl.backbones.checksum import check, sha256
-from autotl.backbones.lock import LockEntry, lock_path, read_lock, record
+from autotl.backbones.lock import LockEntry, lock_path, locked_revision, read_lock, record
 from autotl.errors import BackboneUnavailableError, ChecksumError
 
 _logger = logging.getLogger(__name__)
@@ -80,8 +80,7 @@ def cached(repository: str, file: str, revision: str | None = None) -> Path | No
     """The file in the cache, unchecked, or None. Takes the locked revision, then `revision` or "main"."""
     from huggingface_hub import try_to_load_from_cache
 
-    entry = read_lock().get(f"{repository}/{file}")
-    wanted = entry.revision if entry else revision or "main"
+    wanted = locked_revision(repository) or revision or "main"
     found = try_to_load_from_cache(repository, file, cache_dir=hub_cache(), revision=wanted)
     return Path(found) if isinstance(found, str) else None
 
@@ -117,7 +116,7 @@ def fetch(repository: str, file: str, *, revision: str | None = None, offline: b
         raise _unavailable(
             repository, file, f"the hub at {endpoint()} does not answer", "Check the network, or HF_ENDPOINT."
         )
-    return _download(repository, file, entry, revision)
+    return _download(repository, file, entry, locked_revision(repository) or revision or "main")
 
 
 def _unavailable(repository: str, file: str, why: str, hint: str) -> BackboneUnavailableError:
@@ -136,50 +135,60 @@ def _trust(repository: str, file: str, path: Path) -> None:
     record(f"{repository}/{file}", LockEntry(path.parent.name, sha256(path)))
 
 
-def _download(repository: str, file: str, entry: LockEntry | None, revision: str | None) -> Path:
-    """Download at the locked revision, compare with the hub's checksum, then with the lock or record it."""
-    import httpx
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+def _download(repository: str, file: str, entry: LockEntry | None, revision: str) -> Path:
+    """Download at a revision, compare with the hub's checksum, then with the lock entry or record one."""
+    from huggingface_hub import errors
 
-    wanted = entry.revision if entry else revision or "main"
     try:
-        address = hf_hub_url(repository, file, revision=wanted, endpoint=endpoint())
-        facts = get_hf_file_metadata(address, endpoint=endpoint(), timeout=5.0)
-        commit = facts.commit_hash or wanted
-        path = Path(
-            hf_hub_download(
-                repository, file, revision=commit, cache_dir=hub_cache(), endpoint=endpoint(), etag_timeout=5.0
-            )
-        )
-    except GatedRepoError as error:
+        path, etag = _request(repository, file, revision)
+    except errors.GatedRepoError as error:
         hint = f"Accept its licence at {endpoint()}/{repository}, then set HF_TOKEN."
         raise _unavailable(repository, file, "its owner asks for consent first", hint) from error
-    except RevisionNotFoundError as error:
+    except errors.RevisionNotFoundError as error:
         hint = f"If the change is meant, remove the entries of {repository} from {lock_path()}"
-        raise _unavailable(repository, file, f"the hub has no revision {wanted}", hint) from error
-    except RepositoryNotFoundError as error:
-        raise _unavailable(
-            repository, file, "the hub has no such repository", "See `autotl backbones`."
-        ) from error
-    except EntryNotFoundError as error:
+        raise _unavailable(repository, file, f"the hub has no revision {revision}", hint) from error
+    except errors.RepositoryNotFoundError as error:
+        why = "the hub has no such repository"
+        raise _unavailable(repository, file, why, "See `autotl backbones`.") from error
+    except errors.RemoteEntryNotFoundError as error:
         hint = "Only repositories with safetensors and tokenizer.json can be used."
         raise _unavailable(repository, file, "the repository has no such file", hint) from error
-    except (httpx.HTTPError, OSError) as error:
+    except (_transport_error(), OSError) as error:
         why = f"the download failed ({type(error).__name__}: {error})"
         raise _unavailable(repository, file, why, "Check the network and run again.") from error
-    _check_etag(path, facts.etag, f"{repository}/{file}")
+    label = f"{repository}/{file}"
+    _check_etag(path, etag, label)
     if entry is None:
-        record(f"{repository}/{file}", LockEntry(commit, sha256(path)))
-        _logger.info("downloaded %s/%s at %s", repository, file, commit)
+        record(label, LockEntry(path.parent.name, sha256(path)))
+        _logger.info("downloaded %s at %s", label, path.parent.name)
     else:
         _check_lock(repository, file, path, entry)
     return path
+
+
+def _request(repository: str, file: str, revision: str) -> tuple[Path, str | None]:
+    """Ask the hub for commit and checksum, download at that commit; the path and the checksum."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+
+    address = hf_hub_url(repository, file, revision=revision, endpoint=endpoint())
+    facts = get_hf_file_metadata(address, endpoint=endpoint(), timeout=5.0)
+    path = hf_hub_download(
+        repository,
+        file,
+        revision=facts.commit_hash or revision,
+        cache_dir=hub_cache(),
+        endpoint=endpoint(),
+        etag_timeout=5.0,
+    )
+    return Path(path), facts.etag
+
+
+def _transport_error() -> type[Exception]:
+    """Base of the errors of the client's HTTP library, which differs between its releases."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    base: type[Exception] = HfHubHTTPError.__bases__[0]
+    return base
 
 
 def _check_etag(path: Path, etag: str | None, label: str) -> None:

@@ -261,16 +261,26 @@ def cut_image_network(info: BackboneInfo, network: nn.Module) -> BlockBackbone:
     example = {"pixels": (noise * 255).to(torch.uint8)}
     with torch.inference_mode():
         wanted = _Whole(info, network)(example)["hidden"].flatten(1)
-    for blocks, pooling in _candidates(info, network):
-        if not _owns_all(network, blocks):
-            continue
-        with torch.inference_mode():
-            found = _output(blocks, example)
-        if found is None or found.shape != wanted.shape:
-            continue
-        if (found - wanted).abs().max() <= _TOLERANCE * max(float(wanted.abs().max()), 1e-6):
-            break
+    blocks, pooling = next(
+        (blocks, pooling)
+        for blocks, pooling in _candidates(info, network)
+        if _reproduces(network, blocks, example, wanted)
+    )
     return BlockBackbone(info, blocks, pooling, example)
+
+
+def _reproduces(network: nn.Module, blocks: Sequence[nn.Module], example: Batch, wanted: Tensor) -> bool:
+    """Whether the blocks own every weight once and give the wanted embedding; true of one block for all."""
+    if len(blocks) == 1:
+        return True
+    if not _owns_all(network, blocks):
+        return False
+    with torch.inference_mode():
+        found = _output(blocks, example)
+    if found is None or found.shape != wanted.shape:
+        return False
+    gap = float((found - wanted).abs().max())
+    return gap <= _TOLERANCE * max(float(wanted.abs().max()), 1e-6)
 
 
 def _output(blocks: Sequence[nn.Module], batch: Batch) -> Tensor | None:

@@ -52,6 +52,14 @@ def read_lock() -> dict[str, LockEntry]:
         ) from error
 
 
+def locked_revision(repository: str) -> str | None:
+    """The revision of the repository's files downloaded so far, so that all come from one commit."""
+    for key, entry in read_lock().items():
+        if key.rpartition("/")[0] == repository:
+            return entry.revision
+    return None
+
+
 def record(key: str, entry: LockEntry) -> None:
     """Add one entry, keeping the others."""
     entries = {**read_lock(), key: entry}

@@ -23,7 +23,6 @@ def macs(backbone: Backbone) -> int:
 
     Half of what `torch.utils.flop_counter` counts: matrix products and convolutions.
     """
-    import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 

@@ -143,7 +143,7 @@ def _cut(network: Any) -> list[nn.Module]:
     layers = _layers(network)
     if not layers or not isinstance(getattr(network, "embeddings", None), nn.Module):
         return [_Whole(network)]
-    encoder = getattr(network, "encoder", None)
+    encoder: Any = getattr(network, "encoder", None)
     extra: _Extra = _plain
     shared: dict[str, nn.Module] = {}
     masked, norm = False, None

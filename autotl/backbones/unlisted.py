@@ -18,7 +18,12 @@ from autotl.errors import BackboneError, BackboneUnavailableError
 PREFIXES = ("timm/", "hf:", "local:")
 _UNSTATED = "other:unstated"
 _PERMISSIVE = frozenset({"apache-2.0", "mit", "bsd-3-clause", "bsd-2-clause", "isc"})
-_SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "bsd-2-clause": "BSD-2-Clause"}
+_SPDX = {
+    "apache-2.0": "Apache-2.0",
+    "mit": "MIT",
+    "bsd-3-clause": "BSD-3-Clause",
+    "bsd-2-clause": "BSD-2-Clause",
+}
 _LONGEST = 512
 
 
@@ -40,7 +45,9 @@ def describe(name: str, modality: str) -> BackboneInfo:
 def _timm(name: str, modality: str) -> BackboneInfo:
     architecture = name.removeprefix("timm/")
     if modality != "image":
-        raise BackboneError(f"timm has no {modality} networks", found=repr(name), expected="hf:ID or local:PATH")
+        raise BackboneError(
+            f"timm has no {modality} networks", found=repr(name), expected="hf:ID or local:PATH"
+        )
     return _image(name, "timm", name, architecture, {})
 
 
@@ -52,9 +59,9 @@ def _image(
 
     from autotl.backbones.build import architecture_of, timm_network
 
-    probe = BackboneInfo(name, "image", source, reference, _UNSTATED, False, 0, 0, {}, extra={
-        "architecture": architecture
-    })
+    probe = BackboneInfo(
+        name, "image", source, reference, _UNSTATED, False, 0, 0, {}, extra={"architecture": architecture}
+    )
     architecture_of(probe)
     known = get_pretrained_cfg(architecture)
     facts: dict[str, Any] = {**(known.to_dict() if known else {}), **stated}
@@ -96,7 +103,9 @@ def _huggingface(name: str, modality: str) -> BackboneInfo:
     reference = name.removeprefix("hf:")
     if modality != "text":
         raise BackboneError(
-            f"hf: names text encoders, not {modality} networks", found=repr(name), expected="timm/ID or local:PATH"
+            f"hf: names text encoders, not {modality} networks",
+            found=repr(name),
+            expected="timm/ID or local:PATH",
         )
     try:
         config = _config(fetch(reference, "config.json"))

@@ -27,12 +27,13 @@ def fit_and_show(data: Path, *, as_json: bool, **parameters: Any) -> AutoTL:
     Returns:
         The fitted estimator.
     """
-    from autotl.automl import AutoTL
     from autotl.search.budget import parse_duration
 
     budget = parameters["time_budget"]
     seconds = None if budget is None else parse_duration(budget)
     with display(seconds, parameters.get("trials")) as shown:
+        from autotl.automl import AutoTL  # takes seconds, which the display should count
+
         fitted = AutoTL(**parameters, listener=shown).fit(data)
     if as_json:
         show_json(summary(fitted))

@@ -66,35 +66,49 @@ def profile_view(profile: DatasetProfile) -> Table:
 
 
 def space_view(space: SearchSpace, choices: list[BackboneChoice]) -> list[RenderableType]:
-    """A search space for a person: backbones and why, strategies and parameters, the portfolio."""
+    """A search space for a person: backbones and why, parameters and whose they are, the portfolio."""
     described = space.describe()
-    backbones = _table("backbone", "in", "why")
-    for choice in choices:
-        name = f"{choice.name} (default)" if choice.is_default else choice.name
-        backbones.add_row(
-            escape(name),
-            "yes" if choice.included else "no",
-            escape(choice.reason),
-            style=_dim(choice.included),
-        )
-    parameters = _table("strategy", "parameter", "values", "default")
-    for strategy in described["strategies"]:
-        name = strategy["strategy"] if strategy["searched"] else f"{strategy['strategy']} (portfolio only)"
-        for row in strategy["parameters"] or [{"name": "", "values": "", "default": ""}]:
-            condition = f" when {words(row['when'])}" if row.get("when") else ""
-            parameters.add_row(
-                escape(name),
-                escape(row["name"] + condition),
-                escape(str(row["values"])),
-                words(row["default"]),
-            )
-            name = ""
     portfolio = _table("tried first", "strategy", "parameters")
     for entry in described["portfolio"]:
         portfolio.add_row(
             escape(entry["backbone"]), escape(entry["strategy"]), escape(words(entry["params"]))
         )
-    return [backbones, "", parameters, "", portfolio]
+    return [_choices(choices), "", _parameters(described["strategies"]), "", portfolio]
+
+
+def _choices(choices: list[BackboneChoice]) -> Table:
+    """Backbones that are in, one a row; those that are out, one a reason."""
+    table = _table("in", "backbone", "why")
+    out: dict[str, list[str]] = {}
+    for choice in choices:
+        if choice.included:
+            name = f"{choice.name} (default)" if choice.is_default else choice.name
+            table.add_row("yes", escape(name), escape(choice.reason))
+        else:
+            out.setdefault(choice.reason, []).append(choice.name)
+    for reason, names in out.items():
+        table.add_row("no", escape(", ".join(names)), escape(reason), style="dim")
+    return table
+
+
+def _parameters(strategies: list[Mapping[str, Any]]) -> Table:
+    """Every parameter with its values, once for all strategies that share them."""
+    shared: dict[tuple[str, str, str], list[str]] = {}
+    for strategy in strategies:
+        name = strategy["strategy"] if strategy["searched"] else f"{strategy['strategy']} (portfolio only)"
+        for row in strategy["parameters"]:
+            conditions = [f"{key} is {_either(value)}" for key, value in (row.get("when") or {}).items()]
+            title = f"{row['name']} (if {' and '.join(conditions)})" if conditions else row["name"]
+            shared.setdefault((title, str(row["values"]), words(row["default"])), []).append(name)
+    table = _table("parameter", "values", "default", "strategies")
+    for (title, values, default), names in sorted(shared.items()):
+        owners = "all" if len(names) == len(strategies) else ", ".join(names)
+        table.add_row(escape(title), escape(values), escape(default), escape(owners))
+    return table
+
+
+def _either(value: Any) -> str:
+    return " or ".join(words(item) for item in value) if isinstance(value, (list, tuple)) else words(value)
 
 
 def backbones_view(rows: list[tuple[BackboneInfo, Availability]]) -> Table:

@@ -27,7 +27,7 @@ from autotl.data.checks import (
 from autotl.data.dataset import Dataset, Finding
 from autotl.data.duplicates import near_clusters
 from autotl.data.examine import Examination, examine
-from autotl.data.rows import plural
+from autotl.data.rows import plural, verb
 from autotl.errors import DataError
 from autotl.modalities.modality import Modality
 
@@ -60,7 +60,9 @@ def audit(dataset: Dataset, modality: Modality, *, threads: int | None = None) -
     clean, leaks = _without_leaks(readable)
     findings += leaks
     findings += (*exact_duplicates(clean), *empty_inputs(readable, empty))
-    check_usable(clean)
+    check_usable(
+        clean, " once unreadable and repeated rows are left out" if len(clean) < len(dataset) else ""
+    )
     findings += (*rare_classes(clean), *absent_labels(clean), *imbalance(clean))
     return replace(clean, findings=dataset.findings + findings)
 
@@ -92,7 +94,7 @@ def _clusters(keys: Array, empty: Array, modality: Modality) -> Array:
 
 
 def _without_leaks(dataset: Dataset) -> tuple[Dataset, tuple[Finding, ...]]:
-    """Drop training rows whose input stands in val or test, and validation rows whose input stands in test."""
+    """Drop training rows whose input stands in val or test, and validation rows of test inputs."""
     if dataset.parts is None:
         return dataset, ()
     prints = np.asarray(dataset.fingerprints)
@@ -104,7 +106,8 @@ def _without_leaks(dataset: Dataset) -> tuple[Dataset, tuple[Finding, ...]]:
         Finding(
             "duplicate_across_parts",
             "warning",
-            f"{plural(int(leak.sum()), 'row')} of the {part} part repeat the input of {others} rows.",
+            f"{plural(int(leak.sum()), 'row')} of the {part} part "
+            f"{verb(int(leak.sum()), 'repeats', 'repeat')} the input of {others} rows.",
             tuple(dataset.names[i] for i in np.flatnonzero(leak)[:1000]),
             f"rows dropped from {part}",
         )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotl.data.dataset import Dataset, Finding
-from autotl.data.rows import plural, some
+from autotl.data.rows import plural, some, verb
 from autotl.errors import DataError, TargetError
 from autotl.task import TaskKind
 
@@ -31,8 +31,12 @@ def training_rows(dataset: Dataset) -> Array:
     return np.flatnonzero(~np.isin(dataset.parts, ("val", "test")))
 
 
-def check_usable(dataset: Dataset) -> None:
+def check_usable(dataset: Dataset, state: str = "") -> None:
     """Refuse data that nothing can be learnt from.
+
+    Args:
+        dataset: The data set.
+        state: Words for the message that say what was done to the data before.
 
     Raises:
         DataError: Fewer than 10 training rows, or fewer than 2 a class.
@@ -42,20 +46,22 @@ def check_usable(dataset: Dataset) -> None:
     task, targets = dataset.task, dataset.targets[rows]
     if len(rows) < MIN_ROWS:
         raise DataError(
-            "too few rows to train on", found=plural(len(rows), "row"), expected=f"at least {MIN_ROWS}"
+            f"too few rows to train on{state}",
+            found=plural(len(rows), "row"),
+            expected=f"at least {MIN_ROWS}",
         )
     if len(targets) and np.all(targets == targets[0]):
         raise TargetError(
-            f"the target '{task.target}' has one value only, so there is nothing to learn",
+            f"the target '{task.target}' has one value only{state}, so there is nothing to learn",
             found=_describe(dataset, int(rows[0])),
             expected="two or more classes" if task.kind is not TaskKind.REGRESSION else "different numbers",
         )
     if not task.is_classification:
         return
-    _refuse_absent(dataset, rows)
+    _refuse_absent(dataset, rows, state)
     if len(rows) < MIN_ROWS_A_CLASS * len(task.classes):
         raise DataError(
-            f"too few rows for {len(task.classes)} classes",
+            f"too few rows for {len(task.classes)} classes{state}",
             found=plural(len(rows), "row"),
             expected=f"at least {MIN_ROWS_A_CLASS * len(task.classes)}, two a class",
             hint="Is the target right? Choose another column with --target COL, or --task regression.",
@@ -71,7 +77,7 @@ def _describe(dataset: Dataset, row: int) -> str:
     return str(target)
 
 
-def _refuse_absent(dataset: Dataset, rows: Array) -> None:
+def _refuse_absent(dataset: Dataset, rows: Array, state: str) -> None:
     """Classes that official parts ask for must stand in train."""
     if dataset.parts is None:
         return
@@ -82,7 +88,7 @@ def _refuse_absent(dataset: Dataset, rows: Array) -> None:
                   for k in np.flatnonzero((counts > 0) & ~known)]  # fmt: skip
         if absent:
             raise TargetError(
-                f"the {part} part has classes that the train part lacks",
+                f"the {part} part has classes that the train part lacks{state}",
                 found=some(absent),
                 expected="every class among the training rows",
                 hint=f"Add training rows of them, or take them out of {part}.",
@@ -101,7 +107,7 @@ def conflicting_labels(dataset: Dataset) -> Iterator[Finding]:
         rows = np.flatnonzero(np.isin(prints, codes))
         severity = "info" if dataset.task.kind is TaskKind.REGRESSION else "warning"
         message = (
-            f"{plural(len(codes), 'input')} {'has' if len(codes) == 1 else 'have'} "
+            f"{plural(len(codes), 'input')} {verb(len(codes), 'has', 'have')} "
             f"different targets in different rows ({plural(len(rows), 'row')} in all)."
         )
         yield Finding("conflicting_labels", severity, message, _names(dataset, rows))
@@ -113,9 +119,7 @@ def exact_duplicates(dataset: Dataset) -> Iterator[Finding]:
     rows = np.flatnonzero(counts[prints] > 1)
     if len(rows):
         copies = len(rows) - int((counts > 1).sum())
-        message = (
-            f"{plural(copies, 'row')} {'repeats' if copies == 1 else 'repeat'} the input of another row."
-        )
+        message = f"{plural(copies, 'row')} {verb(copies, 'repeats', 'repeat')} the input of another row."
         yield Finding("duplicate", "info", message, _names(dataset, rows), _together(dataset))
 
 
@@ -161,7 +165,8 @@ def groups_across_parts(dataset: Dataset) -> Iterator[Finding]:
     divided = _codes_of_several(dataset.groups, parts)
     if len(divided):
         rows = np.flatnonzero(np.isin(dataset.groups, divided))
-        message = f"{plural(len(divided), 'group')} {'is' if len(divided) == 1 else 'are'} in several official parts."
+        are = verb(len(divided), "is", "are")
+        message = f"{plural(len(divided), 'group')} {are} in several official parts."
         yield Finding("group_across_parts", "warning", message, _names(dataset, rows))
 
 
@@ -181,7 +186,7 @@ def rare_classes(dataset: Dataset) -> Iterator[Finding]:
     if len(rare):
         names = [dataset.task.classes[k] for k in rare]
         have = "class has" if len(rare) == 1 else "classes have"
-        message = f"{len(rare)} {have} a single training row: {some(names)}; it stays in train."
+        message = f"{len(rare)} {have} a single training row: {some(names)}; kept in train."
         yield Finding("rare_class", "warning", message)
 
 
@@ -192,7 +197,7 @@ def absent_labels(dataset: Dataset) -> Iterator[Finding]:
     if len(absent):
         names = [dataset.task.classes[k] for k in absent]
         have = "label has" if len(absent) == 1 else "labels have"
-        message = f"{len(absent)} {have} no training row: {some(names)}; it cannot be learnt."
+        message = f"{len(absent)} {have} no training row: {some(names)}; not to be learnt from this."
         yield Finding("absent_class", "warning", message)
 
 
@@ -208,8 +213,8 @@ def imbalance(dataset: Dataset) -> Iterator[Finding]:
         classes = dataset.task.classes
         option = "balanced_accuracy" if dataset.task.is_classification else "macro_f1"
         message = (
-            f"Classes are unbalanced, {ratio:.0f} to 1: {classes[most]} has {plural(int(counts[most]), 'row')}, "
-            f"{classes[least]} {int(counts[least]):,}; consider --metric {option}."
+            f"Classes are unbalanced, {ratio:.0f} to 1: {classes[most]} has {counts[most]:,} rows, "
+            f"{classes[least]} {counts[least]:,}; consider --metric {option}."
         )
         yield Finding("imbalance", "warning" if dataset.task.is_classification else "info", message)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autotl.data.dataset import Finding
-from autotl.data.rows import Rows, Table, is_missing, plural, some
+from autotl.data.rows import Rows, Table, is_missing, plural, some, verb
 from autotl.errors import DataError, TargetError
 from autotl.modalities.modality import Item, Modality
 
@@ -251,13 +251,13 @@ def _drop_missing_files(rows: Rows, table: Table) -> Rows:
         return rows
     if len(lost) >= MISSING_FILES * len(there):
         raise DataError(
-            f"{plural(len(lost), 'file')} of {len(there):,} named in {table.source} do not exist",
+            f"{plural(len(lost), 'file')} of {len(there):,} named in {table.source} {verb(len(lost), 'does', 'do')} not exist",
             found=some([f"{rows.items[i].as_posix()} ({rows.names[i]})" for i in lost], 2),
             expected=f"paths relative to {table.folder.name or 'the current folder'}/",
         )
     names = tuple(rows.names[i] for i in lost)
     finding = Finding(
-        "missing_file", "warning", f"{plural(len(lost), 'file')} named in {table.source} do not exist.",
+        "missing_file", "warning", f"{plural(len(lost), 'file')} named in {table.source} {verb(len(lost), 'does', 'do')} not exist.",
         names[:1000], "rows dropped",
     )  # fmt: skip
     kept = [i for i, exists in enumerate(there) if exists]

@@ -118,7 +118,7 @@ def _meetings(column: Array, masks: list[int]) -> int:
 
 
 def _meeting_pairs(column: Array, masks: list[int]) -> Iterator[tuple[Array, Array]]:
-    """Pairs of rows whose 16-bit values differ by one of the masks, each once, at most about 1 M at a time."""
+    """Pairs of rows whose 16-bit values differ by one of the masks, each once, in slices of about 1 M."""
     order = np.argsort(column, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(column, minlength=1 << 16))])
     rank = np.empty(len(column), dtype=np.int64)

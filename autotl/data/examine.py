@@ -36,14 +36,14 @@ class Examination:
 
 
 def examine(items: Sequence[Item], modality: Modality, *, threads: int | None = None) -> Examination:
-    """Look at all inputs; those that are files are decoded on several threads.
+    """Look at all inputs, on several threads.
 
     Args:
         items: N raw inputs.
         modality: Their modality.
-        threads: Number of threads, by default one a CPU for modalities of files, else one.
+        threads: Number of threads, by default one a CPU.
     """
-    workers = threads or ((os.cpu_count() or 1) if modality.extensions else 1)
+    workers = threads or os.cpu_count() or 1
     chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
     if workers > 1 and len(chunks) > 1:
         with ThreadPoolExecutor(workers) as pool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from autotl.data.dataset import Finding
 from autotl.data.label_lists import find_separator, parse_list, split_labels
-from autotl.data.rows import is_missing, plural, some
+from autotl.data.rows import is_missing, plural, some, verb
 from autotl.errors import TargetError
 from autotl.task import Task, TaskKind, default_metric, metric
 
@@ -91,10 +91,8 @@ def understand_labels(
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key that orders numbers inside names by value: a2 before a10."""
-    pieces = re.split(r"(\d+)", text)
-    return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p.casefold()) for p in pieces if p) or (
-        (1, 0, ""),
-    )
+    pieces = [piece for piece in re.split(r"(\d+)", text) if piece]
+    return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p.casefold()) for p in pieces)
 
 
 def sort_classes(classes: set[str]) -> tuple[str, ...]:
@@ -130,13 +128,13 @@ def _drop_missing(
         return value.strip().lower() in gaps if isinstance(value, str) else is_missing(value)
 
     kept = np.array([not missing(value) for value in labels], dtype=bool)
-    lost = [names[i] for i in np.flatnonzero(~kept)]
+    lost = [name for name, keep in zip(names, kept, strict=True) if not keep]
     if not lost:
         return list(labels), kept, ()
     share = len(lost) / len(labels)
     if share >= MISSING_SHARE:
         raise TargetError(
-            f"{plural(len(lost), 'row')} of {len(labels):,} have no value in the target '{target}'",
+            f"{plural(len(lost), 'row')} of {len(labels):,} {verb(len(lost), 'has', 'have')} no value in the target '{target}'",
             found=some(lost),
             expected=f"fewer than {MISSING_SHARE:.0%}",
             hint="Fill in or take out these rows, or choose another column with --target COL.",
@@ -241,7 +239,10 @@ def _is_quantity(values: list[Any], target: str) -> bool:
 
 def _as_values(values: list[Any], names: Sequence[str], kept: Array, target: str) -> Array:
     """Targets of a regression, (N,) float64."""
-    numbers = [_number(v) if isinstance(v, str) else float(v) if np.isscalar(v) else None for v in values]
+    numbers = [
+        _number(v) if isinstance(v, str) else float(v) if isinstance(v, (int, float)) else None
+        for v in values
+    ]
     bad = [i for i, number in enumerate(numbers) if number is None or not np.isfinite(number)]
     if bad:
         rows = np.flatnonzero(kept)

@@ -168,14 +168,8 @@ def _rows_of_tables(
     chosen, findings = select(first, kinds, target=target, inputs=inputs, group=group)
     pieces = []
     for part, table in tables.items():
-        if part not in explicit and (
-            chosen.target not in table.columns or _all_missing(table, chosen.target)
-        ):
-            if table is first:
-                raise TargetError(f"the target '{chosen.target}' of {table.source} is empty")
-            message = (
-                f"{table.source} has no labels in '{chosen.target}': left aside, not used as {part} part."
-            )
+        if table is not first and part not in explicit and _unlabelled(table, chosen.target):
+            message = f"{table.source} has no labels in '{chosen.target}', so it is no {part} part."
             findings += (Finding("unlabelled_part", "warning", message, (), "part left aside"),)
         else:
             pieces.append(rows_of(table, chosen, part))
@@ -183,8 +177,8 @@ def _rows_of_tables(
     return replace(rows, findings=findings + rows.findings)
 
 
-def _all_missing(table: Table, column: str) -> bool:
-    return all(is_missing(value) or value == "" for value in table.columns[column])
+def _unlabelled(table: Table, column: str) -> bool:
+    return all(is_missing(value) or value == "" for value in table.columns.get(column, ()))
 
 
 def _refuse_columns(source: Any, **columns: Any) -> None:

@@ -112,6 +112,11 @@ def some(names: Sequence[Any], limit: int = 5) -> str:
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
+def verb(count: int, singular: str, several: str) -> str:
+    """The form of a verb that goes with a count."""
+    return singular if count == 1 else several
+
+
 def plural(count: int, singular: str, several: str | None = None) -> str:
     """A count with its noun: "1 row", "1,200 rows"."""
     return f"{count:,} {singular if count == 1 else several or singular + 's'}"

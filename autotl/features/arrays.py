@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from autotl.errors import StorageError
 
 Array = NDArray[Any]
+Memmap = np.memmap[Any, Any]
 _DISK_RESERVE_BYTES = 2**30
 
 
@@ -46,8 +47,7 @@ class RowArray:
     """
 
     def __init__(self, path: Path, rows: int, shape: tuple[int, ...], dtype: DTypeLike) -> None:
-        self._data = _open(path.with_name(path.name + ".npy"), (rows, *shape), dtype)
-        self._present = _open(path.with_name(path.name + ".rows.npy"), (rows,), np.bool_)
+        self._data, self._present = _open_pair(path, (rows, *shape), dtype, rows)
 
     def missing(self, rows: Array) -> Array:
         """Those of `rows` that are not present."""
@@ -75,8 +75,8 @@ class RaggedArray:
 
     def __init__(self, path: Path, lengths: Array, width: int, dtype: DTypeLike) -> None:
         self._offsets = np.concatenate([[0], np.cumsum(lengths)])
-        self._data = _open(path.with_name(path.name + ".npy"), (int(self._offsets[-1]), width), dtype)
-        self._present = _open(path.with_name(path.name + ".rows.npy"), (len(lengths),), np.bool_)
+        shape = (int(self._offsets[-1]), width)
+        self._data, self._present = _open_pair(path, shape, dtype, len(lengths))
         self._lengths = lengths
         self._width = width
 
@@ -100,18 +100,29 @@ class RaggedArray:
         self._present[rows] = True
 
 
-def _open(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
-    """Open or create a `.npy` file of zeros; one of another shape or type is made anew."""
-    if path.exists():
-        try:
-            found = np.lib.format.open_memmap(path, mode="r+")
-        except (ValueError, OSError):
-            path.unlink()
-        else:
-            if found.shape == shape and found.dtype == np.dtype(dtype):
-                return found
-            del found
-            path.unlink()
+def _open_pair(path: Path, shape: tuple[int, ...], dtype: DTypeLike, rows: int) -> tuple[Memmap, Memmap]:
+    """The data and the marks of present rows; both are made anew where either is torn or of another form."""
+    files = [path.with_name(path.name + ending) for ending in (".npy", ".rows.npy")]
+    forms = [(shape, np.dtype(dtype)), ((rows,), np.dtype(np.bool_))]
+    found = [_reopen(file, *form) for file, form in zip(files, forms, strict=True)]
+    if found[0] is not None and found[1] is not None:
+        return found[0], found[1]
+    del found
+    for file in files:
+        file.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     check_disk(path.parent, int(np.prod(shape)) * np.dtype(dtype).itemsize)
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+    data, present = (
+        np.lib.format.open_memmap(file, mode="w+", dtype=kind, shape=form)
+        for file, (form, kind) in zip(files, forms, strict=True)
+    )
+    return data, present
+
+
+def _reopen(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Memmap | None:
+    """The array of a file, None where there is none, it is torn, or of another shape or type."""
+    try:
+        array = np.lib.format.open_memmap(path, mode="r+")
+    except (ValueError, OSError):
+        return None
+    return array if array.shape == shape and array.dtype == dtype else None

@@ -96,7 +96,7 @@ def read_bundle(folder: str | Path, *, check: bool = True) -> BundleInfo:
             f"{path / MANIFEST} is malformed", found=f"{type(error).__name__}: {error}", hint=_EXPORT_AGAIN
         ) from error
     columns = tuple(str(name) for name in manifest["columns"])
-    return BundleInfo(path, task, spec, columns, tuple(manifest["outputs"]), manifest)
+    return BundleInfo(path, task, spec, columns, tuple(str(name) for name in manifest["outputs"]), manifest)
 
 
 def sha256_of(path: Path) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from autotl.errors import DecodeError
-from autotl.modalities.modality import Item, Modality, SupportsPreview
+from autotl.modalities.modality import Item, Modality, SupportsExamine, SupportsPreview
 from autotl.modalities.preprocessing import PreprocessingSpec
 
 
@@ -89,6 +89,30 @@ class ModalityContract:
         keys = [modality.near_key(item) for item in items]
         apart = [_distance(a, b) for i, a in enumerate(keys) for b in keys[:i]]
         assert min(apart) > modality.near_bits()
+
+    def test_examining_tells_what_the_single_questions_tell(
+        self, modality: Modality, items: list[Item], empty_item: Item, bad_item: Item
+    ) -> None:
+        """One pass gives fingerprint, near key and emptiness."""
+        if not isinstance(modality, SupportsExamine):
+            pytest.skip("no examination in one pass")
+        for item in (*items, empty_item):
+            fingerprint, key, empty = modality.examine(item)
+            assert fingerprint == modality.fingerprint(item)
+            assert np.array_equal(key, modality.near_key(item))
+            assert empty == modality.is_empty(item)
+        with pytest.raises(DecodeError):
+            modality.examine(bad_item)
+
+    def test_default_parameters_are_accepted(
+        self, modality: Modality, items: list[Item], requirements: dict[str, Any]
+    ) -> None:
+        """Every parameter has a default in its domain, and preprocessing takes the defaults."""
+        domains = modality.parameters()
+        assert all(domain.contains(domain.default) for domain in domains.values())
+        params = {name: domain.default for name, domain in domains.items()}
+        spec = modality.preprocessing(requirements, modality.describe(items), params)
+        assert spec.modality == modality.name
 
     def test_only_an_empty_item_is_empty(
         self, modality: Modality, items: list[Item], empty_item: Item
@@ -178,7 +202,8 @@ class ModalityContract:
         torch = pytest.importorskip("torch")
         batch = {name: torch.from_numpy(value) for name, value in _prepared(modality, items, spec).items()}
         before = {name: value.clone() for name, value in batch.items()}
-        for strength in ("none", "light", "strong"):
+        assert modality.augmentations[0] == "none"
+        for strength in modality.augmentations:
             first, second = (
                 modality.augment(batch, strength, torch.Generator().manual_seed(7)) for _ in range(2)
             )

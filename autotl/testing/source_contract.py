@@ -4,11 +4,19 @@ A plug-in author subclasses `SourceContract` in a test module and defines the fi
 
     class TestMySource(SourceContract):
         @pytest.fixture(scope="class")
-        def source(self): return SOURCE
+        @classmethod
+        def source(cls):
+            return SOURCE
+
         @pytest.fixture(scope="class")
-        def info(self): return BackboneInfo(...)     # weights that can be loaded here
+        @classmethod
+        def info(cls):  # weights that can be loaded here
+            return BackboneInfo(...)
+
         @pytest.fixture(scope="class")
-        def absent(self): return BackboneInfo(...)   # weights that cannot
+        @classmethod
+        def absent(cls):  # weights that cannot
+            return BackboneInfo(...)
 """
 
 from __future__ import annotations
@@ -21,7 +29,7 @@ import torch
 from autotl.backbones.backbone import Backbone, BackboneInfo, Batch, Source
 from autotl.errors import BackboneUnavailableError
 
-_EQUAL = {"rtol": 1e-4, "atol": 1e-4}
+_TOLERANCE = 1e-4
 
 
 def random_batch(backbone: Backbone, rows: int = 2) -> Batch:
@@ -41,6 +49,10 @@ def embedding(backbone: Backbone, batch: Batch) -> torch.Tensor:
     """The network's own embedding (B, F)."""
     with torch.inference_mode():
         return backbone.pool(backbone.run(batch), backbone.depth)
+
+
+def _assert_equal(found: Batch, wanted: Batch) -> None:
+    torch.testing.assert_close(found["hidden"], wanted["hidden"], rtol=_TOLERANCE, atol=_TOLERANCE)
 
 
 class BackboneContract:
@@ -67,8 +79,10 @@ class BackboneContract:
                 assert hidden["hidden"].shape[0] == 2
                 if depth in (1, backbone.depth // 2):
                     rest = backbone.run(hidden, depth, None)
-                    torch.testing.assert_close(rest["hidden"], whole["hidden"], **_EQUAL)
-        torch.testing.assert_close(hidden["hidden"], whole["hidden"], **_EQUAL)
+                    torch.testing.assert_close(
+                        rest["hidden"], whole["hidden"], rtol=_TOLERANCE, atol=_TOLERANCE
+                    )
+        _assert_equal(hidden, whole)
 
     def test_pooled_features_have_the_stated_size_at_every_depth(self, backbone: Backbone) -> None:
         """`pool` gives (B, feature_dim(depth)) float32."""
@@ -123,7 +137,8 @@ class SourceContract(BackboneContract):
     """Needs the fixtures `source`, `info` (can be loaded) and `absent` (cannot), of class scope."""
 
     @pytest.fixture(scope="class")
-    def backbone(self, source: Source, info: BackboneInfo) -> Backbone:
+    @classmethod
+    def backbone(cls, source: Source, info: BackboneInfo) -> Backbone:
         """The backbone that the source loads."""
         return source.load(info, offline=False)
 
@@ -158,5 +173,7 @@ class SourceContract(BackboneContract):
         """`pretrained=False` is the control of a search."""
         scratch = dict(source.load(info, offline=False, pretrained=False).module.named_parameters())
         trained = dict(backbone.module.named_parameters())
-        assert {name: v.shape for name, v in scratch.items()} == {name: v.shape for name, v in trained.items()}
+        assert {name: v.shape for name, v in scratch.items()} == {
+            name: v.shape for name, v in trained.items()
+        }
         assert any(not torch.equal(scratch[name], trained[name]) for name in trained)

@@ -40,7 +40,11 @@ def tiny_bert_files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
     folder = tmp_path_factory.mktemp("bert")
     config = BertConfig(
-        vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        vocab_size=60,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
         max_position_embeddings=64,
     )
     with torch.random.fork_rng(devices=[]):

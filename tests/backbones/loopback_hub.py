@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(with_body=True)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Stay silent."""
 
     def _answer(self, *, with_body: bool) -> None:
@@ -119,7 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
         commit, files = found
         names = [{"rfilename": name} for name in sorted(files)]
         content = {"id": repository, "sha": commit, "siblings": names, "private": False}
-        return self._send(200, {"Content-Type": "application/json"}, json.dumps(content).encode(), with_body=with_body)
+        return self._send(
+            200, {"Content-Type": "application/json"}, json.dumps(content).encode(), with_body=with_body
+        )
 
     def _error(self, code: str, *, with_body: bool) -> None:
         self._send(404, {"X-Error-Code": code, "X-Error-Message": code}, b"", with_body=with_body)

@@ -1,4 +1,4 @@
-"""Cut networks give what the whole networks give, for every family of timm and transformers in the catalogue."""
+"""Cut networks give what the whole networks give, for every family in the catalogue."""
 
 from __future__ import annotations
 
@@ -39,8 +39,15 @@ DEBERTA = {
     "position_biased_input": False,
     "type_vocab_size": 0,
 }
-MODERN = {"global_attn_every_n_layers": 3, "local_attention": 8, "pad_token_id": 0, "cls_token_id": 1,
-          "sep_token_id": 2, "bos_token_id": 1, "eos_token_id": 2}
+MODERN = {
+    "global_attn_every_n_layers": 3,
+    "local_attention": 8,
+    "pad_token_id": 0,
+    "cls_token_id": 1,
+    "sep_token_id": 2,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 ENCODERS = {
     "BertConfig": SIZES,
     "DistilBertConfig": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 64},
@@ -102,7 +109,7 @@ def exported(backbone, names: list[str], axes: dict[int, str]):
             opset_version=20,
             input_names=names,
             output_names=["embedding"],
-            dynamic_axes={name: axes for name in names},
+            dynamic_axes=dict.fromkeys(names, axes),
         )
     return onnxruntime.InferenceSession(target.getvalue(), providers=["CPUExecutionProvider"])
 
@@ -121,11 +128,17 @@ def test_a_cut_image_network_gives_the_output_of_the_whole_one(name: str) -> Non
     assert backbone.depth == depth or (depth is None and backbone.depth > 4)
 
 
-def test_an_image_network_with_rotary_positions_is_cut(monkeypatch) -> None:
+def test_an_image_network_with_rotary_positions_is_cut() -> None:
     import timm
 
     network = timm.create_model(
-        "vit_small_patch16_dinov3", pretrained=False, num_classes=0, img_size=64, embed_dim=48, depth=2, num_heads=4
+        "vit_small_patch16_dinov3",
+        pretrained=False,
+        num_classes=0,
+        img_size=64,
+        embed_dim=48,
+        depth=2,
+        num_heads=4,
     )
     backbone = cut_image_network(info(size=64, mean=[0.5] * 3, std=[0.5] * 3), network)
     assert backbone.depth == 3

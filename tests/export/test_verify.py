@@ -70,7 +70,7 @@ def test_another_top_class_fails_even_within_the_tolerance():
     expected = np.array([[0.5002, 0.4998]] * 3, np.float32)
     found = expected.copy()
     found[2] = [0.4998, 0.5002]
-    with pytest.raises(ParityError, match="decides otherwise .* found 1 of 3 rows, first c"):
+    with pytest.raises(ParityError, match=r"decides otherwise .* found 1 of 3 rows, first c"):
         compare(CLASSES, NAMES, expected, found)
 
 
@@ -90,11 +90,15 @@ def test_another_label_fails_and_a_tie_at_the_threshold_counts():
 
 def test_values_are_judged_relative_to_themselves_or_to_the_spread_of_the_target():
     expected = np.array([1000.0, 1e-9])
-    assert compare(VALUES, ["a", "b"], expected, expected + [0.05, 1e-5], scale=1.0)[0] < 1e-4
+
+    def off(*by: float) -> np.ndarray:
+        return expected + np.array(by)
+
+    assert compare(VALUES, ["a", "b"], expected, off(0.05, 1e-5), scale=1.0)[0] < 1e-4
     with pytest.raises(ParityError, match="for a"):
-        compare(VALUES, ["a", "b"], expected, expected + [0.2, 0], scale=1.0)
+        compare(VALUES, ["a", "b"], expected, off(0.2, 0), scale=1.0)
     with pytest.raises(ParityError, match="for b"):
-        compare(VALUES, ["a", "b"], expected, expected + [0, 2e-4], scale=1.0)
+        compare(VALUES, ["a", "b"], expected, off(0, 2e-4), scale=1.0)
 
 
 @pytest.mark.parametrize("side", ["trained model", "bundle"])

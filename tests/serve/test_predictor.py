@@ -24,7 +24,7 @@ from autotl.serve.predictor import Predictor
 predictor = Predictor(sys.argv[1], threads=1)
 print(predictor.predict(sys.argv[2:]), file=sys.stderr)
 print(f"cold start to first prediction: {time.perf_counter() - start:.2f} s", file=sys.stderr)
-heavy = {"torch", "torchvision", "timm", "transformers", "pandas", "sklearn", "scipy", "onnx", "ray", "optuna"}
+heavy = set("torch torchvision timm transformers pandas sklearn scipy onnx ray optuna pyarrow".split())
 print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
 """
 
@@ -37,7 +37,7 @@ def _heavy_modules(folder, *items) -> str:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    print(done.stderr)
+    sys.stdout.write(done.stderr)
     return done.stdout.strip()
 
 

@@ -25,7 +25,7 @@ class PackagedSource:
 
     def availability(self, info: BackboneInfo, *, offline: bool) -> Availability:
         """Available where the package is installed."""
-        if _location(info) is not None:
+        if package_folder(info) is not None:
             return Availability(True, f"in package {info.reference}")
         return Availability(False, f"package {info.reference} is not installed: {_install(info)}")
 
@@ -34,7 +34,7 @@ class PackagedSource:
         is_text = "folder" in info.extra
         if not pretrained and not is_text:
             return image_backbone(info, None)
-        root = _location(info)
+        root = package_folder(info)
         if root is None:
             raise BackboneUnavailableError(
                 f"cannot load {info.name!r}",
@@ -46,10 +46,10 @@ class PackagedSource:
             _check_all(info, folder)
             return text_backbone(info, folder, pretrained=pretrained)
         _check_all(info, root)
-        return image_backbone(info, _tensors(info, root / str(info.extra["file"])))
+        return image_backbone(info, packaged_tensors(info, root / str(info.extra["file"])))
 
 
-def _tensors(info: BackboneInfo, path: Path) -> dict[str, torch.Tensor]:
+def packaged_tensors(info: BackboneInfo, path: Path) -> dict[str, torch.Tensor]:
     """The file's tensors under timm's names: both list the same tensors in the same order.
 
     Raises:
@@ -79,7 +79,7 @@ def _check_all(info: BackboneInfo, folder: Path) -> None:
         check(path, expected, hint=f"Install the package again: {_install(info, again=True)}")
 
 
-def _location(info: BackboneInfo) -> Path | None:
+def package_folder(info: BackboneInfo) -> Path | None:
     """Folder of the installed module; it is found without being imported."""
     spec = find_spec(str(info.extra["module"]))
     places = spec.submodule_search_locations if spec else None

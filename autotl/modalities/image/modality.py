@@ -36,7 +36,7 @@ _THUMBNAIL_EDGE = 64
 
 
 class ImageModality:
-    """Pictures of any size, format and colour mode; implements `Modality` and `SupportsPreview`."""
+    """Pictures of any kind; implements `Modality`, `SupportsExamine`, `SupportsPreview`."""
 
     name = "image"
     extensions = facts.EXTENSIONS
@@ -80,6 +80,15 @@ class ImageModality:
             DecodeError: The item is unreadable.
         """
         return signature.is_one_colour(read_image(item).pixels)
+
+    def examine(self, item: Item) -> tuple[str, NDArray[np.uint64], bool]:
+        """Fingerprint, near key and emptiness from decoding the image once.
+
+        Raises:
+            DecodeError: The item is unreadable.
+        """
+        pixels = read_image(item).pixels
+        return signature.fingerprint(pixels), signature.near_key(pixels), signature.is_one_colour(pixels)
 
     def describe(self, items: Sequence[Item]) -> dict[str, Any]:
         """Sizes, aspect, grey share, brightness and formats of a sample; see `description.describe`."""

@@ -1,0 +1,73 @@
+"""Small workbenches for tests of strategies: synthetic data in front of a tiny random backbone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from autotl.data.dataset import Dataset, Splits
+from autotl.features.engines import EngineRecord
+from autotl.features.frozen import FrozenPart
+from autotl.features.inputs import PreparedInputs
+from autotl.modalities.registry import modality
+from autotl.task import Task, TaskKind, default_metric, metric
+from autotl.testing.backbones import tiny_image_backbone, tiny_text_backbone
+from autotl.testing.data import make_images, make_texts
+from autotl.training.workbench import Workbench
+
+KINDS = tuple(TaskKind)
+
+
+def tiny_dataset(name: str, kind: TaskKind = TaskKind.MULTICLASS, rows: int = 60, seed: int = 0) -> Dataset:
+    """Synthetic items of a modality ("image" or "text") with targets of a kind that can be learnt."""
+    classes = 2 if kind is TaskKind.BINARY else 3
+    make = make_images if name == "image" else make_texts
+    items, labels = make(rows, classes=classes, seed=seed)
+    names = tuple(sorted(set(labels)))
+    codes = np.array([names.index(label) for label in labels])
+    targets, outputs = {
+        TaskKind.REGRESSION: (codes.astype(np.float64) * 2.0 + 1.0, ()),
+        TaskKind.MULTILABEL: (np.stack([codes == 0, codes >= 1, codes == 2], axis=1).astype(np.float32), names),
+    }.get(kind, (codes, names))
+    task = Task(kind, outputs, default_metric(kind))
+    return Dataset(name, task, items, targets, [f"row {i}" for i in range(rows)], source="synthetic")
+
+
+def tiny_workbench(folder: Path, name: str = "image", kind: TaskKind = TaskKind.MULTICLASS) -> Workbench:
+    """A workbench of 36 training, 12 validation and 12 test rows.
+
+    Args:
+        folder: Where tokenizer and cached features go.
+        name: "image" or "text".
+        kind: Kind of task.
+    """
+    dataset = tiny_dataset(name, kind)
+    build = tiny_image_backbone if name == "image" else (lambda: tiny_text_backbone(folder=folder))
+    backbone, kinds = build(), modality(name)
+    requirements = dict(backbone.info.input) | {
+        key.removesuffix(".json"): str(path) for key, path in backbone.assets().items()
+    }
+    spec = kinds.preprocessing(requirements, kinds.describe(list(dataset.items)), {})
+    spec = replace(spec, assets=dict(backbone.assets()))
+    inputs = PreparedInputs(dataset, kinds, spec, folder, threads=1)
+    device = torch.device("cpu")
+    record = EngineRecord(folder / "engines.json")
+    frozen = FrozenPart(
+        backbone, inputs, kinds, len(dataset), folder, device=device, threads=1, record=record
+    )
+    rows = np.arange(len(dataset))
+    return Workbench(
+        dataset=dataset,
+        splits=Splits(rows[:36], rows[36:48], rows[48:]),
+        modality=kinds,
+        backbone=backbone,
+        build=build,
+        spec=spec,
+        frozen=frozen,
+        metric=metric(dataset.task.metric, kind),
+        device=device,
+        threads=1,
+    )

@@ -1,0 +1,123 @@
+"""The frozen part: computed once, equal to the network itself, whichever engine runs it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from autotl.features import engines
+from autotl.features.engines import EngineRecord, FrozenNetwork, fastest_engine
+from autotl.features.frozen import View
+from autotl.testing.workbench import tiny_workbench
+
+
+@pytest.fixture(params=["image", "text"])
+def bench(request, tmp_path):
+    return tiny_workbench(tmp_path, request.param)
+
+
+def directly(bench, row, depth):
+    with torch.inference_mode():
+        hidden = bench.backbone.run(bench.frozen.inputs.batch(np.array([row])), 0, depth)
+        return bench.backbone.pool(hidden, depth)[0].numpy()
+
+
+def test_pooled_features_are_those_of_the_network_at_each_depth(bench):
+    rows = np.array([7, 0, 31])
+    for depth in range(1, bench.backbone.depth + 1):
+        pooled = bench.frozen.pooled(rows, (depth,))
+        assert pooled.shape == (3, bench.backbone.feature_dim(depth))
+        for row, values in zip(rows, pooled, strict=True):
+            assert np.allclose(values, directly(bench, row, depth), atol=1e-4)
+
+
+def test_depths_are_concatenated_in_the_order_given(bench):
+    rows = np.arange(4)
+    both = bench.frozen.pooled(rows, (1, 2))
+    parts = [bench.frozen.pooled(rows, (depth,)) for depth in (1, 2)]
+    assert np.array_equal(both, np.concatenate(parts, axis=1))
+
+
+def test_nothing_is_computed_twice(bench, monkeypatch):
+    bench.frozen.pooled(np.arange(10), (1,))
+    monkeypatch.setattr(bench.frozen, "_engine", lambda *_: pytest.fail("computed again"))
+    assert len(bench.frozen.pooled(np.array([9, 3]), (2,))) == 2
+
+
+def test_hidden_batches_continue_to_the_networks_own_output(bench):
+    rows = np.array([5, 2, 40])
+    cut, depth = 2, bench.backbone.depth
+    bench.frozen.prepare(rows, cut)
+    hidden = {k: v.float() if v.is_floating_point() else v for k, v in bench.frozen.hidden(rows, cut).items()}
+    with torch.inference_mode():
+        pooled = bench.backbone.pool(bench.backbone.run(hidden, cut), depth).numpy()
+    for row, values in zip(rows, pooled, strict=True):
+        assert np.allclose(values, directly(bench, row, depth), atol=0.02)
+
+
+def test_activations_asked_for_are_kept_in_the_same_pass(bench, monkeypatch):
+    rows = np.arange(8)
+    bench.frozen.pooled(rows, (1,), capture=(2,))
+    monkeypatch.setattr(bench.frozen, "_fill", lambda rows, *_: len(rows) and pytest.fail("computed again"))
+    bench.frozen.prepare(rows, 2)
+    assert len(bench.frozen.hidden(rows, 2)["hidden"]) == 8
+
+
+def test_views_are_augmented_kept_and_repeatable(tmp_path):
+    bench = tiny_workbench(tmp_path)
+    rows, view = np.arange(6), View(1, "strong")
+    plain, changed = bench.frozen.pooled(rows, (1,)), bench.frozen.pooled(rows, (1,), view)
+    assert not np.allclose(plain, changed)
+    (tmp_path / "other").mkdir()
+    again = tiny_workbench(tmp_path / "other").frozen.pooled(rows, (1,), view)
+    assert np.allclose(changed, again, atol=1e-5)
+
+
+def test_the_disk_that_activations_take_is_known_beforehand(bench):
+    rows = np.arange(20)
+    expected = bench.frozen.hidden_bytes(rows, 2)
+    bench.frozen.prepare(rows, 2)
+    stored = bench.frozen.hidden(rows, 2)
+    mask = stored.get("attention_mask")
+    values = stored["hidden"].numel() if mask is None else int(mask.sum()) * stored["hidden"].shape[-1]
+    assert expected == values * 2
+    assert bench.frozen.hidden_bytes(rows, 0) == 0
+
+
+def test_engines_agree(bench, tmp_path):
+    network = FrozenNetwork(bench.backbone, 2, (1, 2), pooled=True).eval()
+    example, other = (bench.frozen.inputs.batch(np.arange(*span)) for span in ((0, 4), (20, 31)))
+    runs = [
+        engines.torch_engine(network, torch.device("cpu"))(other),
+        engines.onnx_engine(network, example, threads=1)(other),
+    ]
+    assert len(runs[0]) == 3
+    for ours, theirs in zip(*runs, strict=True):
+        assert np.allclose(ours, theirs, atol=1e-4)
+
+
+def test_the_fastest_engine_is_timed_once_and_recorded(bench, tmp_path, monkeypatch):
+    network = FrozenNetwork(bench.backbone, 1, (), pooled=True).eval()
+    batch = bench.frozen.inputs.batch(np.arange(4))
+    record = EngineRecord(tmp_path / "record.json")
+    options = {"device": torch.device("cpu"), "threads": 1, "record": record, "key": "k"}
+    fastest_engine(network, batch, **options)
+    assert record.get("k") in ("torch", "onnxruntime")
+    monkeypatch.setattr(engines, "_time", lambda *_: pytest.fail("timed again"))
+    fastest_engine(network, batch, **options)
+
+
+def test_a_network_that_onnx_cannot_express_is_run_by_torch(bench, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(engines, "onnx_engine", refuse)
+    record = EngineRecord(tmp_path / "record.json")
+    network = FrozenNetwork(bench.backbone, 1, (), pooled=True).eval()
+    batch = bench.frozen.inputs.batch(np.arange(4))
+    engine = fastest_engine(
+        network, batch, device=torch.device("cpu"), threads=1, record=record, key="k"
+    )
+    assert engine(batch)[0].shape == (4, bench.backbone.feature_dim(1))
+    assert record.get("k") == "torch"
