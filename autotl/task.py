@@ -150,7 +150,7 @@ def _f1(y: Array, predicted: Array, classes: Array) -> Array:
     """F1 a class, (K,); 0 where a class is neither present nor predicted."""
     tp = np.array([np.sum((y == c) & (predicted == c)) for c in classes], dtype=float)
     wrong = np.array([np.sum((y == c) != (predicted == c)) for c in classes], dtype=float)
-    return 2 * tp / np.maximum(2 * tp + wrong, 1.0)
+    return np.asarray(2 * tp / np.maximum(2 * tp + wrong, 1.0))
 
 
 def _macro_f1(y: Array, p: Array) -> float:

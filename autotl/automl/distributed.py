@@ -30,6 +30,4 @@ def search_with_ray(
         return TrialRunner(plan, deadline=lambda: time.monotonic() + until - time.time())
 
     epochs = max((config.epochs for config in space.portfolio()), default=1)
-    return run_ray(
-        space, build, runner.folder, budget=budget, seed=seed, listener=listener, epochs=epochs
-    )
+    return run_ray(space, build, runner.folder, budget=budget, seed=seed, listener=listener, epochs=epochs)

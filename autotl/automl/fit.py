@@ -67,6 +67,7 @@ class Fit:
         self._settings = settings
         self._tell = listener or silent
         self._start = time.monotonic()
+        self._stages: list[tuple[str, float]] = []
         self._record: dict[str, Any] = {
             "command": " ".join(sys.argv),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -109,7 +110,7 @@ class Fit:
         return folder
 
     def _read(self, folder: RunFolder, data: Any, labels: Sequence[Any] | None) -> tuple[Dataset, Splits]:
-        self._tell(StageStarted("read", str(data_of(data))))
+        self._stage("read", str(data_of(data)))
         dataset, splits = read_data(data, self._settings, labels=labels)
         for finding in dataset.findings:
             self._tell(Note(finding.message, warning=finding.severity != "info"))
@@ -124,10 +125,8 @@ class Fit:
     def _plan(
         self, folder: RunFolder, dataset: Dataset, splits: Splits
     ) -> tuple[DatasetProfile, SearchSpace, TrialRunner]:
-        self._tell(StageStarted("profile"))
-        profile, space, choices, infos = plan_space(
-            dataset, splits, self._settings, device=str(self._device)
-        )
+        self._stage("profile")
+        profile, space, choices, infos = plan_space(dataset, splits, self._settings, device=str(self._device))
         previous = folder.read_json("run.json") if folder.exists() else None
         if previous is not None:
             if previous["data"]["fingerprint"] != profile.fingerprint:
@@ -138,6 +137,7 @@ class Fit:
                     hint="Choose another folder with --out.",
                 )
             space = SearchSpace.from_json(folder.read_json("space.json"))
+            self._record = {**previous, **self._record}
         self._record |= {
             "task": dataset.task.to_json(),
             "metric": dataset.task.metric,
@@ -146,7 +146,7 @@ class Fit:
         }
         folder.write_json("space.json", space.to_json())
         folder.write_json("profile.json", profile.to_json())
-        folder.write_json("run.json", self._record)
+        self._write(folder)
         resources = Resources(
             self._device,
             self._settings.threads,
@@ -166,7 +166,7 @@ class Fit:
         runner = delivery.runner
         if (runner.folder.bundle / "bundle.json").is_file():
             return
-        self._tell(StageStarted("first model"))
+        self._stage("first model")
         few = some(runner.splits, runner.dataset.targets, *_FIRST_ROWS, self._settings.seed)
         model = runner.quick_fit(space.portfolio()[0], few)
         self._record["first_predictor_seconds"] = self._elapsed()
@@ -179,7 +179,8 @@ class Fit:
         self._budget.reserve_seconds = self._reserve(runner, time.monotonic() - begun)
 
     def _search(self, space: SearchSpace, runner: TrialRunner) -> list[TrialResult]:
-        self._tell(StageStarted("search"))
+        self._stage("search")
+        self._earlier = {result.number for result in runner.folder.results()}
         self._control_seconds = _CONTROL_SHARE * (self._settings.time_seconds or 0.0)
         self._budget.reserve_seconds += self._control_seconds
         if self._settings.engine == "ray":
@@ -207,14 +208,14 @@ class Fit:
                 if self._budget.cancelled or deadline - time.monotonic() < _CONTROL_LEAST_SECONDS:
                     return
             self._budget.reserve_seconds -= self._control_seconds
-            self._tell(StageStarted("control", f"{config.backbone} from scratch"))
+            self._stage("control", f"{config.backbone} from scratch")
             result, self._control = runner.control(config, deadline)
             self._record["control"] = result.to_json()
 
     def _deliver(self, delivery: Delivery, results: list[TrialResult]) -> TrialResult:
         """Choose the winner, refit it on training and validation rows where time allows, export it."""
         runner, winner = delivery.runner, choose(results)
-        self._tell(StageStarted("refit"))
+        self._stage("refit")
         refit = self._time_for(runner.refit_seconds(winner))
         model = runner.refit(winner) if refit else runner.restore(winner).model()
         self._record["temperature"] = delivery.calibrate(model, winner)
@@ -226,7 +227,7 @@ class Fit:
             "refitted": refit,
             "config": winner.config.to_json(),
         }
-        self._tell(StageStarted("export"))
+        self._stage("export")
         facts = {"winner": self._record["winner"], "metrics": {"validation": winner.score}}
         manifest = delivery.export(model, facts, runner.folder.bundle)
         self._record["parity"] = manifest.get("parity", {})
@@ -238,7 +239,7 @@ class Fit:
     ) -> Outcome:
         """Score the test part once, rank, report."""
         runner = delivery.runner
-        self._tell(StageStarted("test"))
+        self._stage("test")
         profile = replace(profile, shifts=runner.shifts())
         runner.folder.write_json("profile.json", profile.to_json())
         predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
@@ -248,12 +249,40 @@ class Fit:
         leaderboard = delivery.leaderboard(results, winner)
         leaderboard.to_csv(runner.folder.path / "leaderboard.csv")
         leaderboard.to_json(runner.folder.path / "leaderboard.json")
-        self._record["seconds"] = self._elapsed()
-        runner.folder.write_json("run.json", self._record)
-        self._tell(StageStarted("report"))
+        self._stage("report")
+        self._write(runner.folder)
         write_report(runner.folder)
         runner.clear_cache()
+        self._record["seconds"] = self._elapsed()
+        self._record["overhead_seconds"] = self._stages_beside_work(results)
+        self._write(runner.folder)
         return Outcome(leaderboard, profile, winner, runner.folder, test, predictor)
+
+    # --- the record ----------------------------------------------------------------------------------------
+
+    def _stage(self, name: str, detail: str = "") -> None:
+        """Say that a stage begins, and note how long the last one took."""
+        now = time.monotonic()
+        if self._stages:
+            last, begun = self._stages[-1]
+            self._stages[-1] = (last, now - begun)
+        self._stages.append((name, now))
+        self._tell(StageStarted(name, detail))
+
+    def _stages_beside_work(self, results: list[TrialResult]) -> float:
+        """Seconds of search, ranking and report that no trial, feature or export accounts for."""
+        seconds = self._stage_seconds()
+        self._record["stages"] = seconds
+        fresh = [r for r in results if r.number not in self._earlier]
+        return seconds["search"] - sum(result.seconds for result in fresh) + seconds["report"]
+
+    def _write(self, folder: RunFolder) -> None:
+        self._record["seconds"] = self._elapsed()
+        folder.write_json("run.json", self._record)
+
+    def _stage_seconds(self) -> dict[str, float]:
+        *done, (last, begun) = self._stages
+        return {**dict(done), last: time.monotonic() - begun}
 
     # --- time ----------------------------------------------------------------------------------------------
 

@@ -51,9 +51,7 @@ def read_data(
         test=settings.test,
     )
     dataset = audit(dataset, modality(dataset.modality))
-    splits = split(
-        dataset, seed=settings.seed, test_share=settings.test_share, val_share=settings.val_share
-    )
+    splits = split(dataset, seed=settings.seed, test_share=settings.test_share, val_share=settings.val_share)
     return dataset, splits
 
 

@@ -249,15 +249,16 @@ def _drop_missing_files(rows: Rows, table: Table) -> Rows:
     lost = [i for i, exists in enumerate(there) if not exists]
     if not lost:
         return rows
+    absent = f"named in {table.source} {verb(len(lost), 'does', 'do')} not exist"
     if len(lost) >= MISSING_FILES * len(there):
         raise DataError(
-            f"{plural(len(lost), 'file')} of {len(there):,} named in {table.source} {verb(len(lost), 'does', 'do')} not exist",
+            f"{plural(len(lost), 'file')} of {len(there):,} {absent}",
             found=some([f"{rows.items[i].as_posix()} ({rows.names[i]})" for i in lost], 2),
             expected=f"paths relative to {table.folder.name or 'the current folder'}/",
         )
     names = tuple(rows.names[i] for i in lost)
     finding = Finding(
-        "missing_file", "warning", f"{plural(len(lost), 'file')} named in {table.source} {verb(len(lost), 'does', 'do')} not exist.",
+        "missing_file", "warning", f"{plural(len(lost), 'file')} {absent}.",
         names[:1000], "rows dropped",
     )  # fmt: skip
     kept = [i for i, exists in enumerate(there) if exists]

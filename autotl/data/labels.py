@@ -134,7 +134,8 @@ def _drop_missing(
     share = len(lost) / len(labels)
     if share >= MISSING_SHARE:
         raise TargetError(
-            f"{plural(len(lost), 'row')} of {len(labels):,} {verb(len(lost), 'has', 'have')} no value in the target '{target}'",
+            f"{plural(len(lost), 'row')} of {len(labels):,} "
+            f"{verb(len(lost), 'has', 'have')} no value in the target '{target}'",
             found=some(lost),
             expected=f"fewer than {MISSING_SHARE:.0%}",
             hint="Fill in or take out these rows, or choose another column with --target COL.",

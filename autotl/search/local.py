@@ -95,9 +95,7 @@ class LocalBackend:
             raise NonFiniteError(f"the training loss is infinite in epoch {epoch.epoch}")
         run.curve.append(epoch)
         run.memory.sample()
-        return Stepped(
-            run.number, epoch, self.now() - begun, run.trial.done, run.trial.keeps_deadline
-        )
+        return Stepped(run.number, epoch, self.now() - begun, run.trial.done, run.trial.keeps_deadline)
 
     def _end(self, run: _Running, state: TrialState, error: str | None) -> TrialResult:
         trial, self._running = run.trial, None

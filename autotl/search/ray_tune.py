@@ -91,7 +91,7 @@ class RayTrial(tune.Trainable):  # type: ignore[misc]  # Ray is untyped here
     def _too_late(self, event: Stepped) -> bool:
         if self._deadline is None or event.keeps_deadline:
             return False
-        return time.time() + next_step_seconds(event.seconds) > self._deadline
+        return bool(time.time() + next_step_seconds(event.seconds) > self._deadline)
 
     def _finish(self, state: TrialState) -> None:
         self._local.stop(self._number, state)

@@ -78,9 +78,7 @@ class LinearProbeRun:
             "depths": ",".join(str(depth) for depth in self._depths),
             "regularisation": self._head.penalty,
         }
-        return TrialConfig(
-            self._config.backbone, self._config.strategy, {**self._config.params, **chosen}
-        )
+        return TrialConfig(self._config.backbone, self._config.strategy, {**self._config.params, **chosen})
 
     def state(self, *, resumable: bool = True) -> dict[str, Tensor]:
         """The fitted head and its outputs."""

@@ -69,7 +69,5 @@ class Strategy(Protocol):
     def cost(self, config: TrialConfig, macs: int, rows: int) -> float:
         """Predicted multiply-accumulates of the whole trial, features included; for ordering and budgets."""
 
-    def start(
-        self, bench: Workbench, config: TrialConfig, state: dict[str, Tensor] | None = None
-    ) -> Run:
+    def start(self, bench: Workbench, config: TrialConfig, state: dict[str, Tensor] | None = None) -> Run:
         """Begin, or go on from `state`."""

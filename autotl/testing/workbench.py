@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from autotl.backbones.backbone import Backbone
 from autotl.data.dataset import Dataset, Splits
 from autotl.features.engines import EngineRecord
 from autotl.features.frozen import FrozenPart
@@ -18,6 +21,7 @@ from autotl.testing.backbones import tiny_image_backbone, tiny_text_backbone
 from autotl.testing.data import make_images, make_texts
 from autotl.training.workbench import Workbench
 
+Array = NDArray[Any]
 KINDS = tuple(TaskKind)
 
 
@@ -26,13 +30,14 @@ def tiny_dataset(name: str, kind: TaskKind = TaskKind.MULTICLASS, rows: int = 60
     classes = 2 if kind is TaskKind.BINARY else 3
     make = make_images if name == "image" else make_texts
     items, labels = make(rows, classes=classes, seed=seed)
-    names = tuple(sorted(set(labels)))
+    names: tuple[str, ...] = tuple(sorted(set(labels)))
     codes = np.array([names.index(label) for label in labels])
-    targets, outputs = {
-        TaskKind.REGRESSION: (codes.astype(np.float64) * 2.0 + 1.0, ()),
-        TaskKind.MULTILABEL: (np.stack([codes == 0, codes >= 1, codes == 2], axis=1).astype(np.float32), names),
-    }.get(kind, (codes, names))
-    task = Task(kind, outputs, default_metric(kind))
+    targets: Array = codes
+    if kind is TaskKind.REGRESSION:
+        targets, names = codes.astype(np.float64) * 2.0 + 1.0, ()
+    elif kind is TaskKind.MULTILABEL:
+        targets = np.stack([codes == 0, codes >= 1, codes == 2], axis=1).astype(np.float32)
+    task = Task(kind, names, default_metric(kind))
     return Dataset(name, task, items, targets, [f"row {i}" for i in range(rows)], source="synthetic")
 
 
@@ -45,7 +50,10 @@ def tiny_workbench(folder: Path, name: str = "image", kind: TaskKind = TaskKind.
         kind: Kind of task.
     """
     dataset = tiny_dataset(name, kind)
-    build = tiny_image_backbone if name == "image" else (lambda: tiny_text_backbone(folder=folder))
+
+    def build() -> Backbone:
+        return tiny_image_backbone() if name == "image" else tiny_text_backbone(folder=folder)
+
     backbone, kinds = build(), modality(name)
     requirements = dict(backbone.info.input) | {
         key.removesuffix(".json"): str(path) for key, path in backbone.assets().items()

@@ -269,6 +269,4 @@ class FineTuneRun:
 
     def _new_schedule(self) -> Schedule:
         steps = self._settings.epochs * self._batches
-        return Schedule(
-            steps, self._settings.warmup_share, self._bench.deadline, self._epoch * self._batches
-        )
+        return Schedule(steps, self._settings.warmup_share, self._bench.deadline, self._epoch * self._batches)

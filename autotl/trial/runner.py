@@ -149,7 +149,12 @@ class TrialRunner:
         report: Report | None = None,
     ) -> None:
         self.plan = plan
-        self.dataset, self.splits, self.infos, self.folder = plan.dataset, plan.splits, plan.infos, plan.folder
+        self.dataset, self.splits, self.infos, self.folder = (
+            plan.dataset,
+            plan.splits,
+            plan.infos,
+            plan.folder,
+        )
         self._description = plan.description
         self._resources = plan.resources
         self._deadline = deadline

@@ -40,5 +40,6 @@ class TrialFactory(Protocol):
     def predict_seconds(self, config: TrialConfig) -> float | None:
         """Least seconds that `config` needs for a first score worth having; None where unknown.
 
-        Loading and missing features are included. Cheap: near the end of a time budget it is asked of every candidate.
+        Loading and missing features are included. Cheap: near the end of a time budget it is asked of
+        every candidate.
         """

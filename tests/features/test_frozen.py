@@ -116,8 +116,6 @@ def test_a_network_that_onnx_cannot_express_is_run_by_torch(bench, tmp_path, mon
     record = EngineRecord(tmp_path / "record.json")
     network = FrozenNetwork(bench.backbone, 1, (), pooled=True).eval()
     batch = bench.frozen.inputs.batch(np.arange(4))
-    engine = fastest_engine(
-        network, batch, device=torch.device("cpu"), threads=1, record=record, key="k"
-    )
+    engine = fastest_engine(network, batch, device=torch.device("cpu"), threads=1, record=record, key="k")
     assert engine(batch)[0].shape == (4, bench.backbone.feature_dim(1))
     assert record.get("k") == "torch"

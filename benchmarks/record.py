@@ -1,0 +1,50 @@
+"""Where a figure comes from: date, commit and machine, as every result file states them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def provenance() -> dict[str, Any]:
+    """Date, commit (with "+" where the tree has changes) and machine."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], capture_output=True, text=True, cwd=RESULTS, check=True
+        ).stdout.strip()
+
+    changed = "+" if git("status", "--porcelain", "--", "../../autotl", "../../search_spaces") else ""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": git("rev-parse", "--short", "HEAD") + changed,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {_processor()}",
+    }
+
+
+def append(name: str, row: dict[str, Any]) -> None:
+    """Add a row to a result file."""
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / f"{name}.jsonl").open("a") as file:
+        file.write(json.dumps({**provenance(), **row}) + "\n")
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    """All rows of a result file."""
+    path = RESULTS / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
