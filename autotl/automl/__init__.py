@@ -1,7 +1,29 @@
-"""Wires the stages together: the estimator, and what the command line asks for. Holds no logic of theirs."""
+"""Wires the stages together: the estimator, and what the command line asks for. Holds no logic of theirs.
 
-from autotl.automl.deliver import evaluate, export_trial
-from autotl.automl.estimator import AutoTL
-from autotl.automl.inspect import profile_data, space_for
+Names are imported when first used, so that `from autotl import AutoTL` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autotl.automl.deliver import evaluate, export_trial
+    from autotl.automl.estimator import AutoTL
+    from autotl.automl.inspect import profile_data, space_for
 
 __all__ = ["AutoTL", "evaluate", "export_trial", "profile_data", "space_for"]
+_HOMES = {
+    "AutoTL": "estimator",
+    "evaluate": "deliver",
+    "export_trial": "deliver",
+    "profile_data": "inspect",
+    "space_for": "inspect",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -126,10 +127,13 @@ class AutoTL:
             DataError: The data cannot be used.
             SearchError: No trial could be finished.
         """
+        start = time.monotonic()  # before the slow imports: they count against the budget
         from autotl.automl.fit import Fit
         from autotl.automl.settings import Settings
 
-        outcome = Fit(Settings.of(self.get_params()), self.listener).run(data, labels)  # type: ignore[attr-defined]
+        settings = Settings.of(self.get_params())
+        listener: Listener | None = self.listener  # type: ignore[attr-defined]
+        outcome = Fit(settings, listener, start).run(data, labels)
         self.leaderboard_: Leaderboard = outcome.leaderboard
         self.profile_: DatasetProfile = outcome.profile
         self.best_trial_: TrialResult = outcome.winner

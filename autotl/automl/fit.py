@@ -60,13 +60,14 @@ class Fit:
     Args:
         settings: What the user asked for.
         listener: Told of everything.
+        start: When the run began, on the monotonic clock.
     """
 
-    def __init__(self, settings: Settings, listener: Listener | None) -> None:
+    def __init__(self, settings: Settings, listener: Listener | None, start: float) -> None:
         keep_freed_memory()
         self._settings = settings
         self._tell = listener or silent
-        self._start = time.monotonic()
+        self._start = start
         self._stages: list[tuple[str, float]] = []
         self._record: dict[str, Any] = {
             "command": " ".join(sys.argv),

@@ -82,7 +82,7 @@ def torch_engine(network: FrozenNetwork, device: torch.device) -> Engine:
 def onnx_engine(network: FrozenNetwork, batch: Batch, threads: int | None) -> Engine:
     """Run in ONNX Runtime on the CPU."""
     model = to_onnx(network, batch, network.outputs, dynamic=_dynamic_axes(network, batch))
-    session = open_session(model, threads=threads)
+    session = open_session(model, threads=threads, arena=False)
     names = {value.name for value in session.get_inputs()}
 
     def run(batch: Batch) -> list[Array]:

@@ -74,7 +74,7 @@ class FrozenPart:
         device: torch.device,
         threads: int | None,
         record: EngineRecord,
-        batch_size: int = 32,
+        batch_size: int = 16,
         report: Report | None = None,
     ) -> None:
         self.backbone = backbone

@@ -22,12 +22,16 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def open_session(model: bytes | str | Path | onnx.ModelProto, *, threads: int | None = None) -> Any:
+def open_session(
+    model: bytes | str | Path | onnx.ModelProto, *, threads: int | None = None, arena: bool = True
+) -> Any:
     """Open a model on the CPU with all graph optimisations.
 
     Args:
         model: A file, a serialised model, or a model in memory.
         threads: Threads within an operator; None for all cores that the process may use.
+        arena: Whether the session keeps the memory of a run for the next one. Without, it goes back to the
+            process: better where sessions take turns with training.
 
     Returns:
         An `onnxruntime.InferenceSession`.
@@ -48,6 +52,7 @@ def open_session(model: bytes | str | Path | onnx.ModelProto, *, threads: int | 
     options.intra_op_num_threads = count
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.enable_cpu_mem_arena = arena
     if count <= _FEW_THREADS:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     content = str(model) if isinstance(model, (str, Path)) else model

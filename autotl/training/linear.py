@@ -15,8 +15,10 @@ from autotl.task import TaskKind
 
 #: Penalties tried, strong first: weight of ||W||^2 / 2 against the summed loss (1 / C of scikit-learn).
 PENALTIES = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
-_ITERATIONS = 60
-_TOLERANCE = 1e-4
+_ITERATIONS = 40
+_GRADIENT_TOLERANCE, _CHANGE_TOLERANCE = 1e-5, 1e-6
+#: Share of the largest eigenvalue below which a component is rounding error.
+_LEAST_VARIANCE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def logistic_path(
 ) -> Iterator[LinearHead]:
     """Multinomial (or one-against-rest, for multilabel) logistic regression for each penalty.
 
-    Solved by L-BFGS on the convex loss, each penalty started from the solution of the last.
+    The convex loss is minimised by L-BFGS in the basis of principal components, each scaled by its curvature
+    at equal probabilities (Boehning 1992), which makes the problem nearly round: a few iterations do. Each
+    penalty starts from the solution of the last.
 
     Args:
         features: (N, F).
@@ -92,46 +96,72 @@ def logistic_path(
     """
     standardise = Standardiser(features)
     x = standardise(features)
+    variances, basis = _principal_components(x)
+    components = x @ basis
+    del x
+    curvature = 0.25 if kind is TaskKind.MULTILABEL else 1.0 / targets.shape[1]
     sample_weights = None if weights is None else targets @ weights
-    weight = torch.zeros(targets.shape[1], x.shape[1], device=x.device, requires_grad=True)
-    bias = torch.zeros(targets.shape[1], device=x.device, requires_grad=True)
+    solution = torch.zeros(targets.shape[1], components.shape[1], device=components.device)
+    bias = torch.zeros(targets.shape[1], device=components.device)
     for penalty in penalties:
-        _minimise(x, targets, kind, penalty, sample_weights, weight, bias)
-        yield standardise.unfold(weight.detach(), bias.detach(), penalty)
+        scale = (curvature * variances + penalty).rsqrt()
+        loss = _Loss(components * scale, targets, kind, penalty / len(components), scale, sample_weights)
+        solution, bias = loss.minimise(solution / scale, bias)
+        solution = solution * scale
+        yield standardise.unfold(solution @ basis.T, bias, penalty)
 
 
-def _minimise(
-    x: Tensor,
-    targets: Tensor,
-    kind: TaskKind,
-    penalty: float,
-    sample_weights: Tensor | None,
-    weight: Tensor,
-    bias: Tensor,
-) -> None:
-    optimizer = torch.optim.LBFGS(
-        [weight, bias],
-        max_iter=_ITERATIONS,
-        history_size=10,
-        tolerance_grad=1e-6,
-        tolerance_change=_TOLERANCE * 1e-2,
-        line_search_fn="strong_wolfe",
-    )
+def _principal_components(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (R,) of x.T @ x that are not nearly 0, and their vectors (F, R); R is at most min(N, F)."""
+    dual = len(x) < x.shape[1]
+    gram = (x @ x.T if dual else x.T @ x).double()
+    values, vectors = torch.linalg.eigh(gram)
+    kept = values > _LEAST_VARIANCE * values[-1]
+    values, vectors = values[kept].to(x.dtype), vectors[:, kept].to(x.dtype)
+    return values, (x.T @ vectors) * values.rsqrt() if dual else vectors
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        raw = x @ weight.T + bias
-        if kind is TaskKind.MULTILABEL:
-            losses = nn.functional.binary_cross_entropy_with_logits(raw, targets, reduction="none").sum(1)
+
+@dataclass(frozen=True)
+class _Loss:
+    """The penalised loss over scaled components (N, R), with weights W (K, R) in their scale."""
+
+    x: Tensor
+    targets: Tensor
+    kind: TaskKind
+    decay: float
+    scale: Tensor
+    sample_weights: Tensor | None
+
+    def minimise(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """The minimum, from a starting point."""
+        weight, bias = weight.clone().requires_grad_(), bias.clone().requires_grad_()
+        optimizer = torch.optim.LBFGS(
+            [weight, bias],
+            max_iter=_ITERATIONS,
+            history_size=10,
+            tolerance_grad=_GRADIENT_TOLERANCE,
+            tolerance_change=_CHANGE_TOLERANCE,
+            line_search_fn="strong_wolfe",
+        )
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = self(weight, bias)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
+        return weight.detach(), bias.detach()
+
+    def __call__(self, weight: Tensor, bias: Tensor) -> Tensor:
+        raw = self.x @ weight.T + bias
+        if self.kind is TaskKind.MULTILABEL:
+            losses = nn.functional.binary_cross_entropy_with_logits(raw, self.targets, reduction="none").sum(1)
         else:
-            losses = -(targets * torch.log_softmax(raw, dim=1)).sum(1)
-        if sample_weights is not None:
-            losses = losses * sample_weights
-        loss = losses.mean() + 0.5 * penalty / len(x) * weight.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+            losses = -(self.targets * torch.log_softmax(raw, dim=1)).sum(1)
+        if self.sample_weights is not None:
+            losses = losses * self.sample_weights
+        return losses.mean() + 0.5 * self.decay * (weight * self.scale).square().sum()
 
 
 def ridge_path(

@@ -38,7 +38,7 @@ Array = NDArray[Any]
 Report = Callable[[int, int], None]
 #: Rate assumed before any was measured, in multiply-accumulates a second: two CPU cores.
 _ASSUMED_RATE = 2e10
-_PREDICTION_BATCH = 64
+_PREDICTION_BATCH = 16
 #: Share of an epoch below which a trial is not worth beginning.
 _LEAST_PART = 0.3
 #: Rows that the shift from the source domain is measured on.
