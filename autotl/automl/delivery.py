@@ -74,12 +74,14 @@ class Delivery:
         bundle = export_bundle(model, dataset, rows, folder, record=record, verify_rows=parity_rows)
         return dict(bundle.manifest)
 
-    def score_test(self, predictor: Predictor, control: TransferModel | None) -> dict[str, Any]:
+    def score_test(
+        self, predictor: Predictor, control: tuple[TrialResult, TransferModel] | None
+    ) -> dict[str, Any]:
         """Score a bundle on the test part, beside its controls on the same rows.
 
         Args:
             predictor: The exported winner.
-            control: The model trained from scratch, where there is one.
+            control: What was trained from scratch, where there is one.
 
         Returns:
             The record of `run.json`: metric, score, interval, all metrics, trivial and from-scratch scores,
@@ -94,8 +96,10 @@ class Delivery:
             targets, trivial_prediction(task, dataset.targets[splits.train], len(targets))
         )
         scratch = None
+        extent = ""
         if control is not None:
-            scratch = self._interval(targets, self.runner.predict(control, splits.test))
+            scratch = self._interval(targets, self.runner.predict(control[1], splits.test))
+            extent = f"in {control[0].seconds:.0f} s"
         names = np.array(dataset.take(splits.test).names)
         path = self.runner.folder.path / "test_predictions.npz"
         np.savez(path, targets=targets, predictions=outputs, names=names)
@@ -108,7 +112,15 @@ class Delivery:
             "metrics": {name: m(targets, outputs) for name, m in metrics(task.kind).items()},
             "trivial": trivial.value,
             "from_scratch": None if scratch is None else scratch.value,
-            "verdict": verdict(chosen, task.kind, winner, trivial, scratch, control_reason=_NO_TIME),
+            "verdict": verdict(
+                chosen,
+                task.kind,
+                winner,
+                trivial,
+                scratch,
+                control_reason=_NO_TIME,
+                control_extent=extent,
+            ),
         }
 
     def leaderboard(self, results: list[TrialResult], winner: TrialResult) -> Leaderboard:

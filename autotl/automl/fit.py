@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import numpy as np
 from autotl.automl.delivery import PARITY_ROWS, Delivery, some
 from autotl.automl.inspect import data_of, plan_space, read_data, versions
 from autotl.automl.settings import Settings, hardware, pick_device
+from autotl.automl.time_plan import TimePlan
 from autotl.config import TrialResult
 from autotl.data.dataset import Dataset, Splits
 from autotl.errors import RunError, SearchError
@@ -23,7 +23,6 @@ from autotl.leaderboard.leaderboard import Leaderboard
 from autotl.leaderboard.selection import select
 from autotl.profile.profile import DatasetProfile
 from autotl.report.html import write_report
-from autotl.search.budget import Budget
 from autotl.search.events import Advanced, Listener, Note, StageStarted, silent
 from autotl.search.loop import run_search
 from autotl.serve.predictor import Predictor
@@ -35,11 +34,10 @@ from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
 #: Training and validation rows that the first model is fitted on, and rows its bundle is verified on.
 _FIRST_ROWS = (600, 200)
 _FIRST_PARITY_ROWS = 32
-#: Share of the time kept back for export, test and report before any of them was measured, and at most.
-_RESERVE_SHARE, _RESERVE_MOST_SECONDS = 0.15, 60.0
-_EXPORT_MARGIN, _REPORT_SECONDS = 1.3, 5.0
-#: Share of the time for the control trained from scratch, and the least that is worth beginning.
-_CONTROL_SHARE, _CONTROL_LEAST_SECONDS = 0.08, 10.0
+#: Rows, beside those of the test part, that export and test still have to run through the network.
+_FURTHER_ROWS = 2 * PARITY_ROWS
+
+Control = tuple[TrialResult, TransferModel]
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Fit:
         keep_freed_memory()
         self._settings = settings
         self._tell = listener or silent
-        self._start = start
+        self._time = TimePlan(settings.time_seconds, settings.trials, start)
         self._stages: list[tuple[str, float]] = []
         self._record: dict[str, Any] = {
             "command": " ".join(sys.argv),
@@ -80,10 +78,6 @@ class Fit:
         }
         self._device = pick_device(settings.device, settings.threads)
         self._record["hardware"] = hardware(str(self._device))
-        self._budget = Budget(settings.time_seconds, settings.trials, start=self._start)
-        if settings.time_seconds is not None:
-            share = _RESERVE_SHARE * settings.time_seconds
-            self._budget.reserve_seconds = min(share, _RESERVE_MOST_SECONDS)
 
     def run(self, data: Any, labels: Sequence[Any] | None) -> Outcome:
         """All stages."""
@@ -93,9 +87,9 @@ class Fit:
         delivery = Delivery(runner, self._settings.seed)
         self._first_model(delivery, space)
         results = self._search(space, runner)
-        self._train_controls(space, runner)
         winner = self._deliver(delivery, results)
-        return self._account(delivery, profile, results, winner)
+        control = self._train_control(space, runner)
+        return self._account(delivery, profile, results, winner, control)
 
     # --- stages --------------------------------------------------------------------------------------------
 
@@ -157,7 +151,7 @@ class Fit:
         )
         runner = TrialRunner(
             RunnerPlan(dataset, splits, infos, profile.inputs, folder, resources),
-            deadline=self._deadline,
+            deadline=self._time.search_deadline,
             report=lambda done, total: self._tell(Advanced(done, total)),
         )
         return profile, space, runner
@@ -170,54 +164,58 @@ class Fit:
         self._stage("first model")
         few = some(runner.splits, runner.dataset.targets, *_FIRST_ROWS, self._settings.seed)
         model = runner.quick_fit(space.portfolio()[0], few)
-        self._record["first_predictor_seconds"] = self._elapsed()
+        self._record["first_predictor_seconds"] = self._time.elapsed
         begun = time.monotonic()
         delivery.export(
             model, {"provisional": True}, runner.folder.bundle, rows=few.val, parity_rows=_FIRST_PARITY_ROWS
         )
-        self._record["first_model_seconds"] = self._elapsed()
-        self._tell(Note(f"a first model can be used after {self._elapsed():.0f} s"))
-        self._budget.reserve_seconds = self._reserve(runner, time.monotonic() - begun)
+        self._record["first_model_seconds"] = self._time.elapsed
+        self._tell(Note(f"a first model can be used after {self._time.elapsed:.0f} s"))
+        row = runner.seconds_a_row()
+        self._time.measured(
+            export_seconds=time.monotonic() - begun + _FURTHER_ROWS * row,
+            test_seconds=2 * len(runner.splits.test) * row,
+        )
 
     def _search(self, space: SearchSpace, runner: TrialRunner) -> list[TrialResult]:
         self._stage("search")
         self._earlier = {result.number for result in runner.folder.results()}
-        self._control_seconds = _CONTROL_SHARE * (self._settings.time_seconds or 0.0)
-        self._budget.reserve_seconds += self._control_seconds
         if self._settings.engine == "ray":
             from autotl.automl.distributed import search_with_ray
 
             return search_with_ray(
-                space, runner, self._budget, self._settings.seed, self._deadline, self._tell
+                space,
+                runner,
+                self._time.budget,
+                self._settings.seed,
+                self._time.search_deadline,
+                self._tell,
             )
         return run_search(
             space,
             runner,
             runner.folder,
-            budget=self._budget,
+            budget=self._time.budget,
             sampler_seed=self._settings.seed,
             listener=self._tell,
         )
 
-    def _train_controls(self, space: SearchSpace, runner: TrialRunner) -> None:
-        """Train what is compared with, from scratch, in the share of the time kept back for it."""
-        self._control: TransferModel | None = None
-        for config in space.controls()[:1]:
-            deadline = math.inf
-            if self._settings.time_seconds is not None:
-                deadline = self._deadline() + self._control_seconds
-                if self._budget.cancelled or deadline - time.monotonic() < _CONTROL_LEAST_SECONDS:
-                    return
-            self._budget.reserve_seconds -= self._control_seconds
-            self._stage("control", f"{config.backbone} from scratch")
-            result, self._control = runner.control(config, deadline)
-            self._record["control"] = result.to_json()
+    def _train_control(self, space: SearchSpace, runner: TrialRunner) -> Control | None:
+        """Train from scratch, in the time that is left, what transfer is compared with."""
+        deadline = self._time.control_deadline()
+        controls = space.controls()
+        if deadline is None or not controls:
+            return None
+        self._stage("control", f"{controls[0].backbone} from scratch")
+        control = runner.control(controls[0], deadline)
+        self._record["control"] = control[0].to_json()
+        return control
 
     def _deliver(self, delivery: Delivery, results: list[TrialResult]) -> TrialResult:
         """Choose the winner, refit it on training and validation rows where time allows, export it."""
         runner, winner = delivery.runner, choose(results)
         self._stage("refit")
-        refit = self._time_for(runner.refit_seconds(winner))
+        refit = self._time.allows_refit(runner.refit_seconds(winner))
         model = runner.refit(winner) if refit else runner.restore(winner).model()
         self._record["temperature"] = delivery.calibrate(model, winner)
         self._record["winner"] = {
@@ -232,11 +230,16 @@ class Fit:
         facts = {"winner": self._record["winner"], "metrics": {"validation": winner.score}}
         manifest = delivery.export(model, facts, runner.folder.bundle)
         self._record["parity"] = manifest.get("parity", {})
-        self._record["model_seconds"] = self._elapsed()
+        self._record["model_seconds"] = self._time.elapsed
         return winner
 
     def _account(
-        self, delivery: Delivery, profile: DatasetProfile, results: list[TrialResult], winner: TrialResult
+        self,
+        delivery: Delivery,
+        profile: DatasetProfile,
+        results: list[TrialResult],
+        winner: TrialResult,
+        control: Control | None,
     ) -> Outcome:
         """Score the test part once, rank, report."""
         runner = delivery.runner
@@ -244,7 +247,7 @@ class Fit:
         profile = replace(profile, shifts=runner.shifts())
         runner.folder.write_json("profile.json", profile.to_json())
         predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
-        test = delivery.score_test(predictor, self._control)
+        test = delivery.score_test(predictor, control)
         self._record["test"] = test
         self._record["verdict"] = test["verdict"]
         leaderboard = delivery.leaderboard(results, winner)
@@ -254,7 +257,7 @@ class Fit:
         self._write(runner.folder)
         write_report(runner.folder)
         runner.clear_cache()
-        self._record["seconds"] = self._elapsed()
+        self._record["seconds"] = self._time.elapsed
         self._record["overhead_seconds"] = self._stages_beside_work(results)
         self._write(runner.folder)
         return Outcome(leaderboard, profile, winner, runner.folder, test, predictor)
@@ -278,34 +281,12 @@ class Fit:
         return seconds["search"] - sum(result.seconds for result in fresh) + seconds["report"]
 
     def _write(self, folder: RunFolder) -> None:
-        self._record["seconds"] = self._elapsed()
+        self._record["seconds"] = self._time.elapsed
         folder.write_json("run.json", self._record)
 
     def _stage_seconds(self) -> dict[str, float]:
         *done, (last, begun) = self._stages
         return {**dict(done), last: time.monotonic() - begun}
-
-    # --- time ----------------------------------------------------------------------------------------------
-
-    def _elapsed(self) -> float:
-        return time.monotonic() - self._start
-
-    def _deadline(self) -> float:
-        """When training must end, on the monotonic clock; infinite where only trials are counted."""
-        if self._settings.time_seconds is None:
-            return math.inf
-        return self._start + self._settings.time_seconds - self._budget.reserve_seconds
-
-    def _reserve(self, runner: TrialRunner, export_seconds: float) -> float:
-        """Seconds to keep back, from what the first export took and what the test part will take."""
-        rows = len(runner.splits.test) + PARITY_ROWS - _FIRST_PARITY_ROWS
-        return _EXPORT_MARGIN * (export_seconds + rows * runner.seconds_a_row()) + _REPORT_SECONDS
-
-    def _time_for(self, seconds: float) -> bool:
-        """Whether that many seconds are left beside what export and report need."""
-        return self._settings.time_seconds is None or (
-            not self._budget.cancelled and seconds <= self._deadline() - time.monotonic()
-        )
 
 
 def choose(results: list[TrialResult]) -> TrialResult:

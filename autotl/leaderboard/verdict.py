@@ -21,6 +21,7 @@ def verdict(
     control: Interval | None,
     *,
     control_reason: str = "it was not run",
+    control_extent: str = "",
     winner_is_control: bool = False,
 ) -> tuple[str, ...]:
     """What the scores say, one sentence each, most important first.
@@ -32,10 +33,14 @@ def verdict(
         trivial: Score of the prediction that ignores its input.
         control: Score of training from scratch; None where there is none.
         control_reason: Why there is none.
+        control_extent: How long it was trained, "in 40 s", for the sentence.
         winner_is_control: Whether the winner was itself trained from scratch.
     """
     against_trivial = f"{_number(trivial.value)} {_TRIVIAL[kind]}"
-    sentences = [_on_transfer(metric, winner, control, against_trivial, control_reason, winner_is_control)]
+    scratch = f"from scratch {control_extent}".rstrip()
+    if control is None or winner_is_control:
+        scratch = control_reason
+    sentences = [_on_transfer(metric, winner, control, against_trivial, scratch, winner_is_control)]
     is_better = _gain(metric, winner, trivial) > 0
     if not is_better:
         sentences.append(
@@ -56,7 +61,7 @@ def _on_transfer(
     winner: Interval,
     control: Interval | None,
     against_trivial: str,
-    reason: str,
+    scratch: str,
     winner_is_control: bool,
 ) -> str:
     if winner_is_control:
@@ -67,9 +72,9 @@ def _on_transfer(
     if control is None:
         return (
             "Whether transfer helped is not known: no model was trained from scratch to compare with "
-            f"({reason}); {_number(winner.value)} against {against_trivial}."
+            f"({scratch}); {_number(winner.value)} against {against_trivial}."
         )
-    figures = f"{_number(winner.value)} against {_number(control.value)} from scratch and {against_trivial}"
+    figures = f"{_number(winner.value)} against {_number(control.value)} {scratch} and {against_trivial}"
     gain = _gain(metric, winner, control)
     if winner.overlaps(control):
         way = "a little better" if gain > 0 else "a little worse" if gain < 0 else "the same"

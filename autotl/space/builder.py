@@ -9,25 +9,21 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotl.backbones.backbone import Availability, BackboneInfo
-from autotl.config import Int
 from autotl.errors import SpaceError
 from autotl.profile.profile import DatasetProfile
 from autotl.space.admission import BackboneChoice, Demand, Limits, admit, predicted_speed
 from autotl.space.document import Document, read
-from autotl.space.resolve import BASELINE, Bounds, resolve
-from autotl.space.space import SearchSpace, StrategySpace
+from autotl.space.resolve import Bounds, resolve
+from autotl.space.space import SearchSpace
 
 if TYPE_CHECKING:
     from autotl.strategies.strategy import Strategy
 
-#: Shares of the time that a strategy's shortest, and its longest, trial may be predicted to take. The longest
-#: may fill it all: predictions err on the high side, and the budget ends what runs over.
-_SHORTEST_SHARE, _LONGEST_SHARE = 0.8, 1.0
 QUALITIES = ("fast", "balanced", "best")
 
 
@@ -85,9 +81,6 @@ def build_space(
         known=tuple(info.name for info in backbones),
     )
     space = resolve(documents, strategies, bounds, facts)
-    if time_seconds is not None:
-        bounds = _within_time(space, bounds, strategies, {info.name: info for info in infos}, demand)
-        space = resolve(documents, strategies, bounds, facts)
     return space, choices
 
 
@@ -122,51 +115,6 @@ def _facts(profile: DatasetProfile, device: str, quality: str, time_seconds: flo
 
 def _by_prior(infos: Sequence[BackboneInfo]) -> list[BackboneInfo]:
     return sorted(infos, key=lambda info: (-info.prior, info.macs, info.name))
-
-
-def _within_time(
-    space: SearchSpace,
-    bounds: Bounds,
-    strategies: Mapping[str, Strategy],
-    infos: Mapping[str, BackboneInfo],
-    demand: Demand,
-) -> Bounds:
-    """Leave out pairs of strategy and backbone that cannot end in time, and cap epochs at what can."""
-    time_seconds = demand.time_seconds or math.inf
-    carried, epochs = dict(bounds.carried), {}
-    for part in space.strategies:
-        seconds = {name: _seconds(space, part, strategies, infos[name], demand) for name in part.backbones}
-        must = part.name == BASELINE[0] or not part.searched  # trial 0 and the controls are always there
-        carried[part.name] = tuple(
-            name
-            for name in part.backbones
-            if min(seconds[name].values()) <= _SHORTEST_SHARE * time_seconds
-            or (must and name == space.default_backbone)
-        )
-        if carried[part.name]:
-            usual = space.default_backbone
-            tries = seconds[usual if usual in carried[part.name] else carried[part.name][-1]]
-            within = [count for count, value in tries.items() if value <= _LONGEST_SHARE * time_seconds]
-            epochs[part.name] = max(within, default=1)
-    return replace(bounds, carried=carried, epochs=epochs)
-
-
-def _seconds(
-    space: SearchSpace,
-    part: StrategySpace,
-    strategies: Mapping[str, Strategy],
-    info: BackboneInfo,
-    demand: Demand,
-) -> dict[int, float]:
-    """Predicted seconds of a trial with defaults, for each number of epochs that the strategy may take."""
-    domain = next((p.domain for p in part.parameters if p.name == "epochs"), None)
-    if isinstance(domain, Int):
-        counts = range(domain.low, domain.high + 1)
-        tries = {n: space.complete(info.name, part.name, {"epochs": n}) for n in counts}
-    else:
-        tries = {1: space.default(info.name, part.name)}
-    rows, macs = demand.rows, demand.macs(info)
-    return {n: strategies[part.name].cost(c, macs, rows) / demand.speed for n, c in tries.items()}
 
 
 def _one_of(name: str, value: str, known: Sequence[str]) -> None:

@@ -109,14 +109,6 @@ def problem(domain: Domain) -> tuple[str, object, str] | None:
     return None
 
 
-def narrow_high(domain: Domain, high: int | None) -> Domain:
-    """A whole-number domain with a lower upper bound; the default follows. Others are left alone."""
-    if high is None or not isinstance(domain, Int):
-        return domain
-    high = max(domain.low, min(domain.high, high))
-    return replace(domain, high=high, default=min(domain.default, high))
-
-
 def suggest(trial: BaseTrial, name: str, domain: Domain) -> Value:
     """Ask Optuna for a value under `name`; a fixed domain is answered without asking."""
     if is_fixed(domain):

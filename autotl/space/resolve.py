@@ -39,14 +39,12 @@ class Bounds:
         backbones: Facts of the admitted backbones by name, best first (`asdict(BackboneInfo)`).
         default_backbone: The backbone of the baseline.
         carried: Names of the backbones that each strategy may carry; all where a strategy is not named.
-        epochs: Most epochs by strategy.
         known: Names of all backbones in the catalogue, admitted or not.
     """
 
     backbones: Mapping[str, Mapping[str, Any]]
     default_backbone: str
     carried: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    epochs: Mapping[str, int] = field(default_factory=dict)
     known: tuple[str, ...] = ()
 
 
@@ -156,8 +154,7 @@ def _parameters(
         when = _conditions(strategy, resolved, declared, bounds)
         if when is None:
             continue
-        most = bounds.epochs.get(strategy) if name == "epochs" else None
-        found[name] = Parameter(name, name, domains.narrow_high(resolved.domain, most), when)
+        found[name] = Parameter(name, name, resolved.domain, when)
         graph[name] = [other for other in when if other != "backbone"]
     try:
         order = list(TopologicalSorter(graph).static_order())

