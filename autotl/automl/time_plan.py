@@ -61,8 +61,10 @@ class TimePlan:
         """When the control must end; None where there is too little time for one."""
         if math.isinf(self._total):
             return math.inf
-        deadline = self.start + self._total - self._test - _REPORT_SECONDS
-        worth = deadline - time.monotonic() >= _CONTROL_LEAST_SECONDS
+        now = time.monotonic()
+        own = max(self._control, _CONTROL_LEAST_SECONDS)
+        deadline = min(now + own, self.start + self._total - self._test - _REPORT_SECONDS)
+        worth = deadline - now >= _CONTROL_LEAST_SECONDS
         return deadline if worth and not self.budget.cancelled else None
 
     def _keep_back(self) -> None:
