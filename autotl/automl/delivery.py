@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autotl.config import TrialResult
+from autotl.config import TrialConfig, TrialResult
 from autotl.data.dataset import Splits
 from autotl.export.bundle import export_bundle
+from autotl.export.onnx import to_graph
+from autotl.graph.convert import size_bytes
+from autotl.graph.session import latency_ms, open_session
 from autotl.leaderboard.calibration import fit_temperature
 from autotl.leaderboard.interval import Interval, bootstrap_interval
 from autotl.leaderboard.leaderboard import Leaderboard
 from autotl.leaderboard.verdict import verdict
+from autotl.modalities.registry import modality
 from autotl.serve.predictor import Predictor
 from autotl.task import metric, metrics, trivial_prediction
 from autotl.training.model import TransferModel
@@ -122,6 +128,40 @@ class Delivery:
                 control_extent=extent,
             ),
         }
+
+    def measure(self, results: list[TrialResult], until: float) -> list[TrialResult]:
+        """The results with size and latency of their exported graphs, the best trials first.
+
+        Trials of one backbone, preprocessing and depths share a measurement.
+
+        Args:
+            results: Trials; those without a score are passed on.
+            until: Time (`time.monotonic`) after which nothing more is measured.
+        """
+        measured: dict[tuple[str, ...], dict[str, float]] = {}
+        decoder_items = self.runner.dataset.take(self.runner.splits.val[:1]).items
+        for result in sorted(results, key=lambda r: -math.inf if r.score is None else r.score, reverse=True):
+            key = self._graph_key(result)
+            if key and key not in measured and time.monotonic() < until:
+                model = self.runner.restore(result).model()
+                decoder = modality(model.spec.modality).decoder(model.spec)
+                examples = [decoder.decode(item) for item in decoder_items]
+                graph = to_graph(model, examples)
+                session = open_session(graph, threads=self.runner.plan.resources.threads)
+                latency = latency_ms(session, decoder.collate(examples))
+                measured[key] = {"size_bytes": size_bytes(graph), "latency_ms": latency}
+        found = [result.with_facts(**measured.get(self._graph_key(result), {})) for result in results]
+        for result in found:
+            self.runner.folder.write_result(result)
+        return found
+
+    def _graph_key(self, result: TrialResult) -> tuple[str, ...]:
+        """What the exported graph's size and speed depend on; empty where there is no graph."""
+        if result.score is None:
+            return ()
+        config = TrialConfig.from_json(result.facts["refit"])
+        spec = self.runner.bench(config).spec
+        return config.backbone, spec.key, str(config.get("depths", "last"))
 
     def leaderboard(self, results: list[TrialResult], winner: TrialResult) -> Leaderboard:
         """All trials, ranked, with intervals over the validation rows."""

@@ -250,6 +250,7 @@ class Fit:
         test = delivery.score_test(predictor, control)
         self._record["test"] = test
         self._record["verdict"] = test["verdict"]
+        results = delivery.measure(results, self._time.measure_deadline())
         leaderboard = delivery.leaderboard(results, winner)
         leaderboard.to_csv(runner.folder.path / "leaderboard.csv")
         leaderboard.to_json(runner.folder.path / "leaderboard.json")

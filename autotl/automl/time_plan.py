@@ -13,6 +13,8 @@ _REFIT_SHARE, _CONTROL_SHARE, _CONTROL_LEAST_SECONDS = 0.06, 0.08, 10.0
 _UNMEASURED_SHARE, _UNMEASURED_MOST_SECONDS = 0.12, 45.0
 #: Measured times are multiplied by this; report and ranking take about so many seconds.
 _MARGIN, _REPORT_SECONDS = 1.3, 4.0
+#: Share kept back to measure size and latency of the graphs, and at most.
+_MEASURE_SHARE, _MEASURE_MOST_SECONDS = 0.04, 15.0
 
 
 class TimePlan:
@@ -34,6 +36,7 @@ class TimePlan:
         self._refit = _REFIT_SHARE * share
         self._control = _CONTROL_SHARE * share
         self._export = min(_UNMEASURED_SHARE * share, _UNMEASURED_MOST_SECONDS)
+        self._measure = min(_MEASURE_SHARE * share, _MEASURE_MOST_SECONDS)
         self._test = 0.0
         self.budget = Budget(seconds, trials, start=start)
         self._keep_back()
@@ -54,7 +57,7 @@ class TimePlan:
 
     def allows_refit(self, seconds: float) -> bool:
         """Whether a final fit of so many seconds still leaves time for what follows."""
-        after = self._export + self._test + _REPORT_SECONDS
+        after = self._export + self._after_export()
         return not self.budget.cancelled and self.elapsed + seconds + after <= self._total
 
     def control_deadline(self) -> float | None:
@@ -63,11 +66,18 @@ class TimePlan:
             return math.inf
         now = time.monotonic()
         own = max(self._control, _CONTROL_LEAST_SECONDS)
-        deadline = min(now + own, self.start + self._total - self._test - _REPORT_SECONDS)
+        deadline = min(now + own, self.start + self._total - self._after_export())
         worth = deadline - now >= _CONTROL_LEAST_SECONDS
         return deadline if worth and not self.budget.cancelled else None
 
+    def measure_deadline(self) -> float:
+        """When measuring graphs must end."""
+        return self.start + self._total - _REPORT_SECONDS
+
+    def _after_export(self) -> float:
+        return self._test + self._measure + _REPORT_SECONDS
+
     def _keep_back(self) -> None:
         if not math.isinf(self._total):
-            after = self._export + self._test + _REPORT_SECONDS
+            after = self._export + self._after_export()
             self.budget.keep_back(self._refit + self._control + after)

@@ -1,0 +1,54 @@
+"""How a run divides its time."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+from autotl.automl.time_plan import TimePlan
+
+
+@pytest.fixture
+def plan():
+    return TimePlan(100.0, None, time.monotonic())
+
+
+def test_the_search_ends_early_enough_for_what_follows(plan):
+    left = plan.search_deadline() - time.monotonic()
+    assert 60 < left < 80
+
+
+def test_measured_times_replace_the_guess(plan):
+    before = plan.search_deadline()
+    plan.measured(export_seconds=1.0, test_seconds=1.0)
+    assert plan.search_deadline() > before
+    plan.measured(export_seconds=20.0, test_seconds=30.0)
+    assert plan.search_deadline() < before
+
+
+def test_a_refit_must_leave_time_for_export_and_test(plan):
+    plan.measured(export_seconds=10.0, test_seconds=10.0)
+    assert plan.allows_refit(50.0)
+    assert not plan.allows_refit(80.0)
+
+
+def test_the_control_has_a_share_of_its_own(plan):
+    assert plan.control_deadline() - time.monotonic() == pytest.approx(10.0, abs=0.5)
+    late = TimePlan(100.0, None, time.monotonic() - 90)
+    assert late.control_deadline() is None
+
+
+def test_without_a_limit_of_time_nothing_has_a_deadline():
+    plan = TimePlan(None, 3, time.monotonic())
+    assert math.isinf(plan.search_deadline())
+    assert math.isinf(plan.control_deadline())
+    assert math.isinf(plan.measure_deadline())
+    assert plan.allows_refit(1e9)
+
+
+def test_after_an_interrupt_there_is_neither_refit_nor_control(plan):
+    plan.budget.cancel()
+    assert not plan.allows_refit(0.1)
+    assert plan.control_deadline() is None
