@@ -228,20 +228,21 @@ class TrialRunner:
     def predict_seconds(self, config: TrialConfig) -> float | None:
         """Predicted seconds until a first epoch is scored; None before any rate was measured.
 
-        A gradient strategy shortens its epochs and its schedule to the time that is left, so only a part of
-        an epoch is asked for.
+        A strategy with epochs fits its schedule to the time that is left, so only a part of one is asked for.
         """
         if not self._rates:
             return None
         rate = self._rates.get(config.strategy, self._rates.get("all", _ASSUMED_RATE))
-        return _LEAST_PART * self._cost(config) / config.epochs / rate
+        part = _LEAST_PART / config.epochs if "epochs" in config.params else 1.0
+        return part * self._cost(config) / rate
 
     def learn_rate(self, result: TrialResult) -> None:
         """Learn from a finished trial how fast this machine is."""
         done = max(1, len(result.curve)) / max(1, result.config.epochs)
         rate = self._cost(result.config) * done / max(result.seconds, 1e-3)
-        self._rates.setdefault("all", rate)
-        self._rates[result.config.strategy] = rate
+        # Trials that find their features cached look too fast: the slowest of a kind is believed.
+        for kind in ("all", result.config.strategy):
+            self._rates[kind] = min(rate, self._rates.get(kind, rate))
 
     def _cost(self, config: TrialConfig) -> float:
         rows = len(self.splits.train) + len(self.splits.val)
