@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotl.automl.settings import Settings
 from autotl.backbones.backbone import BackboneInfo
-from autotl.backbones.catalogue import catalogue
+from autotl.backbones.catalogue import catalogue, parse_backbones
 from autotl.backbones.load import availability, resolve
 from autotl.data.audit import audit
 from autotl.data.dataset import Dataset, Splits
@@ -21,6 +21,7 @@ from autotl.profile.build import build_profile
 from autotl.profile.profile import DatasetProfile
 from autotl.space.admission import BackboneChoice
 from autotl.space.builder import build_space
+from autotl.space.document import read as read_document
 from autotl.space.space import SearchSpace
 from autotl.strategies.registry import strategies
 from autotl.trial.run_folder import RunFolder
@@ -134,8 +135,11 @@ def _settings(parameters: Mapping[str, Any]) -> Settings:
 
 
 def candidates(modality_name: str, settings: Settings) -> dict[str, BackboneInfo]:
-    """The catalogue, and what the user names beyond it (hub ids, local paths)."""
+    """The catalogue, and what the user adds: described in the space file, or named (hub ids, local paths)."""
     infos = dict(catalogue(modality_name))
+    if settings.space is not None:
+        tables = read_document(settings.space).backbone_tables
+        infos |= {info.name: info for info in parse_backbones(tables, modality_name)}
     for name in settings.backbones or ():
         if name not in infos:
             info = resolve(name, modality_name)

@@ -57,7 +57,7 @@ class Document:
         parameters: `[parameters.NAME]` tables by name.
         strategies: `[strategies.NAME]` tables by name.
         portfolio: `[[portfolio]]` tables in order.
-        backbones: Names in `[[backbones]]`, in order; their facts are the catalogue's business.
+        backbone_tables: `[[backbones]]` tables in order; what they say is the catalogue's business.
         inherit: Whether a user's file builds on the packaged one.
         lines: Line numbers by path.
     """
@@ -66,9 +66,14 @@ class Document:
     parameters: Mapping[str, Mapping[str, Any]]
     strategies: Mapping[str, Mapping[str, Any]]
     portfolio: tuple[Mapping[str, Any], ...]
-    backbones: tuple[str, ...]
+    backbone_tables: tuple[Mapping[str, Any], ...]
     inherit: bool = True
     lines: Mapping[Path_, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """Names of the backbones that the file describes, in order."""
+        return tuple(table.get("name", "") for table in self.backbone_tables)
 
     def error(
         self, path: Path_, what: str, found: object, expected: object, hint: str | None = None
@@ -112,7 +117,7 @@ def read(source: str | Path) -> Document:
         raw.get("parameters", {}),
         raw.get("strategies", {}),
         tuple(raw.get("portfolio", ())),
-        tuple(entry.get("name", "") for entry in raw.get("backbones", ()) if isinstance(entry, Mapping)),
+        tuple(entry for entry in raw.get("backbones", ()) if isinstance(entry, Mapping)),
         raw.get("inherit", True),
         lines,
     )

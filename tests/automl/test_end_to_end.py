@@ -1,0 +1,157 @@
+"""From data to a served bundle, on the packaged weights."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import autotl
+from autotl import AutoTL
+from autotl.errors import DataError, RunError
+from autotl.testing.data import make_images, make_texts, write_image_folder, write_text_table
+
+pytestmark = pytest.mark.slow
+
+QUICK = {"time_budget": None, "trials": 1, "offline": True, "threads": 2}
+
+
+def fitted(folder, data, labels=None, **parameters):
+    return AutoTL(**{**QUICK, "out": folder / "run", **parameters}).fit(data, labels)
+
+
+def check_run(model):
+    """What every finished run must have left."""
+    folder = model.run_.path
+    for name in (
+        "run.json",
+        "journal.log",
+        "leaderboard.csv",
+        "leaderboard.json",
+        "report.html",
+        "profile.json",
+    ):
+        assert (folder / name).stat().st_size > 0, name
+    assert (folder / "model" / "model.onnx").is_file()
+    record = json.loads((folder / "run.json").read_text())
+    assert record["test"]["n"] == record["data"]["rows"]["test"] > 0
+    assert record["parity"]["label_flips"] == 0
+    assert record["verdict"]
+    assert model.best_trial_.score is not None
+    rows = model.leaderboard_.to_rows()
+    assert rows[0]["size_bytes"] > 0
+    assert rows[0]["latency_ms"] > 0
+    return record
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    data = write_image_folder(folder / "data", classes=3, rows_per_class=20)
+    return data, fitted(folder, data, trials=2)
+
+
+def test_class_folders_become_a_verified_bundle(images):
+    data, model = images
+    record = check_run(model)
+    assert [r["strategy"] for r in model.leaderboard_.to_rows()] == ["linear_probe", "linear_probe"]
+    assert record["test"]["score"] > record["test"]["trivial"]
+    assert record["control"]["config"]["strategy"] == "from_scratch"
+    assert any(shift["measure"] == "batch_norm_distance" for shift in model.profile_.to_json()["shifts"])
+
+
+def test_a_fitted_model_predicts_scores_and_exports(images, tmp_path):
+    data, model = images
+    files = sorted(data.glob("*/*.png"))[:5]
+    predicted = model.predict(files)
+    assert set(predicted) <= set(model.classes_)
+    probabilities = model.predict_proba(files)
+    assert probabilities.shape == (5, 3)
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert model.score(data) > 0.5
+    model.export(tmp_path / "bundle")
+    assert autotl.load(tmp_path / "bundle").predict(files) == list(predicted)
+    with pytest.raises(RunError, match=r"cannot export there; found .*bundle exists; expected a new folder"):
+        model.export(tmp_path / "bundle")
+
+
+def test_a_run_folder_is_not_overwritten(images):
+    data, model = images
+    with pytest.raises(RunError, match=r"the run folder already holds a run; found .*--resume"):
+        AutoTL(**QUICK, out=model.run_.path).fit(data)
+
+
+def test_a_finished_run_goes_on_with_more_trials(images):
+    data, model = images
+    before = {r.number: r.score for r in model.run_.results()}
+    again = AutoTL(**{**QUICK, "trials": 3}, out=model.run_.path, resume=True).fit(data)
+    after = {r.number: r.score for r in again.run_.results()}
+    assert len(after) == 3
+    assert {number: after[number] for number in before} == before
+
+
+def test_resuming_on_other_data_is_refused(images, tmp_path):
+    other = write_image_folder(tmp_path / "other", classes=2, rows_per_class=20, seed=5)
+    with pytest.raises(RunError, match=r"the run was begun on other data; found fingerprint"):
+        AutoTL(**QUICK, out=images[1].run_.path, resume=True).fit(other)
+
+
+def test_another_trial_can_be_exported_later(images):
+    from autotl.automl import export_trial
+
+    folder = export_trial(images[1].run_, 0)
+    assert folder.name == "model-0000"
+    assert autotl.load(folder).classes == tuple(images[1].classes_)
+    with pytest.raises(RunError, match=r"no finished trial 99 in .*; expected 0, 1"):
+        export_trial(images[1].run_, 99)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel", "regression", "pair"])
+def test_text_tables_of_every_kind_of_task(tmp_path, kind):
+    data = write_text_table(tmp_path / "table.csv", rows=60, kind=kind)
+    model = fitted(tmp_path, data)
+    record = check_run(model)
+    assert record["task"]["kind"] == {"pair": "binary"}.get(kind, kind)
+    assert np.isfinite(record["test"]["score"])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_tables_in_memory(tmp_path, library):
+    module = pytest.importorskip(library)
+    texts, labels = make_texts(45)
+    columns = {"text": texts, "label": labels}
+    table = module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
+    model = fitted(tmp_path, table)
+    check_run(model)
+    assert model.predict(texts[:2]).shape == (2,)
+
+
+def test_lists_of_images_with_labels(tmp_path):
+    arrays, labels = make_images(45)
+    model = fitted(tmp_path, [Image.fromarray(array) for array in arrays], labels)
+    check_run(model)
+    assert model.predict(arrays[:3]).shape == (3,)
+
+
+def test_the_same_seed_gives_the_same_trials_and_scores(tmp_path):
+    texts, labels = make_texts(60)
+    runs = [fitted(tmp_path / name, texts, labels, trials=3).run_.results() for name in ("a", "b")]
+    assert [r.config for r in runs[0]] == [r.config for r in runs[1]]
+    assert [r.score for r in runs[0]] == [r.score for r in runs[1]]
+    assert [[e.score for e in r.curve] for r in runs[0]] == [[e.score for e in r.curve] for r in runs[1]]
+
+
+def test_a_time_budget_is_kept(tmp_path):
+    texts, labels = make_texts(60)
+    model = fitted(tmp_path, texts, labels, time_budget="40s", trials=None)
+    record = json.loads((model.run_.path / "run.json").read_text())
+    assert record["seconds"] <= 44
+    assert record["first_model_seconds"] < record["seconds"]
+
+
+def test_evaluating_data_with_unknown_classes_is_refused(images, tmp_path):
+    other = write_image_folder(tmp_path / "other", classes=5, rows_per_class=3)
+    with pytest.raises(DataError, match="the data have classes that the bundle does not know"):
+        images[1].score(other)
