@@ -81,5 +81,5 @@ def test_an_unknown_device_is_refused():
 
 def test_a_run_folder_that_cannot_be_written_is_refused_before_anything_else(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot write the run folder; found .*Choose another with --out"):
+    with pytest.raises(StorageError, match=r"cannot write the run folder; found .*Choose another with --out"):
         AutoTL(out=tmp_path / "file" / "run").fit(["a", "b"], ["x", "y"])
