@@ -93,8 +93,9 @@ class StrategyContract:
         """Two runs from nothing agree exactly."""
         curves = []
         for attempt in ("first", "second"):
-            (tmp_path / attempt).mkdir()
-            bench = tiny_workbench(tmp_path / attempt)
+            folder = tmp_path / attempt / "bench"
+            folder.mkdir(parents=True)
+            bench = tiny_workbench(folder)
             run = strategy.start(bench, self.config(strategy, bench, short))
             run_to_end(run)
             curves.append(run.validation_outputs())

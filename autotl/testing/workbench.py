@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from autotl.backbones.backbone import Backbone
+from autotl.backbones.cache_dir import cache_dir
 from autotl.data.dataset import Dataset, Splits
 from autotl.features.engines import EngineRecord
 from autotl.features.frozen import FrozenPart
@@ -62,7 +63,7 @@ def tiny_workbench(folder: Path, name: str = "image", kind: TaskKind = TaskKind.
     spec = replace(spec, assets=dict(backbone.assets()))
     inputs = PreparedInputs(dataset, kinds, spec, folder, threads=1)
     device = torch.device("cpu")
-    record = EngineRecord(folder / "engines.json")
+    record = EngineRecord(cache_dir() / "testing-engines.json")
     frozen = FrozenPart(
         backbone, inputs, kinds, len(dataset), folder, device=device, threads=1, record=record
     )

@@ -18,7 +18,15 @@ pytestmark = pytest.mark.slow
 QUICK = {"time_budget": None, "trials": 1, "offline": True, "threads": 2}
 
 
+#: The control trains a network from nothing: one of these tests has it, the others do without.
+NO_CONTROL = "[strategies.from_scratch]\nenabled = false\n"
+
+
 def fitted(folder, data, labels=None, **parameters):
+    space = folder / "space.toml"
+    space.parent.mkdir(parents=True, exist_ok=True)
+    space.write_text(NO_CONTROL)
+    parameters = {"space": space, **parameters}
     return AutoTL(**{**QUICK, "out": folder / "run", **parameters}).fit(data, labels)
 
 
@@ -50,7 +58,7 @@ def check_run(model):
 def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     data = write_image_folder(folder / "data", classes=3, rows_per_class=20)
-    return data, fitted(folder, data, trials=2)
+    return data, fitted(folder, data, trials=2, space=None)
 
 
 def test_class_folders_become_a_verified_bundle(images):

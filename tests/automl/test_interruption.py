@@ -19,6 +19,7 @@ _PATIENCE_SECONDS = 120
 
 def command(folder, *more):
     words = ["fit", str(folder / "table.csv"), "--out", str(folder / "run"), "--offline", *more]
+    words += ["--space", str(folder / "space.toml")]
     return [sys.executable, "-m", "autotl.cli", *words]
 
 
@@ -39,6 +40,7 @@ def results(folder):
 @pytest.fixture
 def folder(tmp_path):
     write_text_table(tmp_path / "table.csv", rows=90)
+    (tmp_path / "space.toml").write_text("[strategies.from_scratch]\nenabled = false\n")
     return tmp_path
 
 

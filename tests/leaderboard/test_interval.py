@@ -95,9 +95,9 @@ def test_many_classes_take_a_moment(name, classes):
     generator = np.random.default_rng(0)
     targets = generator.integers(0, classes, 2000)
     predictions = generator.dirichlet(np.ones(classes), 2000)
-    begun = time.perf_counter()
+    begun = time.process_time()
     bootstrap_interval(metric(name, TaskKind.MULTICLASS), targets, predictions)
-    assert time.perf_counter() - begun < 2.0
+    assert time.process_time() - begun < 2.0
 
 
 def test_the_same_seed_gives_the_same_interval():
@@ -131,9 +131,9 @@ def test_values_and_labels_have_intervals_too():
 
 def test_a_hundred_thousand_rows_take_a_moment():
     sample = _sample(100_000, 0.9, 0)
-    begun = time.perf_counter()
+    begun = time.process_time()
     bootstrap_interval(_ACCURACY, *sample)
-    assert time.perf_counter() - begun < 1.0
+    assert time.process_time() - begun < 1.0
 
 
 def test_without_rows_there_is_no_interval():

@@ -214,9 +214,9 @@ def test_the_same_run_gives_the_same_page(make_run: Any) -> None:
 def test_three_hundred_trials_and_seventy_seven_classes_stay_quick_and_small(make_run: Any) -> None:
     classes = tuple(f"a_rather_long_intent_name_{i}" for i in range(77))
     run = make_run(classes=classes, trials=300, rows=3080)
-    begun = time.perf_counter()
+    begun = time.process_time()
     path = write_report(run)
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
     assert path.stat().st_size < 5_000_000
     page = Page(path.read_text(encoding="utf-8"))
     assert "show all 300 trials" in page.text
