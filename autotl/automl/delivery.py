@@ -30,7 +30,6 @@ from autotl.trial.runner import TrialRunner
 Array = NDArray[Any]
 #: Rows compared between training and bundle.
 PARITY_ROWS = 256
-_NO_TIME = "the budget left no time for it"
 
 
 class Delivery:
@@ -81,13 +80,13 @@ class Delivery:
         return dict(bundle.manifest)
 
     def score_test(
-        self, predictor: Predictor, control: tuple[TrialResult, TransferModel] | None
+        self, predictor: Predictor, control: tuple[TrialResult, TransferModel] | str
     ) -> dict[str, Any]:
         """Score a bundle on the test part, beside its controls on the same rows.
 
         Args:
             predictor: The exported winner.
-            control: What was trained from scratch, where there is one.
+            control: What was trained from scratch, or why nothing was.
 
         Returns:
             The record of `run.json`: metric, score, interval, all metrics, trivial and from-scratch scores,
@@ -102,8 +101,10 @@ class Delivery:
             targets, trivial_prediction(task, dataset.targets[splits.train], len(targets))
         )
         scratch = None
-        extent = ""
-        if control is not None:
+        reason = extent = ""
+        if isinstance(control, str):
+            reason = control
+        else:
             scratch = self._interval(targets, self.runner.predict(control[1], splits.test))
             extent = f"in {control[0].seconds:.0f} s"
         names = np.array(dataset.take(splits.test).names)
@@ -124,7 +125,7 @@ class Delivery:
                 winner,
                 trivial,
                 scratch,
-                control_reason=_NO_TIME,
+                control_reason=reason,
                 control_extent=extent,
             ),
         }

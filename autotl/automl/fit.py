@@ -200,12 +200,13 @@ class Fit:
             listener=self._tell,
         )
 
-    def _train_control(self, space: SearchSpace, runner: TrialRunner) -> Control | None:
-        """Train from scratch, in the time that is left, what transfer is compared with."""
-        deadline = self._time.control_deadline()
-        controls = space.controls()
-        if deadline is None or not controls:
-            return None
+    def _train_control(self, space: SearchSpace, runner: TrialRunner) -> Control | str:
+        """Train from scratch, in the time that is left, what transfer is compared with; or say why not."""
+        deadline, controls = self._time.control_deadline(), space.controls()
+        if not controls:
+            return "the search space has no such control"
+        if deadline is None:
+            return "the budget left no time for it"
         self._stage("control", f"{controls[0].backbone} from scratch")
         control = runner.control(controls[0], deadline)
         self._record["control"] = control[0].to_json()
@@ -239,7 +240,7 @@ class Fit:
         profile: DatasetProfile,
         results: list[TrialResult],
         winner: TrialResult,
-        control: Control | None,
+        control: Control | str,
     ) -> Outcome:
         """Score the test part once, rank, report."""
         runner = delivery.runner
