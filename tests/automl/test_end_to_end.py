@@ -45,7 +45,8 @@ def check_run(model):
     assert (folder / "model" / "model.onnx").is_file()
     record = json.loads((folder / "run.json").read_text())
     assert record["test"]["n"] == record["data"]["rows"]["test"] > 0
-    assert record["parity"]["label_flips"] == 0
+    assert record["parity"]["rows"] > 0
+    assert record["parity"]["largest_difference"] < 1e-3
     assert record["verdict"]
     assert model.best_trial_.score is not None
     rows = model.leaderboard_.to_rows()
