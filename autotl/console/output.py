@@ -112,28 +112,31 @@ def _either(value: Any) -> str:
 
 
 def backbones_view(rows: list[tuple[BackboneInfo, Availability]]) -> Table:
-    """The catalogue for a person, a section a modality."""
-    table = _table(
-        "backbone", "source", "licence", "weights", "input", "here", "pretraining; where, or why not"
-    )
-    for column in table.columns[:-1]:
-        column.no_wrap = True
-    modality = None
+    """The catalogue for a person, a section a source; reasons that many share are said once, below."""
+    table = _table("backbone", "licence", "weights", "input", "here", "pretraining")
+    for number in (0, 2, 3, 4):
+        table.columns[number].no_wrap = True
+    table.columns[-1].ratio = 1
+    section, reasons = "", list[str]()
     for info, found in rows:
-        if info.modality != modality:
-            modality = info.modality
+        if f"{info.modality}: {info.source}" != section:
+            section = f"{info.modality}: {info.source}"
             table.add_section()
-            table.add_row(Text(modality, style="bold cyan"))
+            table.add_row(Text(section, style="bold cyan"))
+        if found.reason not in reasons and not found.available:
+            reasons.append(found.reason)
         table.add_row(
             escape(info.name),
-            info.source,
             escape(info.licence),
             f"{info.parameters / 1e6:.1f} M",
             input_words(info.input),
-            "yes" if found.available else "no",
-            escape(f"{info.pretraining}; {found.reason}"),
+            "yes" if found.available else f"no ({reasons.index(found.reason) + 1})",
+            escape(info.pretraining),
             style=_dim(found.available),
         )
+    if reasons:
+        table.caption = "\n".join(f"({i}) {escape(reason)}" for i, reason in enumerate(reasons, start=1))
+        table.caption_justify = "left"
     return table
 
 
