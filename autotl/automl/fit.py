@@ -21,6 +21,8 @@ from autotl.errors import RunError, SearchError
 from autotl.features.allocator import keep_freed_memory
 from autotl.leaderboard.leaderboard import Leaderboard
 from autotl.leaderboard.selection import select
+from autotl.modalities.registry import modality
+from autotl.profile.build import dataset_fingerprint
 from autotl.profile.profile import DatasetProfile
 from autotl.report.html import write_report
 from autotl.search.events import Advanced, Listener, Note, StageStarted, silent
@@ -111,11 +113,24 @@ class Fit:
             self._tell(Note(finding.message, warning=finding.severity != "info"))
         self._record["findings"] = [asdict(finding) for finding in dataset.findings]
         path = folder.path / "splits.npz"
-        if self._settings.resume and path.is_file():
+        if folder.exists() and path.is_file():
+            self._check_same_data(folder, dataset)
             saved = np.load(path, allow_pickle=False)
             splits = Splits(saved["train"], saved["val"], saved["test"])
         np.savez(path, train=splits.train, val=splits.val, test=splits.test)
         return dataset, splits
+
+    def _check_same_data(self, folder: RunFolder, dataset: Dataset) -> None:
+        """Refuse to go on with a run on other data than it was begun on."""
+        expected = folder.read_json("run.json")["data"]["fingerprint"]
+        found = dataset_fingerprint(dataset, modality(dataset.modality))
+        if found != expected:
+            raise RunError(
+                "the run was begun on other data",
+                found=f"fingerprint {found[:12]}",
+                expected=expected[:12],
+                hint="Choose another folder with --out.",
+            )
 
     def _plan(
         self, folder: RunFolder, dataset: Dataset, splits: Splits
@@ -124,13 +139,6 @@ class Fit:
         profile, space, choices, infos = plan_space(dataset, splits, self._settings, device=str(self._device))
         previous = folder.read_json("run.json") if folder.exists() else None
         if previous is not None:
-            if previous["data"]["fingerprint"] != profile.fingerprint:
-                raise RunError(
-                    "the run was begun on other data",
-                    found=f"fingerprint {profile.fingerprint[:12]}",
-                    expected=previous["data"]["fingerprint"][:12],
-                    hint="Choose another folder with --out.",
-                )
             space = SearchSpace.from_json(folder.read_json("space.json"))
             self._record = {**previous, **self._record}
         self._record |= {

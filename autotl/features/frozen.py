@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 
 from autotl.backbones.backbone import Backbone, Batch
 from autotl.features.arrays import RaggedArray, RowArray
-from autotl.features.engines import Engine, EngineRecord, FrozenNetwork, fastest_engine
+from autotl.features.engines import Engine, EngineRecord, FrozenNetwork, fastest_engine, torch_engine
 from autotl.features.inputs import PreparedInputs
 from autotl.modalities.modality import Modality
 
 Array = NDArray[Any]
 Report = Callable[[int, int], None]
+
+
+#: Fewer rows do not win back the time that converting the network and timing the engines take.
+_ROWS_WORTH_TIMING = 256
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ class FrozenPart:
 
         def visit(chunk: Array, batch: Batch) -> None:
             nonlocal done
-            engine = self._engine(stop, capture, pooled, batch)
+            engine = self._engine(stop, capture, pooled, batch, len(rows))
             for store, value in zip(stores, engine(self._augmented(batch, view, chunk)), strict=True):
                 store.write(chunk, value)
             done += len(chunk)
@@ -169,10 +173,12 @@ class FrozenPart:
         seed = int(np.random.SeedSequence([view.index, int(rows[0])]).generate_state(1)[0])
         return self._modality.augment(batch, view.strength, torch.Generator().manual_seed(seed))
 
-    def _engine(self, stop: int, capture: tuple[int, ...], pooled: bool, batch: Batch) -> Engine:
+    def _engine(self, stop: int, capture: tuple[int, ...], pooled: bool, batch: Batch, rows: int) -> Engine:
         key = (stop, capture, pooled)
         if key not in self._engines:
             network = FrozenNetwork(self.backbone, stop, capture, pooled).eval()
+            if rows < _ROWS_WORTH_TIMING:
+                return torch_engine(network, self._device)
             self._engines[key] = fastest_engine(
                 network,
                 batch,
