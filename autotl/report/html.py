@@ -63,7 +63,9 @@ def render(summary: Summary) -> str:
         facts=_facts(summary),
         inputs=_described(mapping(summary.profile.get("inputs"))),
         shifts=[mapping(shift) for shift in sequence(summary.profile.get("shifts"))],
-        findings=[{**_FINDING, **finding} for finding in summary.findings],
+        findings=[
+            {**_FINDING, **finding, "rows": sequence(finding.get("rows"))} for finding in summary.findings
+        ],
         backbones=sorted(({**_BACKBONE, **b} for b in summary.backbones), key=lambda b: not b["included"]),
         provenance=_provenance(summary.record),
         command=_command(summary.record.get("command")),

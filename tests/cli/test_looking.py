@@ -64,7 +64,8 @@ def test_backbones_of_one_modality(call):
 def test_backbones_are_shown_as_a_table(call, monkeypatch):
     monkeypatch.setenv("COLUMNS", "250")
     shown = call("backbones", "--offline").stdout.splitlines()
-    assert shown[0].split()[:6] == ["backbone", "source", "licence", "weights", "input", "here"]
+    assert shown[0].split() == ["backbone", "licence", "weights", "input", "here", "pretraining"]
+    assert shown[1].split() == ["image:", "packaged"]
     assert len(shown) > 30
 
 
