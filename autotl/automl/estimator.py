@@ -44,7 +44,7 @@ class AutoTL:
         quality: "fast", "balanced" or "best": how much time is worth how much accuracy.
         test_share, val_share: Shares split off where the source has no parts of its own.
         val, test: Paths of further official parts.
-        cache_dir: Folder for downloads and machine records.
+        cache_dir: Folder of the lock file of downloads and of what was measured on this machine.
         listener: Called with every event of `autotl.search.events`.
 
     Attributes:

@@ -25,7 +25,15 @@ from autotl.modalities.registry import modality
 from autotl.profile.build import dataset_fingerprint
 from autotl.profile.profile import DatasetProfile
 from autotl.report.html import write_report
-from autotl.search.events import Advanced, Listener, Note, StageStarted, silent
+from autotl.search.events import (
+    Advanced,
+    Event,
+    Listener,
+    Note,
+    StageStarted,
+    TrialFinished,
+    silent,
+)
 from autotl.search.loop import run_search
 from autotl.serve.predictor import Predictor
 from autotl.space.space import SearchSpace
@@ -70,7 +78,7 @@ class Fit:
         self._time = TimePlan(settings.time_seconds, settings.trials, start)
         self._stages: list[tuple[str, float]] = []
         self._record: dict[str, Any] = {
-            "command": " ".join(sys.argv),
+            "command": sys.argv,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "seed": settings.seed,
             "budget_seconds": settings.time_seconds,
@@ -78,6 +86,7 @@ class Fit:
             "versions": versions(),
             "notes": [],
         }
+        self._first_export_seconds: float | None = None
         self._device = pick_device(settings.device, settings.threads)
         self._record["hardware"] = hardware(str(self._device))
 
@@ -179,15 +188,30 @@ class Fit:
         )
         self._record["first_model_seconds"] = self._time.elapsed
         self._tell(Note(f"a first model can be used after {self._time.elapsed:.0f} s"))
+        self._first_export_seconds = time.monotonic() - begun
+        self._plan_ending(runner)
+
+    def _plan_ending(self, runner: TrialRunner) -> None:
+        """Keep back from the search what export and test are expected to take, once an export was timed."""
+        if self._first_export_seconds is None:
+            return
         row = runner.seconds_a_row()
         self._time.measured(
-            export_seconds=time.monotonic() - begun + _FURTHER_ROWS * row,
+            export_seconds=self._first_export_seconds + _FURTHER_ROWS * row,
             test_seconds=2 * len(runner.splits.test) * row,
         )
 
     def _search(self, space: SearchSpace, runner: TrialRunner) -> list[TrialResult]:
         self._stage("search")
         self._earlier = {result.number for result in runner.folder.results()}
+
+        def listen(event: Event) -> None:
+            if isinstance(event, TrialFinished) and event.result.score is not None:
+                self._plan_ending(runner)
+                if event.result.score == event.best:
+                    self._time.refit_takes(runner.refit_seconds(event.result))
+            self._tell(event)
+
         if self._settings.engine == "ray":
             from autotl.automl.distributed import search_with_ray
 
@@ -197,7 +221,7 @@ class Fit:
                 self._time.budget,
                 self._settings.seed,
                 self._time.search_deadline,
-                self._tell,
+                listen,
             )
         return run_search(
             space,
@@ -205,7 +229,7 @@ class Fit:
             runner.folder,
             budget=self._time.budget,
             sampler_seed=self._settings.seed,
-            listener=self._tell,
+            listener=listen,
         )
 
     def _train_control(self, space: SearchSpace, runner: TrialRunner) -> Control | str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotl.automl.settings import Settings
 from autotl.backbones.backbone import BackboneInfo
+from autotl.backbones.cache_dir import cache_at
 from autotl.backbones.catalogue import catalogue, parse_backbones
 from autotl.backbones.load import availability, resolve
 from autotl.data.audit import audit
@@ -66,7 +67,8 @@ def plan_space(
     """
     profile = build_profile(dataset, splits, modality(dataset.modality), seed=settings.seed)
     infos = candidates(dataset.modality, settings)
-    available = {name: availability(info, offline=settings.offline) for name, info in infos.items()}
+    with cache_at(settings.cache_dir):
+        available = {name: availability(info, offline=settings.offline) for name, info in infos.items()}
     space, choices = build_space(
         profile,
         list(infos.values()),
@@ -98,7 +100,8 @@ def profile_data(data: Any, **parameters: Any) -> DatasetProfile:
         resources = Resources(device, settings.threads, True, settings.seed, settings.cache_dir)
         plan = RunnerPlan(dataset, splits, infos, profile.inputs, RunFolder(folder), resources)
         runner = TrialRunner(plan)
-        here = [name for name, info in infos.items() if availability(info, offline=True).available]
+        with cache_at(settings.cache_dir):
+            here = [name for name, info in infos.items() if availability(info, offline=True).available]
         for name in sorted(here, key=lambda name: infos[name].macs)[:_MEASURED_BACKBONES]:
             runner.bench(space.default(name, BASELINE_STRATEGY))
         return replace(profile, shifts=runner.shifts())

@@ -7,12 +7,12 @@ import time
 
 from autotl.search.budget import Budget
 
-#: Shares of the time kept back for the final fit and for the control, and the least a control is worth.
+#: Shares of the time kept back for the final fit, at most, and for the control; the least a control is worth.
 _REFIT_SHARE, _CONTROL_SHARE, _CONTROL_LEAST_SECONDS = 0.06, 0.08, 10.0
 #: Share kept back for export and test before either was measured, and at most.
 _UNMEASURED_SHARE, _UNMEASURED_MOST_SECONDS = 0.12, 45.0
 #: Measured times are multiplied by this; report and ranking take about so many seconds.
-_MARGIN, _REPORT_SECONDS = 1.3, 4.0
+_MARGIN, _REPORT_SECONDS = 1.2, 4.0
 #: Share kept back to measure size and latency of the graphs, and at most.
 _MEASURE_SHARE, _MEASURE_MOST_SECONDS = 0.04, 15.0
 
@@ -33,7 +33,7 @@ class TimePlan:
         self.start = start
         self._total = math.inf if seconds is None else seconds
         share = 0.0 if seconds is None else seconds
-        self._refit = _REFIT_SHARE * share
+        self._refit = self._refit_most = _REFIT_SHARE * share
         self._control = _CONTROL_SHARE * share
         self._export = min(_UNMEASURED_SHARE * share, _UNMEASURED_MOST_SECONDS)
         self._measure = min(_MEASURE_SHARE * share, _MEASURE_MOST_SECONDS)
@@ -49,6 +49,11 @@ class TimePlan:
     def measured(self, export_seconds: float, test_seconds: float) -> None:
         """Take over how long export and test are now expected to take."""
         self._export, self._test = _MARGIN * export_seconds, _MARGIN * test_seconds
+        self._keep_back()
+
+    def refit_takes(self, seconds: float) -> None:
+        """Take over how long the final fit is now expected to take; nothing is kept back for one too long."""
+        self._refit = _MARGIN * seconds if _MARGIN * seconds <= self._refit_most else 0.0
         self._keep_back()
 
     def search_deadline(self) -> float:

@@ -1,11 +1,12 @@
 """How a verb ends that cannot go on: a message in red and an exit code, in place of a traceback.
 
-2 for what the user can put right (`AutotlError`), 130 for Ctrl-C. Any other exception is a defect of the
-program and is let through with its traceback.
+2 for what the user can put right (`AutotlError`, a missing extra, a full disk), 130 for Ctrl-C. Any other
+exception is a defect of the program and is let through with its traceback.
 """
 
 from __future__ import annotations
 
+import errno
 import re
 from importlib.metadata import PackageNotFoundError, requires
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from autotl.errors import AutotlError, MissingExtraError
+from autotl.errors import AutotlError, MissingExtraError, StorageError
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "Pillow", "conformal_clip_data": "conformal-clip-data"}
+_DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Verbs(TyperGroup):
@@ -26,22 +28,32 @@ class Verbs(TyperGroup):
         debug = bool(ctx.params.get("debug"))
         try:
             return super().invoke(ctx)
-        except AutotlError as error:
-            if debug:
+        except (AutotlError, ModuleNotFoundError, OSError) as error:
+            told = in_words(error)
+            if debug or told is None:
                 raise
-            complain(error)
-            raise typer.Exit(2) from None
-        except ModuleNotFoundError as error:
-            extra = missing_extra(error)
-            if debug or extra is None:
-                raise
-            complain(extra)
+            complain(told)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             if debug:
                 raise
             typer.echo("Interrupted.", err=True)
             raise typer.Exit(130) from None
+
+
+def in_words(error: Exception) -> AutotlError | None:
+    """The error that tells a person what to do; None where the program is at fault."""
+    if isinstance(error, AutotlError):
+        return error
+    if isinstance(error, ModuleNotFoundError):
+        return missing_extra(error)
+    if isinstance(error, OSError) and error.errno in _DISK_REFUSES:
+        return StorageError(
+            "the disk takes no more",
+            found=f"{error.strerror}, writing {error.filename}" if error.filename else error.strerror,
+            hint="Free some space, or choose another disk with --out; a run goes on with --resume.",
+        )
+    return None
 
 
 def complain(error: AutotlError) -> None:

@@ -129,7 +129,11 @@ Offline = Annotated[
 ]
 CacheDir = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Where cached features lie.", rich_help_panel=_MACHINE),
+    typer.Option(
+        metavar="FOLDER",
+        help="Where the lock file of downloads and measurements of this machine lie.",
+        rich_help_panel=_MACHINE,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")]
 

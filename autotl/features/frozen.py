@@ -91,7 +91,8 @@ class FrozenPart:
         self._record = record
         self._batch_size = batch_size
         self._report = report
-        #: Seconds that decoding one row and running the whole network took, when last measured.
+        #: Seconds that decoding one row and running the whole network took, when last measured, without the
+        #: choice of an engine.
         self.seconds_a_row = 0.0
         self._engines: dict[tuple[int, tuple[int, ...], bool], Engine] = {}
         self._arrays: dict[tuple[str, View], RowArray | RaggedArray] = {}
@@ -152,11 +153,13 @@ class FrozenPart:
         capture = tuple(depth for depth in capture if 0 < depth <= stop)
         targets = [self._pooled_array(view)] if pooled else []
         stores = [*targets, *(self._hidden_array(depth, view, rows) for depth in capture)]
-        done = 0
+        done, choosing = 0, 0.0
 
         def visit(chunk: Array, batch: Batch) -> None:
-            nonlocal done
+            nonlocal done, choosing
+            asked = time.perf_counter()
             engine = self._engine(stop, capture, pooled, batch, len(rows))
+            choosing += time.perf_counter() - asked
             for store, value in zip(stores, engine(self._augmented(batch, view, chunk)), strict=True):
                 store.write(chunk, value)
             done += len(chunk)
@@ -165,7 +168,7 @@ class FrozenPart:
 
         self.inputs.batches(self.inputs.by_length(rows), self._batch_size, visit)
         if stop == self.backbone.depth:
-            self.seconds_a_row = (time.perf_counter() - begun) / len(rows)
+            self.seconds_a_row = (time.perf_counter() - begun - choosing) / len(rows)
 
     def _augmented(self, batch: Batch, view: View, rows: Array) -> Batch:
         if view.index == 0:

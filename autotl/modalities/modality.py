@@ -121,7 +121,10 @@ class Modality(Protocol):
     def augment(
         self, batch: dict[str, torch.Tensor], strength: str, generator: torch.Generator
     ) -> dict[str, torch.Tensor]:
-        """Randomly changed copies of prepared inputs; `strength` is "none", "light" or "strong"."""
+        """Randomly changed copies of prepared inputs; `strength` is "none", "light" or "strong".
+
+        Where inputs are sequences, only "attention_mask" is changed, so that cached activations can be too.
+        """
 
 
 @runtime_checkable

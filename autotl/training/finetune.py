@@ -28,6 +28,8 @@ from autotl.training.workbench import Workbench
 Array = NDArray[Any]
 _EVALUATION_BATCH = 64
 _BUCKET_BATCHES = 16
+#: Share of a training step that its forward pass takes, until evaluation was measured.
+_FORWARD_SHARE = 0.4
 #: Activations beyond this are not kept on disk; the frozen blocks then run at each step.
 _CACHE_LIMIT_BYTES = 8 * 2**30
 
@@ -62,6 +64,7 @@ class FineTuneRun:
         self._optimizer = Optimizer(self._backbone, head, plan, self._settings)
         self._batches = -(-len(bench.splits.train) // self._settings.batch_size)
         self._epoch = 0
+        self._evaluation_seconds: float | None = None
         self._best_score, self._best_epoch = -float("inf"), 0
         self._best_weights: dict[str, Tensor] = {}
         self._best_raw = torch.zeros(0, bench.task.outputs)
@@ -85,7 +88,9 @@ class FineTuneRun:
         if self._epoch == 0:
             self._schedule = self._new_schedule()
         loss = self._train_epoch()
+        trained = time.perf_counter()
         raw = self._outputs(self._bench.splits.val)
+        self._evaluation_seconds = time.perf_counter() - trained
         score = self._bench.score(raw)
         self._epoch += 1
         if not score <= self._best_score:
@@ -137,18 +142,27 @@ class FineTuneRun:
         self._set_mode(first)
         if self._cut:
             bench.frozen.prepare(bench.splits.train, self._cut, view)
+            bench.frozen.prepare(bench.splits.val, self._cut)
         total, rows_seen = 0.0, 0
+        begun = time.perf_counter()
         for rows in self._shuffled(bench.splits.train, generator):
             if self._schedule.out_of_time and rows_seen:
                 break
             batch = self._load(rows, view)
-            if self._cut == 0 and settings.augment != "none":
+            if self._augments_batches:
                 batch = bench.modality.augment(batch, settings.augment, augmenting)
             loss = self._loss(batch, bench.indicators(rows).to(bench.device), first, generator)
             self._optimizer.step(loss, self._schedule.factor)
             self._schedule.step += 1
             total, rows_seen = total + loss.item() * len(rows), rows_seen + len(rows)
+            self._schedule.keep_back(self._seconds_to_evaluate((time.perf_counter() - begun) / rows_seen))
         return total / max(1, rows_seen)
+
+    def _seconds_to_evaluate(self, seconds_a_row: float) -> float:
+        """Seconds that scoring the validation rows takes, where training takes so many a row."""
+        if self._evaluation_seconds is not None:
+            return self._evaluation_seconds
+        return _FORWARD_SHARE * seconds_a_row * len(self._bench.splits.val)
 
     def _loss(self, batch: Batch, targets: Tensor, first: int, generator: np.random.Generator) -> Tensor:
         with torch.no_grad():
@@ -206,6 +220,12 @@ class FineTuneRun:
             return PLAIN
         index = self._epoch % self._settings.views
         return View(index, self._settings.augment) if index else PLAIN
+
+    @property
+    def _augments_batches(self) -> bool:
+        """Whether each batch is changed anew: inputs, or the masks of sequences at any cut."""
+        fresh = self._cut == 0 or self._bench.frozen.inputs.ragged
+        return fresh and self._settings.augment != "none"
 
     def _load(self, rows: Array, view: View) -> Batch:
         batch = self._bench.frozen.hidden(rows, self._cut, view)

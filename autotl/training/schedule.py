@@ -26,7 +26,12 @@ class Schedule:
         self._start = time.monotonic()
         self._deadline = deadline
         self._first = step
+        self._kept_back = 0.0
         self.step = step
+
+    def keep_back(self, seconds: float) -> None:
+        """End so much before the deadline: what must follow training takes so long."""
+        self._kept_back = seconds
 
     @property
     def progress(self) -> float:
@@ -34,15 +39,15 @@ class Schedule:
         by_steps = self.step / self._steps
         if math.isinf(self._deadline):
             return min(1.0, by_steps)
-        whole = max(1e-3, self._deadline - self._start)
+        whole = max(1e-3, self._end - self._start)
         by_time = (time.monotonic() - self._start) / whole
         begun = self._first / self._steps
         return min(1.0, max(by_steps, begun + (1 - begun) * by_time))
 
     @property
     def out_of_time(self) -> bool:
-        """Whether the deadline has passed."""
-        return time.monotonic() >= self._deadline
+        """Whether training must end now."""
+        return time.monotonic() >= self._end
 
     @property
     def factor(self) -> float:
@@ -52,3 +57,7 @@ class Schedule:
             return max(progress / self._warmup_share, 0.5 / (self._steps * self._warmup_share + 1))
         rest = (progress - self._warmup_share) / max(1e-9, 1 - self._warmup_share)
         return 0.5 * (1 + math.cos(math.pi * rest))
+
+    @property
+    def _end(self) -> float:
+        return self._deadline - self._kept_back

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from autotl.atomic import replacing
 from autotl.backbones.backbone import Backbone, BackboneInfo, Batch
+from autotl.backbones.cache_dir import cache_at
 from autotl.backbones.load import load
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.data.dataset import Dataset, Splits
@@ -54,7 +55,7 @@ class Resources:
         threads: CPU threads, None for the library's own choice.
         offline: Never touch a hub.
         seed: Seed of everything random.
-        cache_dir: Folder of the engine record.
+        cache_dir: Folder of the lock file of downloads and of the engine record.
     """
 
     device: torch.device
@@ -203,7 +204,7 @@ class TrialRunner:
                 splits=self.splits,
                 modality=self._modality,
                 backbone=backbone,
-                build=lambda: load(backbone.info, offline=self._resources.offline, pretrained=False),
+                build=lambda: self._load(backbone.info, pretrained=False),
                 spec=spec,
                 frozen=frozen,
                 metric=self._metric,
@@ -354,8 +355,12 @@ class TrialRunner:
 
     def _backbone(self, name: str) -> Backbone:
         if name not in self._backbones:
-            self._backbones[name] = load(self.infos[name], offline=self._resources.offline)
+            self._backbones[name] = self._load(self.infos[name])
         return self._backbones[name]
+
+    def _load(self, info: BackboneInfo, *, pretrained: bool = True) -> Backbone:
+        with cache_at(self._resources.cache_dir):
+            return load(info, offline=self._resources.offline, pretrained=pretrained)
 
 
 def _tokenizer(backbone: Backbone) -> dict[str, str]:

@@ -160,6 +160,16 @@ def test_a_time_budget_is_kept(tmp_path):
     assert record["first_model_seconds"] < record["seconds"]
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_ray_leaves_the_same_kind_of_run(tmp_path):
+    pytest.importorskip("ray")
+    data = write_text_table(tmp_path / "table.csv", rows=60, kind="multiclass")
+    model = fitted(tmp_path, data, engine="ray", trials=2, threads=1)
+    check_run(model)
+    assert [row["trial"] for row in sorted(model.leaderboard_.to_rows(), key=lambda r: r["trial"])] == [0, 1]
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["engine"] == "ray"
+
+
 def test_evaluating_data_with_unknown_classes_is_refused(images, tmp_path):
     other = write_image_folder(tmp_path / "other", classes=5, rows_per_class=3)
     with pytest.raises(DataError, match="the data have classes that the bundle does not know"):

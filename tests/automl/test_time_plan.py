@@ -28,6 +28,14 @@ def test_measured_times_replace_the_guess(plan):
     assert plan.search_deadline() < before
 
 
+def test_a_final_fit_keeps_back_what_it_takes_and_nothing_where_it_takes_too_long(plan):
+    guessed = plan.search_deadline()
+    plan.refit_takes(1.0)
+    short = plan.search_deadline()
+    plan.refit_takes(50.0)
+    assert guessed < short < plan.search_deadline()
+
+
 def test_a_refit_must_leave_time_for_export_and_test(plan):
     plan.measured(export_seconds=10.0, test_seconds=10.0)
     assert plan.allows_refit(50.0)

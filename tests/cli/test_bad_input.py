@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -106,6 +107,21 @@ def test_an_error_is_shown_with_its_hint_on_a_line_of_its_own():
     result = CliRunner().invoke(failing(error), ["verb"])
     assert result.exit_code == 2
     assert result.stderr == "Error: no rows; found 0; expected at least 2.\nAdd some: cat more.csv\n"
+
+
+def test_a_disk_that_fills_up_is_no_defect_of_the_program():
+    error = OSError(errno.ENOSPC, "No space left on device", "runs/x/run.json")
+    result = CliRunner().invoke(failing(error), ["verb"])
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: the disk takes no more; found No space left on device, writing runs/x/run.json.\n"
+        "Free some space, or choose another disk with --out; a run goes on with --resume.\n"
+    )
+
+
+def test_another_error_of_the_system_keeps_its_traceback():
+    error = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    assert CliRunner().invoke(failing(error), ["verb"]).exception is error
 
 
 def test_debug_lets_the_error_through_with_its_traceback():

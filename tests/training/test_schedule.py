@@ -43,5 +43,12 @@ def test_past_the_deadline_time_is_out():
     assert Schedule(10, 0.1, time.monotonic() - 1).out_of_time
 
 
+def test_time_that_is_kept_back_ends_the_training_sooner():
+    schedule = Schedule(10, 0.1, time.monotonic() + 10)
+    assert not schedule.out_of_time
+    schedule.keep_back(11)
+    assert schedule.out_of_time
+
+
 def test_a_training_that_goes_on_starts_where_it_was():
     assert Schedule(100, 0.1, math.inf, step=50).progress == pytest.approx(0.5)
