@@ -126,6 +126,7 @@ class TrialState(StrEnum):
     """How a trial stands."""
 
     RUNNING = "running"
+    PAUSED = "paused"
     COMPLETE = "complete"
     PRUNED = "pruned"
     FAILED = "failed"

@@ -20,14 +20,18 @@ from autotl.graph.session import latency_ms, open_session
 from autotl.leaderboard.calibration import fit_temperature
 from autotl.leaderboard.interval import Interval, bootstrap_interval
 from autotl.leaderboard.leaderboard import Leaderboard
-from autotl.leaderboard.verdict import verdict
+from autotl.leaderboard.paired import paired_gain
+from autotl.leaderboard.verdict import on_search, verdict
 from autotl.modalities.registry import modality
+from autotl.search.outlook import expected_gain
 from autotl.serve.predictor import Predictor
 from autotl.task import metric, metrics, trivial_prediction
 from autotl.training.model import TransferModel
 from autotl.trial.runner import TrialRunner
 
 Array = NDArray[Any]
+#: Trials, the best ones, that are compared with the default recipe.
+_COMPARED_TRIALS = 10
 #: Rows compared between training and bundle.
 PARITY_ROWS = 256
 
@@ -165,7 +169,7 @@ class Delivery:
         return config.backbone, spec.key, str(config.get("depths", "last"))
 
     def leaderboard(self, results: list[TrialResult], winner: TrialResult) -> Leaderboard:
-        """All trials, ranked, with intervals over the validation rows."""
+        """All trials, ranked, with intervals and gains over the default recipe on the validation rows."""
         task = self.runner.dataset.task
         chosen = metric(task.metric, task.kind)
         targets = self.runner.dataset.targets[self.runner.splits.val]
@@ -180,8 +184,36 @@ class Delivery:
             metric=task.metric,
             greater_is_better=chosen.greater_is_better,
             intervals=intervals,
+            gains=self._gains(results),
             winner=winner.number,
         )
+
+    def _gains(self, results: list[TrialResult]) -> dict[int, Interval]:
+        """What the best trials gain over trial 0, the default recipe."""
+        scored = [r for r in results if r.score is not None]
+        default = next((r for r in scored if r.number == 0), None)
+        others = sorted((r for r in scored if r.number), key=lambda r: -(r.score or 0.0))
+        return {} if default is None else {r.number: self.gain(r, default) for r in others[:_COMPARED_TRIALS]}
+
+    def on_search(self, winner: TrialResult, results: list[TrialResult], seconds: float) -> tuple[str, ...]:
+        """Sentences on what a search of so many seconds gave, and what more time would bring."""
+        task = self.runner.dataset.task
+        chosen = metric(task.metric, task.kind)
+        default = next((r for r in results if r.number == 0 and r.score is not None), None)
+        default_won = winner.number == 0
+        gain = None if default is None or default_won else self.gain(winner, default)
+        top = 1.0 if chosen.greater_is_better else 0.0
+        return on_search(chosen, gain, expected_gain(results, seconds, top), default_won=default_won)
+
+    def gain(self, result: TrialResult, reference: TrialResult) -> Interval:
+        """How much a trial gains over another on the validation rows, positive where it is better."""
+        dataset = self.runner.dataset
+        outputs = [
+            self.runner.bench(r.config).predictions(torch.from_numpy(self.validation_outputs(r)))
+            for r in (result, reference)
+        ]
+        chosen = metric(dataset.task.metric, dataset.task.kind)
+        return paired_gain(chosen, dataset.targets[self.runner.splits.val], *outputs, seed=self._seed)
 
     def _interval(self, targets: Array, outputs: Array) -> Interval:
         task = self.runner.dataset.task

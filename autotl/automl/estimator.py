@@ -35,6 +35,7 @@ class AutoTL:
         license: "permissive" leaves out weights whose licence restricts use; "any" keeps them.
         target, group, text, image: Columns of a table.
         engine: "local" or "ray".
+        scheduler: Who gets the next epoch: "fifo", "asha", "pasha", "gain", or a plug-in's; Ray has its own.
         device: "auto", "cpu", "cuda", ...
         threads: CPU threads.
         offline: Never touch a model hub.
@@ -72,6 +73,7 @@ class AutoTL:
         text: str | list[str] | None = None,
         image: str | None = None,
         engine: str = "local",
+        scheduler: str = "fifo",
         device: str = "auto",
         threads: int | None = None,
         offline: bool = False,

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from autotl.automl.choice import choose
 from autotl.automl.delivery import PARITY_ROWS, Delivery, some
 from autotl.automl.inspect import data_of, plan_space, read_data, versions
 from autotl.automl.settings import Settings, hardware, pick_device
 from autotl.automl.time_plan import TimePlan
 from autotl.config import TrialResult
 from autotl.data.dataset import Dataset, Splits
-from autotl.errors import RunError, SearchError
+from autotl.errors import RunError
 from autotl.features.allocator import keep_freed_memory
 from autotl.leaderboard.leaderboard import Leaderboard
-from autotl.leaderboard.selection import select
 from autotl.modalities.registry import modality
 from autotl.profile.build import dataset_fingerprint
 from autotl.profile.profile import DatasetProfile
@@ -35,6 +35,7 @@ from autotl.search.events import (
     silent,
 )
 from autotl.search.loop import run_search
+from autotl.search.schedulers.scheduler import scheduler
 from autotl.serve.predictor import Predictor
 from autotl.space.space import SearchSpace
 from autotl.training.model import TransferModel
@@ -74,6 +75,7 @@ class Fit:
     def __init__(self, settings: Settings, listener: Listener | None, start: float) -> None:
         keep_freed_memory()
         self._settings = settings
+        self._scheduler = scheduler(settings.scheduler)
         self._tell = listener or silent
         self._time = TimePlan(settings.time_seconds, settings.trials, start)
         self._stages: list[tuple[str, float]] = []
@@ -229,6 +231,8 @@ class Fit:
             runner.folder,
             budget=self._time.budget,
             sampler_seed=self._settings.seed,
+            judge=self._scheduler,
+            validation_rows=len(runner.splits.val),
             listener=listen,
         )
 
@@ -246,9 +250,11 @@ class Fit:
 
     def _deliver(self, delivery: Delivery, results: list[TrialResult]) -> TrialResult:
         """Choose the winner, refit it on training and validation rows where time allows, export it."""
-        runner, winner = delivery.runner, choose(results)
+        runner = delivery.runner
         self._stage("refit")
-        refit = self._time.allows_refit(runner.refit_seconds(winner))
+        winner, refit = choose(
+            results, lambda result: self._time.allows_refit(runner.refit_seconds(result)), delivery.gain
+        )
         model = runner.refit(winner) if refit else runner.restore(winner).model()
         self._record["temperature"] = delivery.calibrate(model, winner)
         self._record["winner"] = {
@@ -281,6 +287,8 @@ class Fit:
         runner.folder.write_json("profile.json", profile.to_json())
         predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
         test = delivery.score_test(predictor, control)
+        searched = self._stage_seconds()["search"]
+        test["verdict"] = (*test["verdict"], *delivery.on_search(winner, results, searched))
         self._record["test"] = test
         self._record["verdict"] = test["verdict"]
         results = delivery.measure(results, self._time.measure_deadline())
@@ -321,17 +329,3 @@ class Fit:
     def _stage_seconds(self) -> dict[str, float]:
         *done, (last, begun) = self._stages
         return {**dict(done), last: time.monotonic() - begun}
-
-
-def choose(results: list[TrialResult]) -> TrialResult:
-    """The winner.
-
-    Raises:
-        SearchError: No trial has a score.
-    """
-    finished = [result for result in results if result.score is not None]
-    if not finished:
-        errors = sorted({str(result.error) for result in results if result.error})
-        raise SearchError("no trial could be finished", found="; ".join(errors) or "none was begun")
-    number = select(finished)
-    return next(result for result in finished if result.number == number)

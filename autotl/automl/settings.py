@@ -33,6 +33,7 @@ class Settings:
     text: tuple[str, ...] | None
     image: str | None
     engine: str
+    scheduler: str
     device: str
     threads: int | None
     offline: bool
@@ -79,6 +80,7 @@ class Settings:
             text=_names(p["text"]),
             image=p["image"],
             engine=p["engine"],
+            scheduler=p["scheduler"],
             device=p["device"],
             threads=p["threads"],
             offline=p["offline"],

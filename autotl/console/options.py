@@ -119,6 +119,14 @@ Engine = Annotated[
     EngineName,
     typer.Option(help="Run trials in this process or under Ray Tune.", rich_help_panel=_MACHINE),
 ]
+Scheduler = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Who gets the next epoch: fifo, asha, pasha, gain.",
+        rich_help_panel=_SEARCH,
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.", rich_help_panel=_MACHINE)]
 Threads = Annotated[
     int | None,

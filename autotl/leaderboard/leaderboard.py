@@ -28,6 +28,8 @@ class Row:
         backbone, strategy: What was tried.
         score: Validation score.
         low, high: Its interval.
+        gain: What it gains over the default recipe, trial 0, on the same rows; positive is better.
+        gain_low, gain_high: Interval of the gain, by paired bootstrap.
         epochs: Epochs done.
         seconds: Wall-clock seconds of the trial.
         parameters: Number of weights.
@@ -48,6 +50,9 @@ class Row:
     score: float | None
     low: float | None
     high: float | None
+    gain: float | None
+    gain_low: float | None
+    gain_high: float | None
     epochs: int
     seconds: float
     parameters: int | None
@@ -81,6 +86,7 @@ class Leaderboard:
         metric: str = "score",
         greater_is_better: bool = True,
         intervals: Mapping[int, Interval] | None = None,
+        gains: Mapping[int, Interval] | None = None,
         winner: int | None = None,
     ) -> Leaderboard:
         """Rank trials.
@@ -90,6 +96,7 @@ class Leaderboard:
             metric: Name of the metric.
             greater_is_better: Its direction; scores of losses lose the sign that the search gave them.
             intervals: Validation intervals by trial number, in the metric's own direction.
+            gains: Gains over the default recipe by trial number, positive where better.
             winner: Number of the chosen trial.
         """
         scored = sorted((r for r in results if is_candidate(r)), key=_order)
@@ -106,6 +113,7 @@ class Leaderboard:
                     rank=rank if is_ranked else None,
                     score=sign * result.score if is_ranked and result.score is not None else None,
                     interval=interval,
+                    gain=(gains or {}).get(result.number),
                     pareto=result.number in front,
                     winner=result.number == winner,
                 )
@@ -199,6 +207,7 @@ def _row(
     rank: int | None,
     score: float | None,
     interval: Interval | None,
+    gain: Interval | None,
     pareto: bool,
     winner: bool,
 ) -> Row:
@@ -212,6 +221,9 @@ def _row(
         score=score,
         low=None if interval is None else interval.low,
         high=None if interval is None else interval.high,
+        gain=None if gain is None else gain.value,
+        gain_low=None if gain is None else gain.low,
+        gain_high=None if gain is None else gain.high,
         epochs=len(result.curve),
         seconds=round(result.seconds, 3),
         parameters=facts("parameters"),

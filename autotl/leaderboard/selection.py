@@ -53,8 +53,8 @@ def select(
 
 def is_candidate(result: TrialResult) -> bool:
     """Whether a trial has weights and a finite score."""
-    is_over = result.state in (TrialState.COMPLETE, TrialState.PRUNED)
-    return is_over and result.score is not None and math.isfinite(result.score)
+    has_weights = result.state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.PAUSED)
+    return has_weights and result.score is not None and math.isfinite(result.score)
 
 
 def cost(result: TrialResult) -> tuple[float, float, float, float]:
@@ -68,7 +68,8 @@ def cost(result: TrialResult) -> tuple[float, float, float, float]:
 
 
 def _order(result: TrialResult) -> tuple[float, tuple[float, ...], int]:
-    return -_score(result), cost(result), result.number
+    # Of equals the earlier wins, as simple recipes come first; seconds depend on who had to compute features.
+    return -_score(result), cost(result)[:3], result.number
 
 
 def _score(result: TrialResult) -> float:

@@ -1,4 +1,4 @@
-"""Plain sentences on whether transfer helped: the winner beside its two controls."""
+"""Plain sentences on a run: whether transfer helped, whether the search did, what more time would bring."""
 
 from __future__ import annotations
 
@@ -53,6 +53,31 @@ def verdict(
             f"{_with_bounds(winner)} against {_with_bounds(trivial)}."
         )
     sentences.append(f"{metric.name} {_with_bounds(winner)}, 95 % interval over the rows scored.")
+    return tuple(sentences)
+
+
+def on_search(
+    metric: Metric, gain: Interval | None, outlook: float | None, *, default_won: bool
+) -> tuple[str, ...]:
+    """What the search gave beyond the default recipe, and what more of it would, a sentence each.
+
+    Args:
+        metric: The metric of the scores.
+        gain: What the winner gains over the default recipe on the validation rows; None if unknown.
+        outlook: Expected further gain if the search took as long again; None if unknown.
+        default_won: Whether the winner is the default recipe itself.
+    """
+    sentences = []
+    if default_won:
+        sentences.append("No trial was better than the default recipe, frozen features under a linear head.")
+    elif gain is not None:
+        clearly = "" if gain.low > 0 else ", which is within the noise"
+        sentences.append(
+            f"On validation the winner gains {_with_bounds(gain)} {metric.name} over the default recipe, "
+            f"frozen features under a linear head{clearly}."
+        )
+    if outlook is not None:
+        sentences.append(f"As much time again is expected to gain about {outlook:.2g} {metric.name}.")
     return tuple(sentences)
 
 

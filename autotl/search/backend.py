@@ -38,7 +38,14 @@ class Ended:
     result: TrialResult
 
 
-BackendEvent = Stepped | Ended
+@dataclass(frozen=True)
+class Paused:
+    """A trial waits on disk; `result` is what it has reached."""
+
+    result: TrialResult
+
+
+BackendEvent = Stepped | Paused | Ended
 
 
 class SearchBackend(Protocol):
@@ -50,6 +57,12 @@ class SearchBackend(Protocol):
 
     def start(self, number: int, config: TrialConfig) -> None:
         """Begin a trial. Its errors come out as an `Ended` with a failed result, never from here."""
+
+    def pause(self, number: int) -> None:
+        """Put a trial to disk after its epoch; `Paused` follows, or `Ended` where that fails."""
+
+    def resume(self, result: TrialResult) -> None:
+        """Go on with a paused trial, from the result that came with `Paused`."""
 
     def poll(self) -> Sequence[BackendEvent]:
         """What has happened since the last call; waits for the next event while a trial is under way."""

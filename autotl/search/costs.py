@@ -12,16 +12,16 @@ class CostModel:
     """Predicts the seconds until a trial has a first score.
 
     Args:
-        factory: Asked first; what was observed answers where it knows nothing.
+        factory: Asked first; what was observed answers where it knows nothing, or is None.
     """
 
-    def __init__(self, factory: TrialFactory) -> None:
+    def __init__(self, factory: TrialFactory | None) -> None:
         self._factory = factory
         self._first: dict[tuple[str, str], float] = {}
 
     def first_step_seconds(self, config: TrialConfig) -> float | None:
         """Expected seconds from the start of a trial to its first score, None where nothing is known."""
-        predicted = self._factory.predict_seconds(config)
+        predicted = None if self._factory is None else self._factory.predict_seconds(config)
         if predicted is None:
             return self._first.get((config.backbone, config.strategy))
         return predicted

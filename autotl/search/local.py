@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.errors import NonFiniteError
-from autotl.search.backend import BackendEvent, Ended, Stepped
+from autotl.search.backend import BackendEvent, Ended, Paused, Stepped
 from autotl.search.memory import PeakMemory
 from autotl.trial.trial import Trial, TrialFactory
 
@@ -30,6 +30,8 @@ class _Running:
     trial: Trial | None = None
     curve: list[EpochResult] = field(default_factory=list)
     ending: tuple[TrialState, str | None] | None = None
+    pausing: bool = False
+    resumed: TrialResult | None = None
 
 
 class LocalBackend:
@@ -61,17 +63,38 @@ class LocalBackend:
         """Take a trial on; the next `poll` loads it and runs its first epoch."""
         self._running = _Running(number, config, self.now(), PeakMemory())
 
+    def resume(self, result: TrialResult) -> None:
+        """Take a paused trial on; the next `poll` loads it and runs its next epoch."""
+        self._running = _Running(
+            result.number,
+            result.config,
+            self.now() - result.seconds,
+            PeakMemory(),
+            curve=list(result.curve),
+            resumed=result,
+        )
+
+    def pause(self, number: int) -> None:
+        """Put the trial to disk at the next `poll`."""
+        if self._running is not None and self._running.number == number:
+            self._running.pausing = True
+
     def stop(self, number: int, state: TrialState, error: str | None = None) -> None:
         """End the trial at the next `poll`."""
         if self._running is not None and self._running.number == number:
             self._running.ending = (state, error)
 
     def poll(self) -> Sequence[BackendEvent]:
-        """Run one epoch of the trial under way, or end it; nothing where there is none."""
+        """Run one epoch of the trial under way, or pause or end it; nothing where there is none."""
         run = self._running
         if run is None:
             return ()
-        if run.ending is None:
+        if run.ending is None and run.pausing:
+            error, paused = _guarded(lambda: self._pause(run))
+            if paused is not None:
+                return (paused,)
+            run.ending = (TrialState.FAILED, error)
+        elif run.ending is None:
             error, stepped = _guarded(lambda: self._step(run))
             if stepped is not None:
                 if stepped.done:
@@ -85,7 +108,7 @@ class LocalBackend:
         begun = self.now()
         with self._interruptible():
             if run.trial is None:
-                run.trial = self._factory.start(run.number, run.config)
+                run.trial = self._load(run)
             epoch = run.trial.step()
         if not math.isfinite(epoch.score):
             raise NonFiniteError(
@@ -96,6 +119,17 @@ class LocalBackend:
         run.curve.append(epoch)
         run.memory.sample()
         return Stepped(run.number, epoch, self.now() - begun, run.trial.done, run.trial.keeps_deadline)
+
+    def _load(self, run: _Running) -> Trial:
+        if run.resumed is None:
+            return self._factory.start(run.number, run.config)
+        return self._factory.resume(run.resumed)
+
+    def _pause(self, run: _Running) -> Paused:
+        assert run.trial is not None
+        result = run.trial.pause()
+        run.trial, self._running = None, None
+        return Paused(replace(result, peak_bytes=max(result.peak_bytes, run.memory.stop())))
 
     def _end(self, run: _Running, state: TrialState, error: str | None) -> TrialResult:
         trial, self._running = run.trial, None

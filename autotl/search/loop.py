@@ -1,18 +1,18 @@
 """The search: asks for proposals, starts trials, follows their curves, ends them, records everything.
 
-It owns the order of events and the decisions on time; sampling is `proposals`, pruning `pruning`, the
-journal `storage`, execution a `SearchBackend`. It knows nothing of training.
+It owns the order of events and the limits of time; sampling is `proposals`, who gets the next epoch a
+`Scheduler`, the journal `storage`, execution a `SearchBackend`. It knows nothing of training.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
-from autotl.search.backend import Ended, SearchBackend, Stepped
+from autotl.config import TrialConfig, TrialResult, TrialState
+from autotl.search.backend import BackendEvent, Paused, SearchBackend, Stepped
+from autotl.search.board import Board, Standing
 from autotl.search.budget import Budget
 from autotl.search.costs import CostModel, next_step_seconds
 from autotl.search.events import EpochDone, Listener, Note, TrialFinished, TrialStarted, silent
@@ -20,18 +20,18 @@ from autotl.search.interrupt import Interrupts
 from autotl.search.local import LocalBackend
 from autotl.search.outcomes import best_score, first_failures_alike, sound
 from autotl.search.proposals import Proposal, Proposer, Space
-from autotl.search.pruning import CurvePruner
+from autotl.search.schedulers.scheduler import Scheduler, Verdict, scheduler
 from autotl.search.storage import INTERRUPTED, Recovered, StudyStorage
 from autotl.trial.run_folder import RunFolder
 from autotl.trial.trial import TrialFactory
 
-_log = logging.getLogger(__name__)
 _FITTING_CANDIDATES = 12
+DEFAULT_SCHEDULER = "fifo"
 
 
 def run_search(
     space: Space,
-    factory: TrialFactory,
+    factory: TrialFactory | None,
     run_folder: RunFolder,
     *,
     budget: Budget,
@@ -39,6 +39,8 @@ def run_search(
     listener: Listener = silent,
     backend: SearchBackend | None = None,
     prior_results: Iterable[TrialResult] = (),
+    judge: Scheduler | None = None,
+    validation_rows: int = 0,
 ) -> list[TrialResult]:
     """Search until the budget is spent, the space exhausted, or the user interrupts.
 
@@ -48,13 +50,15 @@ def run_search(
 
     Args:
         space: What may be tried; its portfolio comes first.
-        factory: Starts the trials.
+        factory: Starts the trials; needed unless `backend` is given.
         run_folder: Where journal, results and weights lie.
         budget: When to stop. The first trial is run whatever time is left.
         sampler_seed: Seed of the sampler.
         listener: Told of every start, epoch and end.
         backend: Where trials run; in this process unless given.
         prior_results: Finished trials that the run folder may lack, under their numbers.
+        judge: Who gets the next epoch; one trial after the other unless given.
+        validation_rows: How many rows a score rests on, from which its noise follows; 0 for unknown.
 
     Returns:
         All finished trials by number, earlier ones included.
@@ -68,24 +72,23 @@ def run_search(
         search = _Search(
             storage=storage,
             proposer=Proposer(space, sampler_seed),
-            backend=backend or LocalBackend(factory, interruptible=interrupts.allowed),
+            backend=backend or _in_this_process(factory, interrupts),
             budget=budget,
             costs=CostModel(factory),
             listener=listener,
             interrupts=interrupts,
+            scheduler=judge or scheduler(DEFAULT_SCHEDULER),
+            validation_rows=validation_rows,
         )
         search.resume(storage.recover(prior_results))
         search.run()
-        return [search.results[number] for number in sorted(search.results)]
+        return search.results
 
 
-@dataclass
-class _Curve:
-    """A trial under way, as the loop sees it."""
-
-    config: TrialConfig
-    epochs: list[EpochResult] = field(default_factory=list)
-    stopping: bool = False
+def _in_this_process(factory: TrialFactory | None, interrupts: Interrupts) -> SearchBackend:
+    if factory is None:
+        raise ValueError("a search needs a factory of trials, or a backend that has its own")
+    return LocalBackend(factory, interruptible=interrupts.allowed)
 
 
 @dataclass
@@ -99,32 +102,42 @@ class _Search:
     costs: CostModel
     listener: Listener
     interrupts: Interrupts
-    pruner: CurvePruner = field(default_factory=CurvePruner)
-    results: dict[int, TrialResult] = field(default_factory=dict)
-    running: dict[int, _Curve] = field(default_factory=dict)
+    scheduler: Scheduler
+    validation_rows: int = 0
+    board: Board = field(default_factory=Board)
+    paused: dict[int, TrialResult] = field(default_factory=dict)
     fresh: list[TrialResult] = field(default_factory=list)
+    ending: set[int] = field(default_factory=set)
     cut_off: set[int] = field(default_factory=set)
+    waiting: Proposal | None = None
 
     @property
-    def best(self) -> float | None:
-        """The best score so far."""
-        return best_score(self.results.values())
+    def results(self) -> list[TrialResult]:
+        """Finished trials by number."""
+        return sorted(self.board.finished, key=lambda result: result.number)
+
+    @property
+    def running(self) -> dict[int, Standing]:
+        """Trials that the backend holds."""
+        return {number: trial for number, trial in self.board.open.items() if not trial.paused}
 
     def resume(self, recovered: Recovered) -> None:
         """Continue from what an earlier process left; what failed is tried again if nothing worked."""
         retry = list(recovered.retry)
-        self.results = {result.number: result for result in recovered.results}
-        if self.best is None:
+        self.board.finished = list(recovered.results)
+        for result in recovered.paused:
+            self.proposer.hold(result.config)
+            self._put_aside(result, Standing(result.number, result.config))
+        if not math.isfinite(self.board.best):
             retry = [result.config for result in recovered.results] + retry
         else:
             for result in recovered.results:
                 self.proposer.learn(result)
-        self.pruner.learn(recovered.results)
         self.proposer.retry(retry)
-        if recovered.results or retry:
-            self.listener(
-                Note(f"continuing: {len(recovered.results)} trials finished, {len(retry)} to try again")
-            )
+        if recovered.results or recovered.paused or retry:
+            told = [f"{len(recovered.results)} trials finished", f"{len(retry)} to try again"]
+            told += [f"{len(recovered.paused)} paused"] if recovered.paused else []
+            self.listener(Note(f"continuing: {', '.join(told)}"))
 
     def run(self) -> None:
         """Run trials until there is nothing left to do."""
@@ -136,23 +149,56 @@ class _Search:
                     raise KeyboardInterrupt
         except KeyboardInterrupt:
             self._wind_down()
+        self._end_paused()
 
     def _fill(self) -> bool:
-        """Start trials while there is room; gives whether any was started."""
-        started = False
-        while len(self.running) < self.backend.slots and (proposal := self._next()) is not None:
-            number = self.storage.begin(proposal)
-            self.running[number] = _Curve(proposal.config)
-            self.listener(TrialStarted(number, proposal.config))
-            self.backend.start(number, proposal.config)
-            started = True
-        return started
+        """Begin or resume trials while there is room; gives whether any was."""
+        filled = False
+        while len(self.running) < self.backend.slots and self._take_on():
+            filled = True
+        return filled
+
+    def _take_on(self) -> bool:
+        """Give a free slot to a paused trial or a new one; False where neither is worth it."""
+        board = self._board()
+        if reason := self.scheduler.enough(board):
+            self.listener(Note(f"the search ends early: {reason}"))
+            return False
+        self._look_ahead()
+        if not self.budget.exhausted:
+            number = self.scheduler.pick(board, fresh=self.waiting is not None)
+            if number is not None:
+                self.board.open[number].paused = False
+                self.backend.resume(self.paused.pop(number))
+                return True
+        if self.waiting is None:
+            return False
+        proposal, self.waiting = self.waiting, None
+        number = self.storage.begin(proposal)
+        self.board.open[number] = Standing(number, proposal.config)
+        self.listener(TrialStarted(number, proposal.config))
+        self.backend.start(number, proposal.config)
+        return True
+
+    def _look_ahead(self) -> None:
+        """Have a proposal ready, and keep it while paused trials go first and it still fits."""
+        if self.waiting is not None and (self.budget.exhausted or not self._fits(self.waiting.config)):
+            self.proposer.drop(self.waiting)
+            self.waiting = None
+        self.waiting = self.waiting or self._next()
+
+    def _board(self) -> Board:
+        """The board with the time that is left and the noise of scores filled in."""
+        self.board.seconds_left = self.budget.remaining()
+        self.board.first_seconds = self.costs.first_step_seconds
+        self.board.noise = score_noise(self.board.best, self.validation_rows)
+        return self.board
 
     def _next(self) -> Proposal | None:
         """The next proposal that may start and fits the time left."""
-        if not self.budget.admits(len(self.results) + len(self.running)):
+        if not self.budget.admits(self.board.started):
             return None
-        if not self.results and not self.running:
+        if not self.board.started:
             return self.proposer.propose()  # without one trial a run is of no use
         if self.budget.exhausted:
             return None
@@ -191,56 +237,85 @@ class _Search:
             self.proposer.put_back(candidate)
         return fitting[0][2]
 
-    def _on(self, event: Stepped | Ended) -> None:
+    def _on(self, event: BackendEvent) -> None:
         if isinstance(event, Stepped):
             self._on_step(event)
+        elif isinstance(event, Paused):
+            self._put_aside(event.result, self.board.open[event.result.number])
+            self.storage.pause(event.result)
         else:
             self._on_end(event.result)
 
     def _on_step(self, event: Stepped) -> None:
-        curve = self.running[event.number]
-        curve.epochs.append(event.epoch)
-        if len(curve.epochs) == 1:
-            self.costs.observe_first_step(curve.config, event.seconds)
+        trial = self.board.open[event.number]
+        trial.curve.append(event.epoch)
+        trial.step_seconds.append(event.seconds)
+        if len(trial.curve) == 1:
+            self.costs.observe_first_step(trial.config, event.seconds)
         self.storage.report(event.number, event.epoch)
         self.listener(EpochDone(event.number, event.epoch))
-        if event.done or curve.stopping:
+        if event.done or event.number in self.ending:
             return
         too_late = next_step_seconds(event.seconds) > self.budget.remaining()
         if self.budget.timed and not event.keeps_deadline and too_late:
             self._stop(event.number, TrialState.COMPLETE)
-        elif self.pruner.hopeless(curve.config, curve.epochs):
+            return
+        verdict = self.scheduler.judge(trial, self._board())
+        if verdict is Verdict.STOP:
             self._stop(event.number, TrialState.PRUNED)
+        elif verdict is Verdict.PAUSE:
+            self.backend.pause(event.number)
+
+    def _put_aside(self, result: TrialResult, trial: Standing) -> None:
+        """Note that a trial waits on disk."""
+        trial.curve = list(result.curve)
+        trial.step_seconds = trial.step_seconds or [epoch.seconds for epoch in result.curve]
+        trial.paused = True
+        self.board.open[result.number] = trial
+        self.paused[result.number] = result
 
     def _stop(self, number: int, state: TrialState, error: str | None = None) -> None:
-        self.running[number].stopping = True
+        self.ending.add(number)
         self.backend.stop(number, state, error)
 
     def _on_end(self, result: TrialResult) -> None:
-        del self.running[result.number]
+        del self.board.open[result.number]
         if result.number in self.cut_off:
             self.storage.interrupt(result.number)
             return
         result = sound(result)
         self.storage.finish(result)
-        self.results[result.number] = result
+        self.board.finished.append(result)
         self.fresh.append(result)
         self.proposer.tell(result)
-        self.pruner.learn([result])
-        self.listener(TrialFinished(result, self.best))
-        if error := first_failures_alike(self.fresh, self.best):
+        best = best_score(self.board.finished)
+        self.listener(TrialFinished(result, best))
+        if error := first_failures_alike(self.fresh, best):
             raise error
+
+    def _end_paused(self) -> None:
+        """End what still waits: its best weights are on disk, and count."""
+        for number in sorted(self.paused):
+            self._on_end(replace(self.paused.pop(number), state=TrialState.PRUNED))
 
     def _wind_down(self) -> None:
         """End the trials under way, keeping what they have reached."""
         self.budget.cancel()
         self.listener(Note("interrupted: ending the search with the best so far", warning=True))
-        for number, curve in self.running.items():
-            if not curve.epochs:
+        for number, trial in self.running.items():
+            if not trial.curve:
                 self.cut_off.add(number)
                 self.backend.stop(number, TrialState.FAILED, INTERRUPTED)
-            elif not curve.stopping:
+            elif number not in self.ending:
                 self._stop(number, TrialState.COMPLETE)
         while self.running:
             for event in self.backend.poll():
                 self._on(event)
+
+
+def score_noise(score: float, rows: int) -> float:
+    """Standard error of a score in [0, 1] over so many rows, as of a share; 0 where it is unknown."""
+    if rows < 1:
+        return 0.0
+    share = min(max(score, 0.05), 0.95) if math.isfinite(score) else 0.5
+    return math.sqrt(share * (1 - share) / rows)

@@ -99,8 +99,12 @@ class Proposer:
 
     def learn(self, result: TrialResult) -> None:
         """Take in a trial that finished before this proposer was made."""
-        self._propose_exactly(result.config, "retry")
+        self.hold(result.config)
         self.tell(result)
+
+    def hold(self, config: TrialConfig) -> None:
+        """Take in a trial that was begun before this proposer was made, and is not over."""
+        self._propose_exactly(config, "retry")
 
     def propose(self) -> Proposal | None:
         """The next configuration, or None once the space is exhausted.

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
@@ -156,6 +157,9 @@ class _Driver:
         self._deadline = time.time() + budget.remaining() if budget.timed else None
         recovered = storage.recover()
         self.results = {result.number: result for result in recovered.results}
+        for paused in recovered.paused:  # left by another engine: Ray goes on from its own checkpoints only
+            self.results[paused.number] = replace(paused, state=TrialState.PRUNED)
+            storage.finish(self.results[paused.number])
         self._retry = list(recovered.retry)
         self._running: dict[int, TrialConfig] = {}
         self._fresh: list[TrialResult] = []

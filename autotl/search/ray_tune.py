@@ -42,6 +42,9 @@ class _DeferredFactory:
     def start(self, number: int, config: TrialConfig) -> Trial:
         return self._builder().start(number, config)
 
+    def resume(self, result: TrialResult) -> Trial:
+        return self._builder().resume(result)
+
     def predict_seconds(self, config: TrialConfig) -> float | None:
         return None
 
@@ -71,6 +74,7 @@ class RayTrial(tune.Trainable):  # type: ignore[misc]  # Ray is untyped here
         if isinstance(event, Ended):
             self._keep(event.result)
             return {SCORE: math.nan, "done": True}
+        assert isinstance(event, Stepped)  # nothing here asks for a pause
         self._epochs += 1
         if event.done or self._too_late(event):
             self._finish(TrialState.COMPLETE)

@@ -40,9 +40,10 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Recovered:
-    """What an earlier process left: finished trials by number, and configurations to try again."""
+    """What an earlier process left: finished and paused trials by number, and configurations to try again."""
 
     results: tuple[TrialResult, ...] = ()
+    paused: tuple[TrialResult, ...] = ()
     retry: tuple[TrialConfig, ...] = ()
 
 
@@ -88,12 +89,15 @@ class StudyStorage:
 
         Results on disk that the journal lacks are told to it. Trials under way are told to have failed,
         and their configuration is given back to be tried again, unless it was broken off more than twice.
-        Where no trial finished, the study begins anew, so that trial 0 stays the baseline.
+        Paused trials stay so. Where no trial has a result, the study begins anew, so that trial 0 stays the
+        baseline.
 
         Args:
             prior_results: Finished trials that the caller has and the run folder may lack.
         """
-        finished = {r.number: r for r in self._folder.results()}
+        on_disk = {r.number: r for r in self._folder.results()}
+        finished = {number: r for number, r in on_disk.items() if r.state is not TrialState.PAUSED}
+        paused: list[TrialResult] = []
         for result in prior_results:
             if result.number not in finished:
                 finished[result.number] = result
@@ -105,16 +109,18 @@ class StudyStorage:
                 self._revive(frozen)
                 if frozen.number in finished:
                     self._tell(finished[frozen.number])
+                elif frozen.number in on_disk:
+                    paused.append(on_disk[frozen.number])
                 else:
                     self.interrupt(frozen.number)
             elif frozen.number not in finished and "result" in frozen.user_attrs:
                 finished[frozen.number] = TrialResult.from_json(frozen.user_attrs["result"])
         results = tuple(finished[number] for number in sorted(finished))
-        retry = self._to_retry({r.config.key for r in results})
-        if not results and self.trials():
+        retry = self._to_retry({r.config.key for r in (*results, *paused)})
+        if not results and not paused and self.trials():
             optuna.delete_study(study_name=STUDY_NAME, storage=self._journal)
             self.study = self._load()
-        return Recovered(results, retry)
+        return Recovered(results, tuple(paused), retry)
 
     def begin(self, proposal: Proposal) -> int:
         """Record that a trial starts; gives its number."""
@@ -133,6 +139,10 @@ class StudyStorage:
     def report(self, number: int, epoch: EpochResult) -> None:
         """Record an epoch of a trial under way."""
         self._open[number].report(epoch.score, epoch.epoch)
+
+    def pause(self, result: TrialResult) -> None:
+        """Record what a paused trial has reached; for the journal it is still under way."""
+        self._folder.write_result(result)
 
     def finish(self, result: TrialResult) -> None:
         """Record a finished trial: its result file first, so that a kill between the two loses nothing."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from autotl.atomic import replacing
 from autotl.backbones.backbone import Backbone, BackboneInfo, Batch
@@ -89,12 +90,19 @@ class RunnerPlan:
 class TransferTrial:
     """One configuration under way; see `autotl.trial.trial.Trial`."""
 
-    def __init__(self, number: int, config: TrialConfig, runner: TrialRunner) -> None:
+    def __init__(
+        self,
+        number: int,
+        config: TrialConfig,
+        runner: TrialRunner,
+        earlier: TrialResult | None = None,
+        state: dict[str, Tensor] | None = None,
+    ) -> None:
         self.number, self.config = number, config
         self._runner = runner
-        self._start = time.perf_counter()
-        self._curve: list[EpochResult] = []
-        self._run: Run = strategy(config.strategy).start(runner.bench(config), config)
+        self._start = time.perf_counter() - (0.0 if earlier is None else earlier.seconds)
+        self._curve: list[EpochResult] = [] if earlier is None else list(earlier.curve)
+        self._run: Run = strategy(config.strategy).start(runner.bench(config), config, state)
 
     @property
     def done(self) -> bool:
@@ -111,6 +119,11 @@ class TransferTrial:
         epoch = self._run.step()
         self._curve.append(epoch)
         return epoch
+
+    def pause(self) -> TrialResult:
+        """Write the state to go on from, then what `finish` writes."""
+        self._runner.save_checkpoint(self.number, self._run)
+        return self.finish(TrialState.PAUSED)
 
     def finish(self, state: TrialState, error: str | None = None) -> TrialResult:
         """Write weights and validation outputs, then the result."""
@@ -130,6 +143,8 @@ class TransferTrial:
             result = result.with_facts(refit=self._run.refit_config().to_json())
             self._runner.save(self.number, self._run)
             self._runner.learn_rate(result)
+        if state is not TrialState.PAUSED:
+            self._runner.drop_checkpoint(self.number)
         return result
 
 
@@ -175,6 +190,17 @@ class TrialRunner:
         if config.backbone not in self.infos:
             raise TrialError("unknown backbone", found=config.backbone, expected=", ".join(self.infos))
         return TransferTrial(number, config, self)
+
+    def resume(self, result: TrialResult) -> TransferTrial:
+        """Go on with a paused trial.
+
+        Raises:
+            RunError: Its checkpoint is not there.
+        """
+        path = self._checkpoint(result.number)
+        if not path.is_file():
+            raise RunError(f"trial {result.number} left nothing to go on from", found=f"no {path}")
+        return TransferTrial(result.number, result.config, self, result, load_file(path))
 
     def bench(self, config: TrialConfig) -> Workbench:
         """The workbench of a configuration; one a backbone and preprocessing."""
@@ -260,6 +286,20 @@ class TrialRunner:
             save_file(state, path)
         with replacing(folder / "validation.npy") as path, path.open("wb") as file:
             np.save(file, run.validation_outputs().numpy(), allow_pickle=False)
+
+    def save_checkpoint(self, number: int, run: Run) -> None:
+        """Write all that a run needs to go on."""
+        path = self._checkpoint(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            save_file({name: value.contiguous() for name, value in run.state().items()}, temporary)
+
+    def drop_checkpoint(self, number: int) -> None:
+        """Delete what a trial needed to go on."""
+        self._checkpoint(number).unlink(missing_ok=True)
+
+    def _checkpoint(self, number: int) -> Path:
+        return self.folder.trial(number) / "checkpoint.safetensors"
 
     def restore(self, result: TrialResult) -> Run:
         """The finished run of a result, from disk.

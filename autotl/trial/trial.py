@@ -24,6 +24,12 @@ class Trial(Protocol):
     def step(self) -> EpochResult:
         """One epoch, scored on validation. Errors of training come out as they are."""
 
+    def pause(self) -> TrialResult:
+        """Write what `finish` writes, and what `TrialFactory.resume` needs; gives the result so far, PAUSED.
+
+        Frees memory; the trial is unusable after.
+        """
+
     def finish(self, state: TrialState, error: str | None = None) -> TrialResult:
         """Write the best weights and validation outputs to the run folder, then give the result.
 
@@ -36,6 +42,9 @@ class TrialFactory(Protocol):
 
     def start(self, number: int, config: TrialConfig) -> Trial:
         """Prepare a trial: load the backbone, open the feature cache. May raise `TrialError`."""
+
+    def resume(self, result: TrialResult) -> Trial:
+        """Go on with a paused trial, from what `Trial.pause` wrote and gave."""
 
     def predict_seconds(self, config: TrialConfig) -> float | None:
         """Least seconds that `config` needs for a first score worth having; None where unknown.

@@ -12,7 +12,7 @@ import pytest
 VERBS = ("fit", "profile", "space", "backbones", "leaderboard", "predict", "evaluate", "export", "demo")
 FIT_OPTIONS = (
     *("--target", "--task", "--metric", "--time", "--trials", "--space", "--backbones"),
-    *("--license", "--group", "--text", "--image", "--engine", "--device", "--threads"),
+    *("--license", "--group", "--text", "--image", "--engine", "--scheduler", "--device", "--threads"),
     *("--offline", "--out", "--resume", "--seed", "--quality", "--test-share", "--val-share"),
     *("--val", "--test", "--cache-dir", "--json"),
 )

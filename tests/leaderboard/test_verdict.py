@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autotl.leaderboard.interval import Interval
-from autotl.leaderboard.verdict import verdict
+from autotl.leaderboard.verdict import on_search, verdict
 from autotl.task import TaskKind, metric
 
 _ACCURACY = metric("accuracy", TaskKind.MULTICLASS)
@@ -63,3 +63,20 @@ def test_less_is_better_for_losses():
         said[0] == "Transfer helped: 0.500 against 1.000 from scratch and 1.500 by always guessing the mean."
     )
     assert len(said) == 2
+
+
+def test_what_the_search_gave_is_said_with_its_noise():
+    told = on_search(_ACCURACY, _at(0.03, 0.01), 0.004, default_won=False)
+    assert told == (
+        "On validation the winner gains 0.030 (0.020 to 0.040) accuracy over the default recipe, frozen "
+        "features under a linear head.",
+        "As much time again is expected to gain about 0.004 accuracy.",
+    )
+    (told,) = on_search(_ACCURACY, _at(0.01), None, default_won=False)
+    assert told.endswith("under a linear head, which is within the noise.")
+
+
+def test_a_search_that_the_default_recipe_won_says_so():
+    (told,) = on_search(_ACCURACY, None, None, default_won=True)
+    assert told == "No trial was better than the default recipe, frozen features under a linear head."
+    assert on_search(_ACCURACY, None, None, default_won=False) == ()

@@ -72,6 +72,7 @@ class FakeTrial:
     fail: Callable[[int, int], BaseException | None] = lambda number, epoch: None
     curve: list[EpochResult] = field(default_factory=list)
     finishes: int = 0
+    checkpoints: dict[int, list[EpochResult]] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:
@@ -86,6 +87,10 @@ class FakeTrial:
         result = EpochResult(epoch, self.score(self.config, epoch), 1.0 / epoch, self.step_seconds)
         self.curve.append(result)
         return result
+
+    def pause(self) -> TrialResult:
+        self.checkpoints[self.number] = list(self.curve)
+        return self.finish(TrialState.PAUSED)
 
     def finish(self, state: TrialState, error: str | None = None) -> TrialResult:
         self.finishes += 1
@@ -118,12 +123,33 @@ class FakeFactory:
     predict: Callable[[TrialConfig], float | None] = lambda config: None
     started: list[TrialConfig] = field(default_factory=list)
     trials: list[FakeTrial] = field(default_factory=list)
+    resumed: list[int] = field(default_factory=list)
+    checkpoints: dict[int, list[EpochResult]] = field(default_factory=dict)
 
     def start(self, number: int, config: TrialConfig) -> FakeTrial:
         self.started.append(config)
         if error := self.fail(number, 0):
             raise error
-        trial = FakeTrial(number, config, self.folder, self.score, self.step_seconds, self.sleep, self.fail)
+        return self._trial(number, config, [])
+
+    def resume(self, result: TrialResult) -> FakeTrial:
+        self.resumed.append(result.number)
+        if error := self.fail(result.number, 0):
+            raise error
+        return self._trial(result.number, result.config, self.checkpoints.pop(result.number))
+
+    def _trial(self, number: int, config: TrialConfig, curve: list[EpochResult]) -> FakeTrial:
+        trial = FakeTrial(
+            number,
+            config,
+            self.folder,
+            self.score,
+            self.step_seconds,
+            self.sleep,
+            self.fail,
+            curve,
+            checkpoints=self.checkpoints,
+        )
         self.trials.append(trial)
         return trial
 

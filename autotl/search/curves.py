@@ -1,0 +1,116 @@
+"""A model of learning curves with uncertainty: what further epochs of a trial may bring.
+
+A curve is score(t) = last + gain * (1 - t ** -power), a power law towards an asymptote, as in freeze-thaw and
+learning-curve extrapolation (Swersky et al. 2014, Domhan et al. 2015). The posterior is a weighted sample of
+the prior (importance sampling): the sample is fixed, so that the same curve always gives the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+from scipy.stats import norm, qmc
+
+Array = NDArray[Any]
+_SAMPLES = 512
+#: Exponents of the power law between which the prior is log-uniform.
+_POWERS = (0.3, 4.0)
+#: Deviation of a single epoch's score from the smooth curve, at least.
+_LEAST_NOISE = 2e-3
+#: Gain expected from further epochs before any curve was seen, as a share of the error that is left.
+_FIRST_GAIN = 0.3
+
+
+@dataclass(frozen=True)
+class CurveModel:
+    """What curves of this data set look like.
+
+    Attributes:
+        gain: Typical gain from the first epoch to the asymptote, in units of the score.
+        noise: Deviation of a single epoch's score from the smooth curve.
+    """
+
+    gain: float
+    noise: float
+
+    @classmethod
+    def of(cls, curves: Iterable[Sequence[float]], noise: float) -> CurveModel:
+        """Learn from the curves seen so far; those of one epoch tell nothing of gains.
+
+        Args:
+            curves: Scores by epoch.
+            noise: Standard error of a validation score.
+        """
+        known = [list(curve) for curve in curves]
+        gains = [max(curve) - curve[0] for curve in known if len(curve) > 1]
+        tops = [max(curve) for curve in known if curve]
+        first = _FIRST_GAIN * max(0.05, 1.0 - max(tops, default=0.5))
+        steps = [np.diff(curve[len(curve) // 2 :]) for curve in known if len(curve) > 4]
+        wiggle = float(np.median(np.abs(np.concatenate(steps)))) if steps else noise / 2
+        # The guess counts as much as two curves, so that a single flat one does not end all hope.
+        gain = (2 * first + sum(gains)) / (2 + len(gains))
+        return cls(max(gain, 1e-4), max(wiggle, _LEAST_NOISE))
+
+    def forecast(self, scores: Sequence[float], epochs: int) -> tuple[Array, Array]:
+        """Scores that further epochs of a curve may have.
+
+        Args:
+            scores: Scores of the epochs so far, at least one.
+            epochs: How many more, from 1.
+
+        Returns:
+            Sampled curves (S, epochs) without noise, and their weights (S,), which sum to 1.
+        """
+        power, share, offset = _prior()
+        seen = np.arange(1, len(scores) + 1)
+        ahead = np.arange(len(scores) + 1, len(scores) + epochs + 1)
+        gains = self.gain * share
+        starts = scores[0] + self.noise * offset
+        fitted = starts[:, None] + gains[:, None] * (1 - seen[None] ** -power[:, None])
+        misfit = (fitted - np.asarray(scores)) / self.noise
+        log_weights = -0.5 * np.minimum(misfit**2, 9.0).sum(axis=1)  # bounded, as epochs may be outliers
+        weights = np.exp(log_weights - log_weights.max())
+        curves = starts[:, None] + gains[:, None] * (1 - ahead[None] ** -power[:, None])
+        return curves, weights / weights.sum()
+
+    def expected_gains(self, scores: Sequence[float], epochs: int, best: float) -> Array:
+        """Expected improvement of `best` within 1, 2, ... `epochs` further epochs, (epochs,)."""
+        curves, weights = self.forecast(scores, epochs)
+        mean = np.maximum.accumulate(curves, axis=1)
+        return np.asarray(weights @ _improvement(mean - best, self.noise))
+
+
+def fresh_gain(tops: Sequence[float], best: float, spread: float) -> float:
+    """Expected improvement of `best` by a trial of which nothing is known but what others reached.
+
+    Args:
+        tops: Best scores of trials so far.
+        best: The best of all.
+        spread: Least deviation among them.
+    """
+    if not tops:
+        return spread
+    deviation = max(float(np.std(tops)), spread)
+    return float(_improvement(np.array(np.mean(tops) - best), deviation))
+
+
+def _improvement(mean: Array, deviation: float) -> Array:
+    """E[max(X, 0)] of a normal variable."""
+    z = mean / deviation
+    return np.asarray(mean * ndtr(z) + deviation * norm.pdf(z))
+
+
+@cache
+def _prior() -> tuple[Array, Array, Array]:
+    """Powers, gains in units of the typical one (half normal), and noise of the first epoch, each (S,)."""
+    uniform = qmc.Sobol(3, seed=0).random(_SAMPLES).clip(1e-6, 1 - 1e-6)
+    low, high = np.log(_POWERS)
+    power = np.exp(low + (high - low) * uniform[:, 0])
+    share = norm.ppf(0.5 + 0.5 * uniform[:, 1]) / 0.8  # a mean of 1
+    return power, share, norm.ppf(uniform[:, 2])

@@ -1,0 +1,172 @@
+"""Trials that wait on disk: nothing is lost, whatever happens in between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from search_fakes import CurveSpace, FakeFactory
+
+from autotl.backbones.backbone import BackboneInfo
+from autotl.config import TrialConfig, TrialState
+from autotl.search.board import Board, Standing
+from autotl.search.budget import Budget
+from autotl.search.events import Note
+from autotl.search.local import LocalBackend
+from autotl.search.loop import run_search
+from autotl.search.schedulers.scheduler import Verdict
+from autotl.testing.backbones import tiny_image_backbone
+from autotl.testing.workbench import tiny_dataset
+from autotl.trial.run_folder import RunFolder
+from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+
+
+class TakingTurns:
+    """Pauses after every epoch; whoever has the fewest epochs goes on, once enough are open."""
+
+    name = "turns"
+    summary = "Takes turns."
+
+    def __init__(self, width: int = 3) -> None:
+        self._width = width
+
+    def judge(self, trial: Standing, board: Board) -> Verdict:
+        return Verdict.PAUSE
+
+    def pick(self, board: Board, *, fresh: bool) -> int | None:
+        if not board.paused or (fresh and len(board.open) < self._width):
+            return None
+        return min(board.paused, key=lambda trial: (len(trial.curve), trial.number)).number
+
+    def enough(self, board: Board) -> str | None:
+        return None
+
+
+def search(folder, factory, trials=6, judge=None, **options):
+    return run_search(
+        CurveSpace(portfolio=3, epochs=4),
+        factory,
+        folder,
+        budget=Budget(trials=trials),
+        judge=judge,
+        **options,
+    )
+
+
+def test_taking_turns_gives_the_same_results_as_one_after_the_other(tmp_path):
+    straight, turns = (RunFolder(tmp_path / name) for name in ("straight", "turns"))
+    expected = search(straight, FakeFactory(straight), trials=3)
+    factory = FakeFactory(turns)
+    found = search(turns, factory, trials=3, judge=TakingTurns())
+    assert [(r.config, r.curve, r.state) for r in found] == [(r.config, r.curve, r.state) for r in expected]
+    assert len(factory.resumed) == 9
+    assert factory.resumed[:3] == [0, 1, 2]
+
+
+def test_what_still_waits_at_the_end_counts_with_what_it_reached(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    clock = iter(range(1000))
+    found = run_search(
+        CurveSpace(portfolio=3, epochs=400),
+        FakeFactory(folder),
+        folder,
+        budget=Budget(100.0, 3, start=0.0, clock=lambda: float(next(clock))),
+        judge=TakingTurns(),
+    )
+    assert [r.state for r in found] == [TrialState.PRUNED] * 3
+    assert all(r.score is not None and 1 < len(r.curve) < 400 for r in found)
+    assert folder.results() == found
+
+
+def test_a_kill_loses_no_paused_trial(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    factory = FakeFactory(
+        folder, fail=lambda number, epoch: SystemExit() if (number, epoch) == (1, 3) else None
+    )
+    with pytest.raises(SystemExit):
+        search(folder, factory, trials=3, judge=TakingTurns())
+    waiting = [r for r in folder.results() if r.state is TrialState.PAUSED]
+    assert [(r.number, len(r.curve)) for r in waiting] == [(0, 3), (1, 2), (2, 2)]
+    events = []
+    again = FakeFactory(folder, checkpoints={**factory.checkpoints, 1: list(waiting[1].curve)})
+    found = search(folder, again, trials=3, judge=TakingTurns(), listener=events.append)
+    assert [len(r.curve) for r in found] == [4, 4, 4]
+    assert again.started == []
+    assert sorted(again.resumed) == [0, 1, 1, 2, 2]
+    notes = [event.message for event in events if isinstance(event, Note)]
+    assert notes == ["continuing: 0 trials finished, 0 to try again, 3 paused"]
+
+
+def test_a_trial_that_cannot_be_put_aside_failed_and_the_search_goes_on(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path / "run")
+    factory = FakeFactory(folder)
+    make = factory._trial
+
+    def breaking(number, config, curve):
+        trial = make(number, config, curve)
+        if number == 1:
+            monkeypatch.setattr(trial, "pause", lambda: (_ for _ in ()).throw(OSError("disk full")))
+        return trial
+
+    monkeypatch.setattr(factory, "_trial", breaking)
+    found = search(folder, factory, trials=3, judge=TakingTurns())
+    assert [r.state for r in found] == [TrialState.COMPLETE, TrialState.FAILED, TrialState.COMPLETE]
+    assert found[1].error == "OSError: disk full"
+
+
+def test_an_interrupt_ends_paused_trials_with_what_they_have(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    factory = FakeFactory(
+        folder, fail=lambda number, epoch: KeyboardInterrupt() if (number, epoch) == (2, 2) else None
+    )
+    found = search(folder, factory, trials=3, judge=TakingTurns())
+    assert [len(r.curve) for r in found] == [2, 2, 1]
+    assert {r.state for r in found} <= {TrialState.PRUNED, TrialState.COMPLETE}
+
+
+# --- on a real training ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runner(tmp_path, monkeypatch):
+    info = replace(tiny_image_backbone().info, name="tiny")
+    assert isinstance(info, BackboneInfo)
+    monkeypatch.setattr(TrialRunner, "_load", lambda self, info, pretrained=True: tiny_image_backbone())
+    dataset = tiny_dataset("image")
+    from autotl.data.splits import split
+    from autotl.modalities.registry import modality
+
+    resources = Resources(torch.device("cpu"), 1, True, 0, tmp_path / "cache")
+    described = modality("image").describe(list(dataset.items))
+    plan = RunnerPlan(
+        dataset, split(dataset, seed=0), {"tiny": info}, described, RunFolder(tmp_path / "run"), resources
+    )
+    return TrialRunner(plan)
+
+
+def test_a_paused_training_goes_on_as_if_it_had_never_stopped(runner):
+    config = TrialConfig(
+        "tiny", "top_k", {"cut": 0.5, "epochs": 3, "batch_size": 8, "augment": "none", "learning_rate": 1e-2}
+    )
+    straight = runner.start(0, config)
+    while not straight.done:
+        straight.step()
+    whole = straight.finish(TrialState.COMPLETE)
+    backend = LocalBackend(runner)
+    backend.start(1, config)
+    for _ in range(2):
+        backend.poll()
+        backend.pause(1)
+        (paused,) = backend.poll()
+        assert paused.result.state is TrialState.PAUSED
+        assert (runner.folder.trial(1) / "checkpoint.safetensors").is_file()
+        backend.resume(paused.result)
+    backend.poll()
+    (ended,) = backend.poll()
+    scores = [(e.epoch, e.score, e.train_loss) for e in ended.result.curve]
+    assert scores == [(e.epoch, e.score, e.train_loss) for e in whole.curve]
+    assert ended.result.seconds > paused.result.seconds
+    assert not (runner.folder.trial(1) / "checkpoint.safetensors").exists()
+    model = runner.restore(ended.result).model()
+    assert torch.equal(model.head.weight, runner.restore(whole).model().head.weight)

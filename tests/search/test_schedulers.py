@@ -1,0 +1,239 @@
+"""Who gets the next epoch: each scheduler on hand-made boards, and all of them on recorded curves."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
+from autotl.errors import DataError
+from autotl.search.board import Board, Standing
+from autotl.search.budget import Budget
+from autotl.search.curves import CurveModel, fresh_gain
+from autotl.search.loop import run_search, score_noise
+from autotl.search.schedulers.asha import Asha
+from autotl.search.schedulers.gain import GainPerSecond
+from autotl.search.schedulers.pasha import Pasha, highest_rung
+from autotl.search.schedulers.scheduler import Verdict, scheduler, schedulers
+from autotl.search.simulated import SimulatedBackend, Table, TableSpace
+from autotl.trial.run_folder import RunFolder
+
+EPOCHS = 9
+
+
+def config(number, epochs=EPOCHS):
+    return TrialConfig("net", "top_k", {"epochs": epochs, "row": number})
+
+
+def curve(scores, seconds=1.0):
+    return [EpochResult(i, score, 0.5, seconds) for i, score in enumerate(scores, start=1)]
+
+
+def standing(number, scores, *, paused=False, seconds=1.0, epochs=EPOCHS):
+    return Standing(
+        number, config(number, epochs), curve(scores, seconds), [seconds] * len(scores), paused=paused
+    )
+
+
+def board(*trials, finished=(), **facts):
+    return Board({trial.number: trial for trial in trials}, list(finished), **facts)
+
+
+def finished(number, scores, state=TrialState.COMPLETE, seconds=1.0):
+    points = tuple(curve(scores, seconds))
+    return TrialResult(number, config(number), state, max(scores), points, seconds=seconds * len(scores))
+
+
+def test_all_are_found_by_name_and_an_unknown_one_is_answered_with_them():
+    assert {"fifo", "asha", "pasha", "gain"} <= set(schedulers())
+    with pytest.raises(DataError, match=r"unknown scheduler; found 'sha'; expected asha, fifo, gain, pasha"):
+        scheduler("sha")
+
+
+# --- ASHA -----------------------------------------------------------------------------------------------
+
+
+def test_asha_pauses_at_a_rung_whoever_is_not_among_the_best_third():
+    others = [standing(n, [0.5 + n / 100], paused=True) for n in range(3)]
+    weak, strong = standing(8, [0.4]), standing(9, [0.9])
+    assert Asha().judge(weak, board(*others, weak)) is Verdict.PAUSE
+    assert Asha().judge(strong, board(*others, strong)) is Verdict.GO_ON
+    between = standing(7, [0.4, 0.4])
+    assert Asha().judge(between, board(*others, between)) is Verdict.GO_ON
+
+
+def test_asha_promotes_from_the_highest_rung_first_then_begins_new_trials():
+    low = [standing(n, [0.1 * n], paused=True) for n in range(3)]
+    assert Asha().pick(board(*low), fresh=True) == 2
+    high = [standing(10 + n, [0.5, 0.5, 0.5 + 0.1 * n], paused=True) for n in range(3)]
+    assert Asha().pick(board(*low, *high), fresh=True) == 12
+    assert Asha().pick(board(*low[:2]), fresh=True) is None
+    assert Asha().pick(board(*low[:2]), fresh=False) == 1
+
+
+# --- PASHA ----------------------------------------------------------------------------------------------
+
+
+def test_pasha_stays_low_while_rungs_agree_and_rises_where_they_do_not():
+    agreeing = [standing(n, [0.1 * n, 0.1 * n, 0.2 * n], paused=True) for n in range(1, 4)]
+    assert highest_rung(board(*agreeing)) == 3
+    crossing = [standing(n, [0.1 * n, 0.1 * n, 0.9 - 0.1 * n], paused=True) for n in range(1, 4)]
+    assert highest_rung(board(*crossing)) == 9
+    assert highest_rung(board(*crossing, noise=0.5)) == 3
+
+
+def test_pasha_pauses_at_the_highest_rung_in_use():
+    agreeing = [standing(n, [0.1 * n, 0.1 * n, 0.2 * n]) for n in range(1, 4)]
+    assert Pasha().judge(agreeing[-1], board(*agreeing)) is Verdict.PAUSE
+    waiting = [standing(n, [0.1 * n, 0.1 * n, 0.2 * n], paused=True) for n in range(1, 4)]
+    assert Pasha().pick(board(*waiting), fresh=True) is None
+    assert Pasha().pick(board(*waiting), fresh=False) == 3
+
+
+# --- expected gain --------------------------------------------------------------------------------------
+
+
+def test_a_rising_curve_is_expected_to_gain_more_than_a_flat_one():
+    model = CurveModel(gain=0.1, noise=0.005)
+    rising = model.expected_gains([0.5, 0.6, 0.65], 4, best=0.65)
+    flat = model.expected_gains([0.65, 0.65, 0.65], 4, best=0.65)
+    assert (np.diff(rising) >= 0).all()
+    assert rising[-1] > 4 * flat[-1]
+    hopeless = model.expected_gains([0.3, 0.3, 0.3], 4, best=0.65)
+    assert hopeless[-1] < 1e-6
+
+
+def test_a_forecast_passes_near_what_was_seen_and_narrows_with_it():
+    model = CurveModel(gain=0.2, noise=0.005)
+    truth = 0.5 + 0.3 * (1 - np.arange(1, 9) ** -1.0)
+    few, many = model.forecast(truth[:2], 2), model.forecast(truth[:6], 2)
+    spread = [float(np.sqrt(w @ (c[:, -1] - w @ c[:, -1]) ** 2)) for c, w in (few, many)]
+    assert spread[1] < spread[0]
+    curves, weights = many
+    assert weights @ curves[:, -1] == pytest.approx(truth[-1], abs=0.01)
+
+
+def test_a_model_learns_the_gain_of_other_curves():
+    steep = CurveModel.of([[0.5, 0.7, 0.8]] * 8, 0.01)
+    shallow = CurveModel.of([[0.8, 0.805, 0.81]] * 8, 0.01)
+    assert steep.gain > 5 * shallow.gain
+
+
+def test_a_new_trial_promises_more_where_others_differ_more():
+    assert fresh_gain([0.5, 0.9], 0.9, 0.01) > fresh_gain([0.89, 0.9], 0.9, 0.01)
+
+
+def test_gain_goes_on_with_what_rises_fastest_per_second():
+    slow = standing(1, [0.5, 0.6, 0.65], paused=True, seconds=60.0)
+    quick = standing(2, [0.5, 0.6, 0.65], paused=True, seconds=1.0)
+    done = [finished(n, [0.6, 0.62, 0.64]) for n in range(10, 14)]
+    assert GainPerSecond().pick(board(slow, quick, finished=done, noise=0.01), fresh=False) == 2
+    assert GainPerSecond().judge(slow, board(slow, quick, finished=done, noise=0.01)) is Verdict.PAUSE
+
+
+def test_gain_stops_what_cannot_reach_the_best():
+    weak = standing(1, [0.3, 0.301, 0.302, 0.302])
+    best = [finished(n, [0.88, 0.9, 0.9]) for n in range(10, 14)]
+    assert GainPerSecond().judge(weak, board(weak, finished=best, noise=0.01)) is Verdict.STOP
+
+
+def test_gain_ends_a_search_in_which_nothing_is_left_to_gain():
+    flat = [finished(n, [0.9, 0.9, 0.9]) for n in range(5)]
+    dear = standing(9, [0.9, 0.9], paused=True, seconds=1000.0)
+    told = GainPerSecond().enough(board(dear, finished=flat, noise=0.01, seconds_left=2.0))
+    assert told is not None
+    assert "expected to gain less than" in told
+    apart = [finished(n, [0.1 * n] * 3) for n in range(5)]
+    assert GainPerSecond().enough(board(finished=apart, noise=0.01)) is None
+
+
+def test_noise_is_that_of_a_share_of_rows():
+    assert score_noise(0.9, 100) == pytest.approx(0.03)
+    assert score_noise(1.0, 100) > 0
+    assert score_noise(-math.inf, 100) == pytest.approx(0.05)
+    assert score_noise(0.9, 0) == 0.0
+
+
+# --- on recorded curves ---------------------------------------------------------------------------------
+
+
+def table(path, rows=30, seed=0):
+    """Power-law curves whose height the first epochs tell in part."""
+    random = np.random.default_rng(seed)
+    lines = []
+    for row in range(rows):
+        top, start = 0.95 - 0.3 * random.random(), 0.3 * random.random()
+        power = random.uniform(0.5, 2.0)
+        scores = [top - start * t**-power + random.normal(0, 0.003) for t in range(1, EPOCHS + 1)]
+        seconds = float(random.uniform(5, 20))
+        points = [
+            {"epoch": t, "score": score, "train_loss": 0.5, "seconds": seconds}
+            for t, score in enumerate(scores, start=1)
+        ]
+        lines.append(json.dumps({"config": config(row).to_json(), "curve": points}))
+    path.write_text("\n".join(lines) + "\n")
+    return Table.read(path)
+
+
+def replayed(recorded, name, folder, seconds, seed=0):
+    backend = SimulatedBackend(recorded)
+    budget = Budget(seconds, start=0.0, clock=backend.now)
+    return run_search(
+        TableSpace(recorded, seed),
+        None,
+        RunFolder(folder),
+        budget=budget,
+        backend=backend,
+        judge=scheduler(name),
+        validation_rows=500,
+    ), backend
+
+
+@pytest.mark.parametrize("name", ["fifo", "asha", "pasha", "gain"])
+def test_every_scheduler_replays_to_whole_results_within_its_time(name, tmp_path):
+    recorded = table(tmp_path / "made_up.jsonl")
+    results, backend = replayed(recorded, name, tmp_path / name, 600.0)
+    assert backend.now() <= 620.0
+    assert {r.state for r in results} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    assert [r.number for r in results] == list(range(len(results)))
+    for result in results:
+        assert result.curve == recorded.curves[result.config.key][: len(result.curve)]
+        assert result.score == max(e.score for e in result.curve)
+
+
+@pytest.mark.parametrize("name", ["asha", "gain"])
+def test_pausing_finds_better_trials_in_the_same_time(name, tmp_path):
+    regrets = {"fifo": [], name: []}
+    for seed in range(6):
+        recorded = table(tmp_path / f"made_up{seed}.jsonl", rows=60, seed=seed)
+        for who, found in regrets.items():
+            results, _ = replayed(recorded, who, tmp_path / f"{who}{seed}", 900.0, seed)
+            found.append(recorded.best - max(r.score for r in results))
+    assert np.mean(regrets[name]) < np.mean(regrets["fifo"])
+
+
+def test_two_slots_run_side_by_side_on_the_simulated_clock(tmp_path):
+    recorded = table(tmp_path / "made_up.jsonl", rows=4)
+    backend = SimulatedBackend(recorded, slots=2)
+    run_search(
+        TableSpace(recorded, 0),
+        None,
+        RunFolder(tmp_path / "run"),
+        budget=Budget(1e6, start=0.0, clock=backend.now),
+        backend=backend,
+    )
+    assert backend.now() < 0.8 * recorded.seconds
+
+
+def test_a_torn_table_is_named_with_its_line(tmp_path):
+    path = tmp_path / "torn.jsonl"
+    table(path, rows=2)
+    path.write_text(path.read_text() + '{"config":\n')
+    with pytest.raises(DataError, match=r"cannot read a table of trials; found .*torn\.jsonl, line 3"):
+        Table.read(path)
+    path.write_text("")
+    with pytest.raises(DataError, match="a table of trials is empty"):
+        Table.read(path)
