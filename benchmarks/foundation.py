@@ -75,7 +75,11 @@ def run(name: str, case: Case, seed: int, data: Path, folder: Path, baseline: bo
     source = data if case.rows is None else _first_rows(data, case.rows, folder / name)
     command = [sys.executable, "-m", "autotl.cli", "fit", str(source), "--time", case.budget, "--offline"]
     command += ["--seed", str(seed), "--out", str(folder / "run"), *case.options]
-    environment = {**os.environ, "AUTOTL_CACHE_DIR": str(folder / "cache")}
+    environment = {
+        **os.environ,
+        "AUTOTL_CACHE_DIR": str(folder / "cache"),
+        "AUTOTL_DATA_DIR": str(folder / "data"),
+    }
     start = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     seconds = time.monotonic() - start

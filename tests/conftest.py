@@ -22,7 +22,8 @@ def ctrl_c_is_heard() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep what tests download and measure out of the user's cache."""
+    """Keep what tests download, measure and learn out of the user's folders."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUTOTL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("AUTOTL_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         yield

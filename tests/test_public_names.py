@@ -34,7 +34,18 @@ def test_the_estimator_takes_these_parameters():
     expected = {
         *("time_budget", "trials", "metric", "task", "space", "backbones", "license", "quality", "seed"),
         *("target", "group", "text", "image", "test_share", "val_share", "val", "test"),
-        *("engine", "scheduler", "device", "threads", "offline", "out", "resume", "cache_dir", "listener"),
+        *(
+            "engine",
+            "scheduler",
+            "device",
+            "threads",
+            "offline",
+            "out",
+            "resume",
+            "cache_dir",
+            "experience",
+            "listener",
+        ),
     }
     parameters = inspect.signature(autotl.AutoTL).parameters
     assert set(parameters) == expected

@@ -46,6 +46,8 @@ class AutoTL:
         test_share, val_share: Shares split off where the source has no parts of its own.
         val, test: Paths of further official parts.
         cache_dir: Folder of the lock file of downloads and of what was measured on this machine.
+        experience: Learn from earlier runs on this machine, and leave this one to later ones; used only under
+            a time budget, and holds no data. See `autotl.search.experience`.
         listener: Called with every event of `autotl.search.events`.
 
     Attributes:
@@ -86,6 +88,7 @@ class AutoTL:
         val: str | Path | None = None,
         test: str | Path | None = None,
         cache_dir: str | Path | None = None,
+        experience: bool = True,
         listener: Listener | None = None,
     ) -> None:
         for name, value in list(locals().items()):

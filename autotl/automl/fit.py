@@ -13,6 +13,7 @@ import numpy as np
 
 from autotl.automl.choice import choose
 from autotl.automl.delivery import PARITY_ROWS, Delivery, some
+from autotl.automl.experience import Experience
 from autotl.automl.inspect import data_of, plan_space, read_data, versions
 from autotl.automl.settings import Settings, hardware, pick_device
 from autotl.automl.time_plan import TimePlan
@@ -89,6 +90,8 @@ class Fit:
             "notes": [],
         }
         self._first_export_seconds: float | None = None
+        # Where only trials are counted a run must repeat itself, whatever was run before it.
+        self._experience = Experience(settings.experience and self._time.budget.timed, self._tell)
         self._device = pick_device(settings.device, settings.threads)
         self._record["hardware"] = hardware(str(self._device))
 
@@ -152,6 +155,8 @@ class Fit:
         if previous is not None:
             space = SearchSpace.from_json(folder.read_json("space.json"))
             self._record = {**previous, **self._record}
+        else:
+            space, self._record["recommended"] = self._experience.advise(profile, space)
         self._record |= {
             "task": dataset.task.to_json(),
             "metric": dataset.task.metric,
@@ -173,6 +178,7 @@ class Fit:
             deadline=self._time.search_deadline,
             report=lambda done, total: self._tell(Advanced(done, total)),
         )
+        runner.expect_rates(self._experience.rates())
         return profile, space, runner
 
     def _first_model(self, delivery: Delivery, space: SearchSpace) -> None:
@@ -299,6 +305,7 @@ class Fit:
         self._write(runner.folder)
         write_report(runner.folder)
         runner.clear_cache()
+        self._experience.record(profile, results, runner.rates)
         self._record["seconds"] = self._time.elapsed
         self._record["overhead_seconds"] = self._stages_beside_work(results)
         self._write(runner.folder)

@@ -46,6 +46,7 @@ class Settings:
     val: str | None
     test: str | None
     cache_dir: Path
+    experience: bool
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Settings:
@@ -93,6 +94,7 @@ class Settings:
             val=None if p["val"] is None else str(p["val"]),
             test=None if p["test"] is None else str(p["test"]),
             cache_dir=Path(p["cache_dir"]) if p["cache_dir"] is not None else cache_dir(),
+            experience=p["experience"],
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -143,6 +143,14 @@ CacheDir = Annotated[
         rich_help_panel=_MACHINE,
     ),
 ]
+Experience = Annotated[
+    bool,
+    typer.Option(
+        "--experience/--no-experience",
+        help="Learn from earlier runs on this machine; holds no data.",
+        rich_help_panel=_SEARCH,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")]
 
 

@@ -180,6 +180,8 @@ class TrialRunner:
         self._backbones: dict[str, Backbone] = {}
         self._benches: dict[tuple[str, str], Workbench] = {}
         self._rates: dict[str, float] = {}
+        self._expected: dict[str, float] = {}
+        self._load_seconds = 0.0
 
     def start(self, number: int, config: TrialConfig) -> TransferTrial:
         """Prepare a trial.
@@ -253,21 +255,35 @@ class TrialRunner:
     # --- cost ----------------------------------------------------------------------------------------------
 
     def predict_seconds(self, config: TrialConfig) -> float | None:
-        """Predicted seconds until a first epoch is scored; None before any rate was measured.
+        """Predicted seconds until a first epoch is scored; None before any rate is known.
 
         A strategy with epochs fits its schedule to the time that is left, so only a part of one is asked for.
         """
-        if not self._rates:
+        known = {"all": _ASSUMED_RATE, **self._rates}
+        rate = self._rates.get(config.strategy) or self._expected.get(config.strategy) or known["all"]
+        if not self._rates and config.strategy not in self._expected:
             return None
-        rate = self._rates.get(config.strategy, self._rates.get("all", _ASSUMED_RATE))
         part = _LEAST_PART / config.epochs if "epochs" in config.params else 1.0
-        return part * self._cost(config) / rate
+        load = 0.0 if config.backbone in self._backbones else self._load_seconds
+        return load + part * self._cost(config) / rate
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Multiply-accumulates a second of this machine, by strategy, "all" for any."""
+        return dict(self._rates)
+
+    def expect_rates(self, rates: Mapping[str, float]) -> None:
+        """Take over what earlier runs measured, until trials of this one tell better."""
+        self._expected = dict(rates)
 
     def learn_rate(self, result: TrialResult) -> None:
         """Learn from a finished trial how fast this machine is."""
         done = max(1, len(result.curve)) / max(1, result.config.epochs)
         rate = self._cost(result.config) * done / max(result.seconds, 1e-3)
-        # Trials that find their features cached look too fast: the slowest of a kind is believed.
+        # Trials that find their features there look too fast: the pass that computed some is the limit, and
+        # of several rates of a kind the slowest is believed.
+        if row := self.bench(result.config).frozen.seconds_a_row:
+            rate = min(rate, self.infos[result.config.backbone].macs / row)
         for kind in ("all", result.config.strategy):
             self._rates[kind] = min(rate, self._rates.get(kind, rate))
 
@@ -395,7 +411,9 @@ class TrialRunner:
 
     def _backbone(self, name: str) -> Backbone:
         if name not in self._backbones:
+            begun = time.perf_counter()
             self._backbones[name] = self._load(self.infos[name])
+            self._load_seconds = time.perf_counter() - begun
         return self._backbones[name]
 
     def _load(self, info: BackboneInfo, *, pretrained: bool = True) -> Backbone:

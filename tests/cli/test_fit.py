@@ -71,7 +71,7 @@ def test_every_option_reaches_the_estimator(fit, tmp_path):
         *("--text", "title,body", "--image", "photo", "--engine", "ray", "--device", "cpu", "--threads", "2"),
         *("--offline", "--resume", "--seed", "7", "--quality", "best", "--test-share", "0.3"),
         *("--val-share", "0.1", "--val", "v.csv", "--test", "t.csv", "--cache-dir", "cache"),
-        *("--scheduler", "gain"),
+        *("--scheduler", "gain", "--no-experience"),
     )
     assert Path("photos") == FakeAutoTL.data
     assert FakeAutoTL.asked == {
@@ -80,7 +80,7 @@ def test_every_option_reaches_the_estimator(fit, tmp_path):
         **{"text": ["title", "body"], "image": "photo", "engine": "ray", "device": "cpu", "threads": 2},
         **{"offline": True, "resume": True, "seed": 7, "quality": "best", "test_share": 0.3},
         **{"val_share": 0.1, "val": Path("v.csv"), "test": Path("t.csv"), "cache_dir": Path("cache")},
-        "scheduler": "gain",
+        **{"scheduler": "gain", "experience": False},
         "out": tmp_path / "run",
     }
 

@@ -14,7 +14,7 @@ FIT_OPTIONS = (
     *("--target", "--task", "--metric", "--time", "--trials", "--space", "--backbones"),
     *("--license", "--group", "--text", "--image", "--engine", "--scheduler", "--device", "--threads"),
     *("--offline", "--out", "--resume", "--seed", "--quality", "--test-share", "--val-share"),
-    *("--val", "--test", "--cache-dir", "--json"),
+    *("--val", "--test", "--cache-dir", "--experience", "--json"),
 )
 #: What must not be imported before a verb runs.
 HEAVY = (

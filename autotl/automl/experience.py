@@ -1,0 +1,49 @@
+"""`Experience`: what a run takes from earlier runs on this machine, and leaves to later ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from autotl.config import TrialResult
+from autotl.profile.profile import DatasetProfile
+from autotl.search.events import Listener, Note
+from autotl.search.experience import ExperienceStore, Facts, store_path
+from autotl.search.warm_start import portfolio_with, recommended
+from autotl.space.space import SearchSpace
+
+
+class Experience:
+    """The store as one run uses it.
+
+    Args:
+        used: Whether to use it at all; where not, nothing is read and nothing is written.
+        tell: Told of what is tried early, and why.
+    """
+
+    def __init__(self, used: bool, tell: Listener) -> None:
+        self._store = ExperienceStore(store_path()) if used else None
+        self._tell = tell
+
+    def advise(self, profile: DatasetProfile, space: SearchSpace) -> tuple[SearchSpace, list[dict[str, Any]]]:
+        """The space with what won on similar data early in its portfolio, and those configurations."""
+        if self._store is None:
+            return space, []
+        facts = Facts.of(profile.to_json())
+        advice = recommended(self._store.runs(profile.modality), facts, space)
+        for config in advice:
+            self._tell(Note(f"won on similar data, tried early: {config.backbone}, {config.strategy}"))
+        entries = tuple(portfolio_with(advice, space.portfolio()))
+        return replace(space, entries=entries), [config.to_json() for config in advice]
+
+    def rates(self) -> dict[str, float]:
+        """Multiply-accumulates a second of this machine by strategy, as earlier runs measured them."""
+        return {} if self._store is None else self._store.rates()
+
+    def record(
+        self, profile: DatasetProfile, results: Sequence[TrialResult], rates: Mapping[str, float]
+    ) -> None:
+        """Leave this run to later ones."""
+        if self._store is not None:
+            self._store.record(Facts.of(profile.to_json()), results, rates)
