@@ -49,4 +49,4 @@ def test_lp_ft_trains_the_head_first_where_asked():
 
 
 def test_from_scratch_uses_no_pretrained_weights():
-    assert not plan("from_scratch").pretrained
+    assert plan("from_scratch").random_from == 0
