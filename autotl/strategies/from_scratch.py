@@ -15,7 +15,7 @@ class FromScratch(GradientStrategy):
 
     def plan(self, config: TrialConfig, depth: int) -> Plan:
         """All blocks train at once, without pretrained weights."""
-        return Plan(cut=0, first_trained=(0,), pretrained=False, warm_head=False)
+        return Plan(cut=0, first_trained=(0,), random_from=0, warm_head=False)
 
 
 STRATEGY = FromScratch()

@@ -15,8 +15,12 @@ from autotl.training.parameters import training_parameters
 from autotl.training.plan import Plan
 from autotl.training.workbench import Workbench
 
-#: Backward costs about twice the forward pass.
+#: Backward costs about twice the forward pass: once for the activations, once for the weights.
 _TRAINING_FACTOR = 3.0
+#: Share of the work of training that is left where hardly a weight needs a gradient of its own.
+WITHOUT_WEIGHTS = 2 / 3
+#: Work in the blocks after a cut, roughly, since early blocks of convolutional networks cost more.
+_WORK_LEFT = 0.8
 
 
 class GradientStrategy(ABC):
@@ -34,7 +38,7 @@ class GradientStrategy(ABC):
         return {}
 
     def trained_share(self, config: TrialConfig) -> float:
-        """Share of the network's work that an epoch repeats."""
+        """What an epoch repeats of the work of training the whole network."""
         return 1.0
 
     def suits(self, info: BackboneInfo) -> bool:
@@ -58,5 +62,10 @@ class GradientStrategy(ABC):
 
 
 def cut_at(share: float, depth: int) -> int:
-    """Number of frozen blocks for a share of the depth: at least 1, and at least one block trains."""
-    return min(max(round(share * depth), 1), depth - 1) if depth > 1 else 0
+    """Number of frozen blocks for a share of the depth: none for 0, else at least 1; one block trains."""
+    return min(max(round(share * depth), 1), depth - 1) if depth > 1 and share else 0
+
+
+def work_after(share: float) -> float:
+    """Share of the network's work in the blocks after a cut at a share of its depth."""
+    return _WORK_LEFT * (1.0 - share) if share else 1.0

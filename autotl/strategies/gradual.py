@@ -27,8 +27,7 @@ class GradualUnfreezing(GradientStrategy):
 
     def plan(self, config: TrialConfig, depth: int) -> Plan:
         """One entry an epoch, from the last block down to the cut."""
-        share = float(config.get("cut", 0.5))
-        cut = cut_at(share, depth) if share else 0
+        cut = cut_at(float(config.get("cut", 0.5)), depth)
         every = int(config.get("unfreeze_every", 1))
         blocks = int(config.get("unfreeze_blocks", 1))
         stages = range(depth - blocks, cut, -blocks)

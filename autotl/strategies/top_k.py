@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from autotl.config import Choice, Domain, TrialConfig
-from autotl.strategies.gradient import GradientStrategy, cut_at
+from autotl.strategies.gradient import GradientStrategy, cut_at, work_after
 from autotl.training.plan import Plan
-
-#: Work in the blocks after a cut, roughly, since early blocks of convolutional networks cost more.
-_WORK_LEFT = 0.8
 
 
 class TopBlocks(GradientStrategy):
@@ -22,7 +19,7 @@ class TopBlocks(GradientStrategy):
 
     def trained_share(self, config: TrialConfig) -> float:
         """The work after the cut."""
-        return _WORK_LEFT * (1.0 - float(config.get("cut", 0.67)))
+        return work_after(float(config.get("cut", 0.67)))
 
     def plan(self, config: TrialConfig, depth: int) -> Plan:
         """Blocks from the cut on train."""

@@ -19,6 +19,7 @@ import torch
 from autotl.config import TrialConfig
 from autotl.strategies.strategy import Run, Strategy
 from autotl.task import TaskKind
+from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.workbench import KINDS, tiny_workbench
 from autotl.training.workbench import Workbench
 
@@ -29,6 +30,12 @@ def run_to_end(run: Run) -> list[float]:
     while not run.done:
         scores.append(run.step().score)
     return scores
+
+
+def suited_workbench(strategy: Strategy, folder: Path) -> Workbench:
+    """Three classes of images in front of a tiny backbone; of texts if the strategy suits no such network."""
+    name = "image" if strategy.suits(tiny_image_backbone().info) else "text"
+    return tiny_workbench(folder, name)
 
 
 class StrategyContract:
@@ -45,9 +52,9 @@ class StrategyContract:
         return {"epochs": 2, "batch_size": 16, "augment": "none"}
 
     @pytest.fixture
-    def bench(self, tmp_path: Path) -> Workbench:
-        """Images of three classes in front of a tiny backbone."""
-        return tiny_workbench(tmp_path)
+    def bench(self, strategy: Strategy, tmp_path: Path) -> Workbench:
+        """A data set of three classes in front of a tiny backbone that the strategy suits."""
+        return suited_workbench(strategy, tmp_path)
 
     def config(self, strategy: Strategy, bench: Workbench, short: dict[str, Any]) -> TrialConfig:
         """The strategy's defaults, made quick."""
@@ -61,6 +68,10 @@ class StrategyContract:
         assert strategy.name.isidentifier()
         assert strategy.summary.endswith(".")
 
+    def test_it_suits_a_tiny_backbone(self, strategy: Strategy, bench: Workbench) -> None:
+        """Else nothing of it would be tested."""
+        assert strategy.suits(bench.backbone.info)
+
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("name", ["image", "text"])
     def test_it_serves_every_kind_of_task(
@@ -68,6 +79,8 @@ class StrategyContract:
     ) -> None:
         """Its defaults train, score and predict in the shape of the task."""
         bench = tiny_workbench(tmp_path, name, kind)
+        if not strategy.suits(bench.backbone.info):
+            pytest.skip(f"{strategy.name} is not for {bench.backbone.info.name}")
         run = strategy.start(bench, self.config(strategy, bench, short))
         scores = run_to_end(run)
         assert all(math.isfinite(score) for score in scores)
@@ -95,7 +108,7 @@ class StrategyContract:
         for attempt in ("first", "second"):
             folder = tmp_path / attempt / "bench"
             folder.mkdir(parents=True)
-            bench = tiny_workbench(folder)
+            bench = suited_workbench(strategy, folder)
             run = strategy.start(bench, self.config(strategy, bench, short))
             run_to_end(run)
             curves.append(run.validation_outputs())

@@ -5,7 +5,11 @@ Knows nothing of strategies beyond their `Plan`.
 
 from __future__ import annotations
 
+import copy
 import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,11 +22,15 @@ from autotl.config import EpochResult, TrialConfig
 from autotl.errors import NonFiniteError
 from autotl.features.frozen import PLAIN, View
 from autotl.task import TaskKind
+from autotl.training.average import WeightAverage
 from autotl.training.heads import best_head
+from autotl.training.loss import mean_loss
+from autotl.training.memory import RowsAtOnce, parts
 from autotl.training.model import TransferModel
 from autotl.training.optimizer import Optimizer
 from autotl.training.plan import Plan, Settings
 from autotl.training.schedule import Schedule
+from autotl.training.trained import TrainedWeights, starting_backbone
 from autotl.training.workbench import Workbench
 
 Array = NDArray[Any]
@@ -50,18 +58,24 @@ class FineTuneRun:
         self._bench, self._plan = bench, plan
         self._config, self._settings = config, Settings.of(config)
         torch.manual_seed(bench.seed)
-        self._backbone = bench.fresh_backbone() if plan.pretrained else bench.build()
+        self._backbone = starting_backbone(bench, plan)
         depth = self._backbone.depth
         head = nn.Linear(self._backbone.feature_dim(), bench.task.outputs)
         self._head_penalty: float | None = None
-        if plan.warm_head and plan.pretrained and state is None:
+        if plan.warm_head and state is None:
             kind = "ridge" if bench.task.kind is TaskKind.REGRESSION else "logistic"
             penalty = config.get("head_penalty")
             fitted = best_head(bench, kind, (depth,), penalty=penalty, capture=(plan.cut,))[0]
             self._head_penalty, head = fitted.penalty, fitted.module()
         self._model = bench.model(self._backbone, head, (depth,)).to(bench.device)
-        self._cut = plan.cut if plan.pretrained and self._cacheable(plan.cut) else 0
-        self._optimizer = Optimizer(self._backbone, head, plan, self._settings)
+        self._cut = plan.cut if self._cacheable(plan.cut) else 0
+        self._weights = TrainedWeights(self._model, plan, train_batch_norm=self._settings.train_batch_norm)
+        self._optimizer = Optimizer(self._weights, plan, self._settings)
+        share = self._settings.ema
+        self._average = WeightAverage(self._weights.tensors(), share) if share else None
+        # A last batch of one row joins the batch before it.
+        self._training_rows = RowsAtOnce(self._settings.batch_size + 1)
+        self._evaluation_rows = RowsAtOnce(_EVALUATION_BATCH)
         self._batches = -(-len(bench.splits.train) // self._settings.batch_size)
         self._epoch = 0
         self._evaluation_seconds: float | None = None
@@ -89,20 +103,22 @@ class FineTuneRun:
             self._schedule = self._new_schedule()
         loss = self._train_epoch()
         trained = time.perf_counter()
-        raw = self._outputs(self._bench.splits.val)
-        self._evaluation_seconds = time.perf_counter() - trained
-        score = self._bench.score(raw)
         self._epoch += 1
-        if not score <= self._best_score:
-            self._best_score, self._best_epoch, self._best_raw = score, self._epoch, raw
-            self._best_weights = {k: v.detach().cpu().clone() for k, v in self._trained().items()}
+        with nullcontext() if self._average is None else self._average.applied():
+            raw = self._outputs(self._bench.splits.val)
+            self._evaluation_seconds = time.perf_counter() - trained
+            score = self._bench.score(raw)
+            if not score <= self._best_score:
+                self._best_score, self._best_epoch, self._best_raw = score, self._epoch, raw
+                self._best_weights = _copies(self._weights.tensors())
         return EpochResult(self._epoch, score, loss, time.perf_counter() - start)
 
     def model(self) -> TransferModel:
         """The model with the best weights, in eval mode, on the CPU."""
-        if self._best_weights:
-            self._model.load_state_dict(self._best_weights, strict=False)
-        return self._model.eval().cpu()
+        model = copy.deepcopy(self._model).cpu()
+        model.load_state_dict(self._best_weights, strict=False)
+        self._plan.adaptation.merge(model.backbone.blocks())
+        return model.eval()
 
     def validation_outputs(self) -> Tensor:
         """Raw outputs (V, K) of the best weights on the validation rows."""
@@ -116,7 +132,7 @@ class FineTuneRun:
         return TrialConfig(self._config.backbone, self._config.strategy, params)
 
     def state(self, *, resumable: bool = True) -> dict[str, Tensor]:
-        """Best weights and counters; with them, if it is to go on, present weights and optimiser moments."""
+        """Best weights and counters; with them, if it is to go on, present weights, moments and average."""
         counters = torch.tensor([self._epoch, self._best_epoch], dtype=torch.int64)
         state = {
             "counters": counters,
@@ -125,21 +141,23 @@ class FineTuneRun:
             **{f"best.{k}": v for k, v in self._best_weights.items()},
         }
         if resumable:
-            state |= {f"model.{k}": v.detach().cpu().clone() for k, v in self._trained().items()}
+            state["training_rows"] = torch.tensor(self._training_rows.rows)
+            state |= {f"model.{k}": v for k, v in _copies(self._weights.tensors()).items()}
             state |= {f"optimizer.{k}": v for k, v in self._optimizer.state().items()}
+            if self._average is not None:
+                state |= {f"average.{k}": v for k, v in self._average.state().items()}
         return state
 
     # --- training ----------------------------------------------------------------------------------------
 
     def _train_epoch(self) -> float:
-        settings, bench = self._settings, self._bench
+        bench = self._bench
         generator = np.random.default_rng([bench.seed, self._epoch])
         torch.manual_seed(int(generator.integers(2**31)))
         augmenting = torch.Generator(device=bench.device).manual_seed(int(generator.integers(2**31)))
         view = self._view()
         first = self._plan.first(self._epoch)
-        self._optimizer.train_from(first)
-        self._set_mode(first)
+        self._weights.train_from(first)
         if self._cut:
             bench.frozen.prepare(bench.splits.train, self._cut, view)
             bench.frozen.prepare(bench.splits.val, self._cut)
@@ -148,13 +166,13 @@ class FineTuneRun:
         for rows in self._shuffled(bench.splits.train, generator):
             if self._schedule.out_of_time and rows_seen:
                 break
-            batch = self._load(rows, view)
-            if self._augments_batches:
-                batch = bench.modality.augment(batch, settings.augment, augmenting)
-            loss = self._loss(batch, bench.indicators(rows).to(bench.device), first, generator)
-            self._optimizer.step(loss, self._schedule.factor)
+            gradients = partial(self._gradients, rows, view, first, generator, augmenting)
+            loss = self._training_rows.fit(gradients)
+            self._optimizer.step(self._schedule.factor)
+            if self._average is not None:
+                self._average.update()
             self._schedule.step += 1
-            total, rows_seen = total + loss.item() * len(rows), rows_seen + len(rows)
+            total, rows_seen = total + loss * len(rows), rows_seen + len(rows)
             self._schedule.keep_back(self._seconds_to_evaluate((time.perf_counter() - begun) / rows_seen))
         return total / max(1, rows_seen)
 
@@ -163,6 +181,29 @@ class FineTuneRun:
         if self._evaluation_seconds is not None:
             return self._evaluation_seconds
         return _FORWARD_SHARE * seconds_a_row * len(self._bench.splits.val)
+
+    def _gradients(
+        self,
+        rows: Array,
+        view: View,
+        first: int,
+        generator: np.random.Generator,
+        augmenting: torch.Generator,
+        most: int,
+    ) -> float:
+        """Leave the gradients of the mean loss over `rows`, `most` of them at once; give that loss."""
+        bench = self._bench
+        self._optimizer.clear()
+        total = 0.0
+        for part in parts(rows, most):
+            batch = self._load(part, view)
+            if self._augments_batches:
+                batch = bench.modality.augment(batch, self._settings.augment, augmenting)
+            loss = self._loss(batch, bench.indicators(part).to(bench.device), first, generator)
+            loss = loss * (len(part) / len(rows))
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        return total
 
     def _loss(self, batch: Batch, targets: Tensor, first: int, generator: np.random.Generator) -> Tensor:
         with torch.no_grad():
@@ -176,7 +217,9 @@ class FineTuneRun:
         with torch.autocast(self._bench.device.type, enabled=self._bench.device.type == "cuda"):
             features = self._backbone.pool(self._backbone.run(hidden, max(first, self._cut)), depth)
             raw = self._model.head(features).float()
-        loss = self._criterion(raw, targets)
+        loss = mean_loss(
+            raw, targets, self._bench.task.kind, self._class_weights, self._settings.label_smoothing
+        )
         if not torch.isfinite(loss):
             raise NonFiniteError(
                 "the training loss is not finite",
@@ -184,27 +227,6 @@ class FineTuneRun:
                 hint="A lower learning rate may help.",
             )
         return loss
-
-    def _criterion(self, raw: Tensor, targets: Tensor) -> Tensor:
-        kind = self._bench.task.kind
-        if kind is TaskKind.REGRESSION:
-            return nn.functional.mse_loss(raw, targets)
-        if kind is TaskKind.MULTILABEL:
-            return nn.functional.binary_cross_entropy_with_logits(raw, targets) * raw.shape[1]
-        return nn.functional.cross_entropy(
-            raw, targets, weight=self._class_weights, label_smoothing=self._settings.label_smoothing
-        )
-
-    def _set_mode(self, first: int) -> None:
-        """Training mode for what trains; frozen blocks, and frozen batch norms, stay in eval mode."""
-        self._model.eval()
-        self._model.head.train()
-        for block in self._backbone.blocks()[first:]:
-            block.train()
-        if not self._settings.train_batch_norm and self._plan.pretrained:
-            for module in self._model.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
 
     # --- data --------------------------------------------------------------------------------------------
 
@@ -258,22 +280,19 @@ class FineTuneRun:
         position = {int(row): i for i, row in enumerate(rows)}
         for start in range(0, len(order), _EVALUATION_BATCH):
             chunk = order[start : start + _EVALUATION_BATCH]
-            hidden = self._backbone.run(self._load(chunk, PLAIN), self._cut)
-            raw = self._model.head(self._backbone.pool(hidden, self._backbone.depth))
-            out[[position[int(row)] for row in chunk]] = raw.float().cpu()
+            raw = self._evaluation_rows.fit(partial(self._raw, chunk))
+            out[[position[int(row)] for row in chunk]] = raw
         return out
 
-    # --- weights -----------------------------------------------------------------------------------------
+    def _raw(self, rows: Array, most: int) -> Tensor:
+        """Raw outputs (n, K) of `rows` in their order, on the CPU, of at most `most` rows at once."""
+        raw = []
+        for part in parts(rows, most):
+            hidden = self._backbone.run(self._load(part, PLAIN), self._cut)
+            raw.append(self._model.head(self._backbone.pool(hidden, self._backbone.depth)).float().cpu())
+        return torch.cat(raw)
 
-    def _trained(self) -> dict[str, Tensor]:
-        """Weights and buffers of the head and of the blocks after the cut, by their name in the model."""
-        modules = self._backbone.blocks()[self._plan.cut :]
-        kept = {id(tensor) for block in modules for tensor in block.state_dict(keep_vars=True).values()}
-        return {
-            name: tensor
-            for name, tensor in self._model.state_dict(keep_vars=True).items()
-            if name.startswith("head.") or id(tensor) in kept
-        }
+    # --- weights -----------------------------------------------------------------------------------------
 
     def _restore(self, state: dict[str, Tensor]) -> None:
         def part(prefix: str) -> dict[str, Tensor]:
@@ -284,9 +303,18 @@ class FineTuneRun:
         self._best_raw = state["best_raw"]
         self._best_weights = part("best.")
         self._model.load_state_dict(part("model.") or self._best_weights, strict=False)
+        if "training_rows" in state:
+            self._training_rows.rows = int(state["training_rows"])
         if moments := part("optimizer."):
             self._optimizer.load(moments)
+        if self._average is not None and (average := part("average.")):
+            self._average.load(average)
 
     def _new_schedule(self) -> Schedule:
         steps = self._settings.epochs * self._batches
         return Schedule(steps, self._settings.warmup_share, self._bench.deadline, self._epoch * self._batches)
+
+
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the CPU that training leaves alone."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from autotl.backbones.backbone import Backbone
 from autotl.training.plan import Plan, Settings
+from autotl.training.trained import TrainedWeights
 
 _CLIP_NORM = 1.0
 
@@ -14,26 +14,23 @@ _CLIP_NORM = 1.0
 class Optimizer:
     """AdamW with one group a block and one for the head.
 
-    The learning rate falls by `layer_decay` a block towards the input (Howard and Ruder 2018); biases and
-    normalisation weights are not decayed.
+    The learning rate falls by `layer_decay` a block from the last that trains towards the input (Howard and
+    Ruder 2018); biases and normalisation weights are not decayed.
 
     Args:
-        backbone: Its blocks from the cut on may train.
-        head: Always trains.
-        plan: Where the cut is.
+        weights: What trains.
+        plan: Gives the last block that trains, and rates of blocks relative to one another.
         settings: Learning rates and decay.
     """
 
-    def __init__(self, backbone: Backbone, head: nn.Module, plan: Plan, settings: Settings) -> None:
-        self._blocks = [list(block.parameters()) for block in backbone.blocks()]
+    def __init__(self, weights: TrainedWeights, plan: Plan, settings: Settings) -> None:
         self._settings = settings
+        last = len(weights.blocks[: plan.end]) - 1
         groups = []
-        for i in range(plan.cut, len(self._blocks)):
-            rate = settings.learning_rate * settings.layer_decay ** (len(self._blocks) - 1 - i)
-            groups += self._groups(self._blocks[i], rate)
-        head_rate = settings.learning_rate * settings.head_learning_rate_factor
-        self._head = list(head.parameters())
-        groups += self._groups(self._head, head_rate)
+        for i, block in enumerate(weights.blocks):
+            rate = settings.learning_rate * plan.rate(i) * settings.layer_decay ** (last - i)
+            groups += self._groups(block, rate)
+        groups += self._groups(weights.head, settings.learning_rate * settings.head_learning_rate_factor)
         self._adamw = torch.optim.AdamW(groups, lr=settings.learning_rate)
 
     def _groups(self, parameters: list[nn.Parameter], rate: float) -> list[dict[str, object]]:
@@ -47,18 +44,12 @@ class Optimizer:
             if members
         ]
 
-    def train_from(self, first: int) -> None:
-        """Let gradients reach blocks from `first` on, and no others."""
-        for i, parameters in enumerate(self._blocks):
-            for parameter in parameters:
-                parameter.requires_grad_(i >= first)
-                if i < first:
-                    parameter.grad = None
-
-    def step(self, loss: Tensor, factor: float) -> None:
-        """One update with every learning rate multiplied by `factor`, gradients clipped to norm 1."""
+    def clear(self) -> None:
+        """Drop gradients; those of the following backward passes add up until `step`."""
         self._adamw.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+
+    def step(self, factor: float) -> None:
+        """One update with every learning rate multiplied by `factor`, gradients clipped to norm 1."""
         parameters = [p for group in self._adamw.param_groups for p in group["params"] if p.grad is not None]
         torch.nn.utils.clip_grad_norm_(parameters, _CLIP_NORM)
         for group in self._adamw.param_groups:

@@ -22,6 +22,7 @@ def training_parameters(profile: Mapping[str, Any]) -> dict[str, Domain]:
         "label_smoothing": Choice((0.0, 0.1), 0.0),
         "class_weight": Choice(("none", "balanced"), "none"),
         "batch_norm": Choice(("frozen", "train"), "frozen"),
+        "ema": Choice((0.0, 0.05, 0.1, 0.2), 0.0),
         **input_parameters(profile),
     }
     augmentations = modality(profile["modality"]).augmentations

@@ -5,28 +5,58 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autotl.config import TrialConfig
+from autotl.errors import TrialError
+from autotl.training.adaptation import WHOLE_BLOCKS, Adaptation
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which blocks train, and when.
+    """Which blocks train, when, from which weights, and which weights of them.
 
     Attributes:
         cut: Blocks before this one never train; their activations are computed once.
         first_trained: First block that trains, by epoch from 0; the last entry holds from then on. A value
             of D trains the head alone. Never less than `cut`.
-        pretrained: False starts from random weights.
-        warm_head: Start the head from the best logistic regression (or ridge) on the frozen features.
+        end: Blocks from this one on never train, though gradients pass through them; None trains up to D.
+        random_from: Blocks from this one on start from random weights; 0 is the network from scratch, None
+            keeps all that is pretrained. Never less than `cut`.
+        kept_rate: What multiplies the learning rate of blocks before `random_from`.
+        warm_head: Start the head from the best logistic regression (or ridge) on the frozen features; of no
+            use above random blocks.
+        adaptation: Which weights of a block train.
+
+    Raises:
+        TrialError: A block before the cut would train or be random.
     """
 
     cut: int
     first_trained: tuple[int, ...]
-    pretrained: bool = True
+    end: int | None = None
+    random_from: int | None = None
+    kept_rate: float = 1.0
     warm_head: bool = True
+    adaptation: Adaptation = WHOLE_BLOCKS
+
+    def __post_init__(self) -> None:
+        least = min(*self.first_trained, self.cut if self.random_from is None else self.random_from)
+        if least < self.cut:
+            raise TrialError(
+                "the plan of a training touches blocks before its cut",
+                found=f"block {least}, cut = {self.cut}",
+                expected="first_trained >= cut and random_from >= cut",
+            )
 
     def first(self, epoch: int) -> int:
         """First block that trains in `epoch` (from 0)."""
         return self.first_trained[min(epoch, len(self.first_trained) - 1)]
+
+    def is_random(self, block: int) -> bool:
+        """Whether a block starts from random weights."""
+        return self.random_from is not None and block >= self.random_from
+
+    def rate(self, block: int) -> float:
+        """What multiplies the learning rate of a block."""
+        return 1.0 if self.random_from is None or self.is_random(block) else self.kept_rate
 
 
 @dataclass(frozen=True)
@@ -49,6 +79,7 @@ class Settings:
     augment: str
     views: int
     mixup: float
+    ema: float
     stop_epoch: int
 
     @classmethod
@@ -69,5 +100,6 @@ class Settings:
             augment=str(config.get("augment", "none")),
             views=int(config.get("views", 1)),
             mixup=float(config.get("mixup", 0.0)),
+            ema=float(config.get("ema", 0.0)),
             stop_epoch=int(config.get("stop_epoch", epochs)),
         )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from autotl.backbones.catalogue import catalogue
 from autotl.config import TrialConfig
-from autotl.errors import SpaceError
+from autotl.errors import SpaceError, TrialError
 from autotl.strategies.registry import strategies, strategy
 from autotl.strategies.strategy import Strategy
 from autotl.testing.strategy_contract import StrategyContract
+from autotl.training.plan import Plan
 
 
 @pytest.fixture(params=sorted(strategies()))
@@ -49,4 +51,44 @@ def test_lp_ft_trains_the_head_first_where_asked():
 
 
 def test_from_scratch_uses_no_pretrained_weights():
-    assert not plan("from_scratch").pretrained
+    scratch = plan("from_scratch")
+    assert scratch.random_from == 0
+    assert not scratch.warm_head
+
+
+def test_first_blocks_train_from_the_input_and_never_the_last_block():
+    assert plan("first_blocks", trained_blocks=2).end == 2
+    assert plan("first_blocks", depth=3, trained_blocks=3).end == 2
+    assert plan("first_blocks", depth=1, trained_blocks=3).end == 1
+
+
+def test_reinit_keeps_activations_only_of_blocks_that_do_not_train():
+    frozen, slow = plan("reinit", reinit_from=0.5), plan("reinit", reinit_from=0.5, kept_rate=0.1)
+    assert (frozen.cut, frozen.random_from) == (3, 3)
+    assert (slow.cut, slow.random_from) == (0, 3)
+    assert [slow.rate(block) for block in (0, 2, 3, 5)] == [0.1, 0.1, 1.0, 1.0]
+    assert not frozen.warm_head
+
+
+def test_a_plan_that_touches_blocks_before_its_cut_is_refused():
+    with pytest.raises(TrialError, match="found block 1, cut = 2"):
+        Plan(cut=2, first_trained=(3, 1))
+    with pytest.raises(TrialError, match="found block 0, cut = 2"):
+        Plan(cut=2, first_trained=(2,), random_from=0)
+
+
+def test_training_fewer_weights_costs_less():
+    def cost(name, **params):
+        return strategy(name).cost(TrialConfig("b", name, {"epochs": 4, **params}), 1000, 10)
+
+    full = cost("full")
+    assert cost("norm_bias", cut=0.0) < cost("lora", cut=0.0) < cost("first_blocks") < full
+    assert cost("norm_bias", cut=0.5) < cost("top_k", cut=0.5) == cost("reinit", reinit_from=0.5) < full
+    assert cost("reinit", reinit_from=0.5, kept_rate=0.1) == full
+
+
+def test_lora_suits_transformers():
+    infos = [info for modality in ("image", "text") for info in catalogue(modality).values()]
+    suited = {info.name for info in infos if strategy("lora").suits(info)}
+    assert {"all-minilm-l6", "dinov2-small", "dinov3-small", "siglip2-base", "clip-base"} <= suited
+    assert not {"efficientnet-lite0", "resnet50", "convnext-tiny", "mobilenetv4-small"} & suited
