@@ -1,0 +1,122 @@
+"""Compares schedulers on recorded learning curves: regret against simulated time.
+
+    python -m benchmarks.schedulers [--seeds 20] [--minutes 60]
+
+Arms run on the same tables, seeds and order of configurations. One row an arm in `results/schedulers.jsonl`:
+mean regret over tables at each budget, with the standard error over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+
+import numpy as np
+
+from autotl.search.board import Board, Standing
+from autotl.search.budget import Budget
+from autotl.search.events import EpochDone, Event
+from autotl.search.loop import run_search
+from autotl.search.schedulers.scheduler import Scheduler, Verdict, scheduler
+from autotl.search.simulated import SimulatedBackend, Table, TableSpace
+from autotl.trial.run_folder import RunFolder
+from benchmarks.record import append
+from benchmarks.tables import TABLES
+
+BUDGETS_MINUTES = (1, 2, 3, 5, 10, 20, 30, 60)
+VALIDATION_ROWS = 300
+#: Loading a checkpoint, measured on MiniLM and EfficientNet-Lite0.
+RESUME_SECONDS = 0.5
+
+
+class RandomSearch:
+    """Every trial to its end."""
+
+    name, summary = "random", "Every trial to its end."
+
+    def judge(self, trial: Standing, board: Board) -> Verdict:
+        """Go on."""
+        return Verdict.GO_ON
+
+    def pick(self, board: Board, *, fresh: bool) -> int | None:
+        """Nothing waits."""
+        return None
+
+    def enough(self, board: Board) -> str | None:
+        """Never."""
+        return None
+
+
+class OneEpochThenThree(RandomSearch):
+    """One epoch for all, then the best three to the end."""
+
+    name, summary = "one_then_three", "One epoch for all, then the best three to the end."
+
+    def judge(self, trial: Standing, board: Board) -> Verdict:
+        """Pause after the first epoch."""
+        return Verdict.PAUSE if len(trial.curve) == 1 else Verdict.GO_ON
+
+    def pick(self, board: Board, *, fresh: bool) -> int | None:
+        """The best of those that wait, once no new trial can be begun, for the first three."""
+        gone_on = sum(len(result.curve) > 1 for result in board.finished)
+        if fresh or gone_on >= 3 or not board.paused:
+            return None
+        return max(board.paused, key=lambda trial: trial.score).number
+
+
+def main() -> None:
+    """Run all arms."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--arms", default="random,one_then_three,fifo,asha,pasha,gain")
+    arguments = parser.parse_args()
+    tables = [Table.read(path) for path in sorted(TABLES.glob("*.jsonl"))]
+    own = {arm.name: arm for arm in (RandomSearch(), OneEpochThenThree())}
+    for name in arguments.arms.split(","):
+        judge = own.get(name) or scheduler(name)
+        regrets = np.array(
+            [[_regrets(table, judge, seed) for table in tables] for seed in range(arguments.seeds)]
+        )
+        per_seed = regrets.mean(axis=1)
+        row = {
+            "arm": name,
+            "tables": {table.name: len(table.configs) for table in tables},
+            "seeds": arguments.seeds,
+            "minutes": BUDGETS_MINUTES,
+            "regret": per_seed.mean(axis=0).round(5).tolist(),
+            "standard_error": (per_seed.std(axis=0, ddof=1) / np.sqrt(len(per_seed))).round(5).tolist(),
+        }
+        append("schedulers", row)
+        print(json.dumps(row), flush=True)
+
+
+def _regrets(table: Table, judge: Scheduler, seed: int) -> list[float]:
+    """The best score of the table less the best found so far, at each budget."""
+    backend = SimulatedBackend(table, resume_seconds=RESUME_SECONDS)
+    found: list[tuple[float, float]] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            found.append((backend.now(), event.epoch.score))
+
+    with tempfile.TemporaryDirectory() as folder:
+        run_search(
+            TableSpace(table, seed),
+            None,
+            RunFolder(folder),
+            budget=Budget(60.0 * max(BUDGETS_MINUTES), start=0.0, clock=backend.now),
+            sampler_seed=seed,
+            backend=backend,
+            judge=judge,
+            listener=listen,
+            validation_rows=VALIDATION_ROWS,
+        )
+    return [
+        table.best - max((score for at, score in found if at <= 60 * minutes), default=0.0)
+        for minutes in BUDGETS_MINUTES
+    ]
+
+
+if __name__ == "__main__":
+    main()
