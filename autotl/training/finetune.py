@@ -28,7 +28,7 @@ from autotl.training.loss import mean_loss
 from autotl.training.memory import RowsAtOnce, parts
 from autotl.training.model import TransferModel
 from autotl.training.optimizer import Optimizer
-from autotl.training.plan import Plan, Settings
+from autotl.training.plan import Plan, Settings, head_depths
 from autotl.training.schedule import Schedule
 from autotl.training.trained import TrainedWeights, starting_backbone
 from autotl.training.workbench import Workbench
@@ -59,15 +59,15 @@ class FineTuneRun:
         self._config, self._settings = config, Settings.of(config)
         torch.manual_seed(bench.seed)
         self._backbone = starting_backbone(bench, plan)
-        depth = self._backbone.depth
-        head = nn.Linear(self._backbone.feature_dim(), bench.task.outputs)
+        depths = head_depths(str(config.get("depths", "last")), plan.cut, self._backbone.depth)
+        head = nn.Linear(sum(map(self._backbone.feature_dim, depths)), bench.task.outputs)
         self._head_penalty: float | None = None
         if plan.warm_head and state is None:
             kind = "ridge" if bench.task.kind is TaskKind.REGRESSION else "logistic"
             penalty = config.get("head_penalty")
-            fitted = best_head(bench, kind, (depth,), penalty=penalty, capture=(plan.cut,))[0]
+            fitted = best_head(bench, kind, depths, penalty=penalty, capture=(plan.cut,))[0]
             self._head_penalty, head = fitted.penalty, fitted.module()
-        self._model = bench.model(self._backbone, head, (depth,)).to(bench.device)
+        self._model = bench.model(self._backbone, head, depths).to(bench.device)
         self._cut = plan.cut if self._cacheable(plan.cut) else 0
         self._weights = TrainedWeights(self._model, plan, train_batch_norm=self._settings.train_batch_norm)
         self._optimizer = Optimizer(self._weights, plan, self._settings)
@@ -206,17 +206,17 @@ class FineTuneRun:
         return total
 
     def _loss(self, batch: Batch, targets: Tensor, first: int, generator: np.random.Generator) -> Tensor:
+        # Nothing before the first depth of the head needs a graph while it is frozen.
+        start = max(self._cut, min(first, self._model.depths[0] - 1))
         with torch.no_grad():
-            hidden = self._backbone.run(batch, self._cut, max(first, self._cut)) if first else batch
+            hidden = self._backbone.run(batch, self._cut, start) if start > self._cut else batch
         if self._settings.mixup and "attention_mask" not in hidden and "hidden" in hidden:
             share = float(generator.beta(self._settings.mixup, self._settings.mixup))
             order = torch.randperm(len(targets), device=targets.device)
             hidden = {"hidden": torch.lerp(hidden["hidden"][order], hidden["hidden"], share)}
             targets = torch.lerp(targets[order], targets, share)
-        depth = self._backbone.depth
         with torch.autocast(self._bench.device.type, enabled=self._bench.device.type == "cuda"):
-            features = self._backbone.pool(self._backbone.run(hidden, max(first, self._cut)), depth)
-            raw = self._model.head(features).float()
+            raw = self._model.head(self._model.features(hidden, start)).float()
         loss = mean_loss(
             raw, targets, self._bench.task.kind, self._class_weights, self._settings.label_smoothing
         )
@@ -288,8 +288,9 @@ class FineTuneRun:
         """Raw outputs (n, K) of `rows` in their order, on the CPU, of at most `most` rows at once."""
         raw = []
         for part in parts(rows, most):
-            hidden = self._backbone.run(self._load(part, PLAIN), self._cut)
-            raw.append(self._model.head(self._backbone.pool(hidden, self._backbone.depth)).float().cpu())
+            raw.append(
+                self._model.head(self._model.features(self._load(part, PLAIN), self._cut)).float().cpu()
+            )
         return torch.cat(raw)
 
     # --- weights -----------------------------------------------------------------------------------------

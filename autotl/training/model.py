@@ -48,9 +48,9 @@ class TransferModel(nn.Module):
         self.target_mean = target_mean
         self.target_scale = target_scale
 
-    def features(self, batch: Batch) -> Tensor:
-        """Concatenated pooled features (B, F) of a network input."""
-        pooled, start = [], 0
+    def features(self, batch: Batch, start: int = 0) -> Tensor:
+        """Concatenated pooled features (B, F) of a network input, or of activations after `start` blocks."""
+        pooled = []
         for depth in self.depths:
             batch = self.backbone.run(batch, start, depth)
             pooled.append(self.backbone.pool(batch, depth))

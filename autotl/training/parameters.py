@@ -21,6 +21,7 @@ def training_parameters(profile: Mapping[str, Any]) -> dict[str, Domain]:
         "warmup_share": Choice((0.05, 0.1, 0.2), 0.1),
         "label_smoothing": Choice((0.0, 0.1), 0.0),
         "class_weight": Choice(("none", "balanced"), "none"),
+        "depths": Choice(("last", "late"), "last"),
         "batch_norm": Choice(("frozen", "train"), "frozen"),
         "ema": Choice((0.0, 0.05, 0.1, 0.2), 0.0),
         **input_parameters(profile),

@@ -59,6 +59,17 @@ class Plan:
         return 1.0 if self.random_from is None or self.is_random(block) else self.kept_rate
 
 
+def head_depths(name: str, cut: int, depth: int) -> tuple[int, ...]:
+    """Depths whose pooled features the head of a training sees: "last", or "late".
+
+    "late" is the later half of the network, as far as it lies after the cut: features of what the cut leaves
+    out would have to be kept beside the activations.
+    """
+    if name == "last":
+        return (depth,)
+    return tuple(range(max(1, depth // 2, min(cut + 1, depth)), depth + 1))
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of the training loop, read from a configuration.

@@ -7,10 +7,13 @@ import time
 from dataclasses import replace
 
 import pytest
+import torch
 
 from autotl.config import TrialConfig
 from autotl.strategies.registry import strategy
 from autotl.testing.workbench import tiny_workbench
+from autotl.training.heads import best_head
+from autotl.training.plan import head_depths
 
 
 def start(bench, **params):
@@ -44,3 +47,27 @@ def test_before_the_first_scoring_its_time_is_estimated_from_training(tmp_path):
     assert run._seconds_to_evaluate(2.0) == pytest.approx(0.4 * 2.0 * 12)
     run.step()
     assert run._seconds_to_evaluate(math.inf) < 60
+
+
+def test_a_late_head_sees_the_later_half_as_far_as_it_trains():
+    assert head_depths("last", 2, 8) == (8,)
+    assert head_depths("late", 2, 8) == (4, 5, 6, 7, 8)
+    assert head_depths("late", 6, 8) == (7, 8)
+    assert head_depths("late", 0, 1) == (1,)
+    assert head_depths("late", 1, 1) == (1,)
+
+
+@pytest.mark.parametrize("name", ["image", "text"])
+def test_a_late_head_starts_from_the_fitted_one_and_reaches_the_model(tmp_path, name):
+    bench = tiny_workbench(tmp_path, name)
+    run = start(bench, cut=0.34, depths="late", learning_rate=1e-12)
+    depths = head_depths("late", run._cut, bench.backbone.depth)
+    assert len(depths) > 1
+    score = run.step().score
+    assert score == pytest.approx(best_head(bench, "logistic", depths)[2])
+    model = run.model()
+    assert model.depths == depths
+    rows = bench.splits.val
+    with torch.inference_mode():
+        raw = torch.cat([model(bench.frozen.inputs.batch(rows[i : i + 1])) for i in range(len(rows))])
+    assert torch.allclose(raw, run.validation_outputs(), atol=1e-2)
