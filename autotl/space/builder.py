@@ -20,6 +20,7 @@ from autotl.space.admission import BackboneChoice, Demand, Limits, admit, predic
 from autotl.space.document import Document, read
 from autotl.space.resolve import Bounds, resolve
 from autotl.space.space import SearchSpace
+from autotl.task import Task
 
 if TYPE_CHECKING:
     from autotl.strategies.strategy import Strategy
@@ -74,10 +75,11 @@ def build_space(
     documents = _documents(profile.modality, user_space)
     infos, choices = admit(backbones, available, demand)
     facts = _facts(profile, device, quality, time_seconds)
+    kind = Task.from_json(profile.task).kind
     bounds = Bounds(
         {info.name: asdict(info) for info in _by_prior(infos)},
         infos[0].name,
-        {name: tuple(i.name for i in _by_prior(infos) if s.suits(i)) for name, s in strategies.items()},
+        {name: tuple(i.name for i in _by_prior(infos) if s.suits(i, kind)) for name, s in strategies.items()},
         known=tuple(info.name for info in backbones),
     )
     space = resolve(documents, strategies, bounds, facts)

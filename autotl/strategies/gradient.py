@@ -10,6 +10,7 @@ from torch import Tensor
 
 from autotl.backbones.backbone import BackboneInfo
 from autotl.config import Domain, TrialConfig
+from autotl.task import TaskKind
 from autotl.training.finetune import FineTuneRun
 from autotl.training.parameters import training_parameters
 from autotl.training.plan import Plan
@@ -41,8 +42,8 @@ class GradientStrategy(ABC):
         """What an epoch repeats of the work of training the whole network."""
         return 1.0
 
-    def suits(self, info: BackboneInfo) -> bool:
-        """Works on every backbone."""
+    def suits(self, info: BackboneInfo, kind: TaskKind) -> bool:
+        """Works on every backbone, for every task."""
         return True
 
     def parameters(self, profile: Mapping[str, Any]) -> dict[str, Domain]:

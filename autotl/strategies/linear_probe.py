@@ -121,8 +121,8 @@ class LinearProbe:
     name = "linear_probe"
     summary = "A linear head on frozen features, from one or several depths."
 
-    def suits(self, info: BackboneInfo) -> bool:
-        """Works on every backbone."""
+    def suits(self, info: BackboneInfo, kind: TaskKind) -> bool:
+        """Works on every backbone, for every task."""
         return True
 
     def parameters(self, profile: Mapping[str, Any]) -> dict[str, Domain]:

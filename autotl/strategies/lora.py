@@ -15,6 +15,7 @@ from autotl.backbones.backbone import BackboneInfo
 from autotl.config import Choice, Domain, TrialConfig
 from autotl.errors import MissingExtraError, TrialError
 from autotl.strategies.gradient import WITHOUT_WEIGHTS, GradientStrategy, cut_at, work_after
+from autotl.task import TaskKind
 from autotl.training.adaptation import Adaptation
 from autotl.training.plan import Plan
 
@@ -81,7 +82,7 @@ class LowRankAdapters(GradientStrategy):
     name = "lora"
     summary = "Trains low-rank adapters beside the linear layers of a transformer, and the head."
 
-    def suits(self, info: BackboneInfo) -> bool:
+    def suits(self, info: BackboneInfo, kind: TaskKind) -> bool:
         """Transformers: encoders of texts, and what timm counts among its vision transformers."""
         if info.modality == "text":
             return True

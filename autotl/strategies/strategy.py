@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from autotl.backbones.backbone import BackboneInfo
+    from autotl.task import TaskKind
     from autotl.training.model import TransferModel
     from autotl.training.workbench import Workbench
 
@@ -56,8 +57,8 @@ class Strategy(Protocol):
     #: One sentence for the catalogue of strategies.
     summary: str
 
-    def suits(self, info: BackboneInfo) -> bool:
-        """Whether it can work on this backbone."""
+    def suits(self, info: BackboneInfo, kind: TaskKind) -> bool:
+        """Whether it can work on this backbone, for this kind of task."""
 
     def parameters(self, profile: Mapping[str, Any]) -> dict[str, Domain]:
         """Every parameter that it reads from `TrialConfig.params`, with its default domain.

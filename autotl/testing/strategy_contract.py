@@ -34,7 +34,7 @@ def run_to_end(run: Run) -> list[float]:
 
 def suited_workbench(strategy: Strategy, folder: Path) -> Workbench:
     """Three classes of images in front of a tiny backbone; of texts if the strategy suits no such network."""
-    name = "image" if strategy.suits(tiny_image_backbone().info) else "text"
+    name = "image" if strategy.suits(tiny_image_backbone().info, TaskKind.MULTICLASS) else "text"
     return tiny_workbench(folder, name)
 
 
@@ -70,7 +70,7 @@ class StrategyContract:
 
     def test_it_suits_a_tiny_backbone(self, strategy: Strategy, bench: Workbench) -> None:
         """Else nothing of it would be tested."""
-        assert strategy.suits(bench.backbone.info)
+        assert strategy.suits(bench.backbone.info, bench.task.kind)
 
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("name", ["image", "text"])
@@ -79,8 +79,8 @@ class StrategyContract:
     ) -> None:
         """Its defaults train, score and predict in the shape of the task."""
         bench = tiny_workbench(tmp_path, name, kind)
-        if not strategy.suits(bench.backbone.info):
-            pytest.skip(f"{strategy.name} is not for {bench.backbone.info.name}")
+        if not strategy.suits(bench.backbone.info, kind):
+            pytest.skip(f"{strategy.name} is not for {kind.value} tasks on {bench.backbone.info.name}")
         run = strategy.start(bench, self.config(strategy, bench, short))
         scores = run_to_end(run)
         assert all(math.isfinite(score) for score in scores)

@@ -23,19 +23,20 @@ from autotl.errors import NonFiniteError
 from autotl.features.frozen import PLAIN, View
 from autotl.task import TaskKind
 from autotl.training.average import WeightAverage
-from autotl.training.heads import best_head
+from autotl.training.heads import best_head, fit_head
 from autotl.training.loss import mean_loss
 from autotl.training.memory import RowsAtOnce, parts
+from autotl.training.mixup import mix
 from autotl.training.model import TransferModel
 from autotl.training.optimizer import Optimizer
 from autotl.training.plan import Plan, Settings, head_depths
+from autotl.training.precision import MixedPrecision, fastest_dtype
 from autotl.training.schedule import Schedule
 from autotl.training.trained import TrainedWeights, starting_backbone
+from autotl.training.tuned import TunedFeatures
 from autotl.training.workbench import Workbench
 
 Array = NDArray[Any]
-_EVALUATION_BATCH = 64
-_BUCKET_BATCHES = 16
 #: Share of a training step that its forward pass takes, until evaluation was measured.
 _FORWARD_SHARE = 0.4
 #: Activations beyond this are not kept on disk; the frozen blocks then run at each step.
@@ -63,19 +64,19 @@ class FineTuneRun:
         head = nn.Linear(sum(map(self._backbone.feature_dim, depths)), bench.task.outputs)
         self._head_penalty: float | None = None
         if plan.warm_head and state is None:
-            kind = "ridge" if bench.task.kind is TaskKind.REGRESSION else "logistic"
             penalty = config.get("head_penalty")
-            fitted = best_head(bench, kind, depths, penalty=penalty, capture=(plan.cut,))[0]
+            fitted = best_head(bench, self._head_kind, depths, penalty=penalty, capture=(plan.cut,))[0]
             self._head_penalty, head = fitted.penalty, fitted.module()
         self._model = bench.model(self._backbone, head, depths).to(bench.device)
         self._cut = plan.cut if self._cacheable(plan.cut) else 0
+        self._features = TunedFeatures(bench, self._model, self._cut)
         self._weights = TrainedWeights(self._model, plan, train_batch_norm=self._settings.train_batch_norm)
-        self._optimizer = Optimizer(self._weights, plan, self._settings)
+        self._precision = MixedPrecision(bench.device, fastest_dtype(bench.device))
+        self._optimizer = Optimizer(self._weights, plan, self._settings, self._precision.scaler)
         share = self._settings.ema
         self._average = WeightAverage(self._weights.tensors(), share) if share else None
         # A last batch of one row joins the batch before it.
         self._training_rows = RowsAtOnce(self._settings.batch_size + 1)
-        self._evaluation_rows = RowsAtOnce(_EVALUATION_BATCH)
         self._batches = -(-len(bench.splits.train) // self._settings.batch_size)
         self._epoch = 0
         self._evaluation_seconds: float | None = None
@@ -105,11 +106,14 @@ class FineTuneRun:
         trained = time.perf_counter()
         self._epoch += 1
         with nullcontext() if self._average is None else self._average.applied():
-            raw = self._outputs(self._bench.splits.val)
+            held_out = self._features(self._bench.splits.val)
+            penalty = self._fit_head(held_out) if self._plan.objective.fits_head else self._head_penalty
+            raw = self._raw(held_out)
             self._evaluation_seconds = time.perf_counter() - trained
             score = self._bench.score(raw)
             if not score <= self._best_score:
                 self._best_score, self._best_epoch, self._best_raw = score, self._epoch, raw
+                self._head_penalty = penalty
                 self._best_weights = _copies(self._weights.tensors())
         return EpochResult(self._epoch, score, loss, time.perf_counter() - start)
 
@@ -125,7 +129,7 @@ class FineTuneRun:
         return self._best_raw
 
     def refit_config(self) -> TrialConfig:
-        """The same schedule, ended after the epoch of the best weights."""
+        """The same schedule, ended after the epoch of the best weights, and the penalty of a fitted head."""
         params = {**self._config.params, "stop_epoch": self._best_epoch}
         if self._head_penalty is not None:
             params["head_penalty"] = self._head_penalty
@@ -140,6 +144,8 @@ class FineTuneRun:
             "best_raw": self._best_raw.contiguous(),
             **{f"best.{k}": v for k, v in self._best_weights.items()},
         }
+        if self._head_penalty is not None:
+            state["head_penalty"] = torch.tensor(self._head_penalty, dtype=torch.float64)
         if resumable:
             state["training_rows"] = torch.tensor(self._training_rows.rows)
             state |= {f"model.{k}": v for k, v in _copies(self._weights.tensors()).items()}
@@ -163,7 +169,7 @@ class FineTuneRun:
             bench.frozen.prepare(bench.splits.val, self._cut)
         total, rows_seen = 0.0, 0
         begun = time.perf_counter()
-        for rows in self._shuffled(bench.splits.train, generator):
+        for rows in self._plan.objective.batches(bench, self._settings.batch_size, generator):
             if self._schedule.out_of_time and rows_seen:
                 break
             gradients = partial(self._gradients, rows, view, first, generator, augmenting)
@@ -177,10 +183,11 @@ class FineTuneRun:
         return total / max(1, rows_seen)
 
     def _seconds_to_evaluate(self, seconds_a_row: float) -> float:
-        """Seconds that scoring the validation rows takes, where training takes so many a row."""
+        """Seconds that scoring takes, and fitting the head before it, where training takes so many a row."""
         if self._evaluation_seconds is not None:
             return self._evaluation_seconds
-        return _FORWARD_SHARE * seconds_a_row * len(self._bench.splits.val)
+        fitted = len(self._bench.splits.train) if self._plan.objective.fits_head else 0
+        return _FORWARD_SHARE * seconds_a_row * (len(self._bench.splits.val) + fitted)
 
     def _gradients(
         self,
@@ -196,30 +203,25 @@ class FineTuneRun:
         self._optimizer.clear()
         total = 0.0
         for part in parts(rows, most):
-            batch = self._load(part, view)
+            batch = self._features.load(part, view)
             if self._augments_batches:
                 batch = bench.modality.augment(batch, self._settings.augment, augmenting)
             loss = self._loss(batch, bench.indicators(part).to(bench.device), first, generator)
             loss = loss * (len(part) / len(rows))
-            loss.backward()  # type: ignore[no-untyped-call]
+            self._optimizer.backward(loss)
             total += loss.item()
         return total
 
     def _loss(self, batch: Batch, targets: Tensor, first: int, generator: np.random.Generator) -> Tensor:
         # Nothing before the first depth of the head needs a graph while it is frozen.
         start = max(self._cut, min(first, self._model.depths[0] - 1))
-        with torch.no_grad():
+        with torch.no_grad(), self._precision.autocast():
             hidden = self._backbone.run(batch, self._cut, start) if start > self._cut else batch
-        if self._settings.mixup and "attention_mask" not in hidden and "hidden" in hidden:
-            share = float(generator.beta(self._settings.mixup, self._settings.mixup))
-            order = torch.randperm(len(targets), device=targets.device)
-            hidden = {"hidden": torch.lerp(hidden["hidden"][order], hidden["hidden"], share)}
-            targets = torch.lerp(targets[order], targets, share)
-        with torch.autocast(self._bench.device.type, enabled=self._bench.device.type == "cuda"):
-            raw = self._model.head(self._model.features(hidden, start)).float()
-        loss = mean_loss(
-            raw, targets, self._bench.task.kind, self._class_weights, self._settings.label_smoothing
-        )
+        if self._settings.mixup and not self._bench.frozen.inputs.ragged:
+            hidden, targets = mix(hidden, targets, self._settings.mixup, generator)
+        with self._precision.autocast():
+            features = self._model.features(hidden, start)
+        loss = self._plan.objective.loss(features.float(), targets, self._head_loss)
         if not torch.isfinite(loss):
             raise NonFiniteError(
                 "the training loss is not finite",
@@ -227,6 +229,10 @@ class FineTuneRun:
                 hint="A lower learning rate may help.",
             )
         return loss
+
+    def _head_loss(self, features: Tensor, targets: Tensor) -> Tensor:
+        raw, kind = self._model.head(features), self._bench.task.kind
+        return mean_loss(raw, targets, kind, self._class_weights, self._settings.label_smoothing)
 
     # --- data --------------------------------------------------------------------------------------------
 
@@ -249,49 +255,36 @@ class FineTuneRun:
         fresh = self._cut == 0 or self._bench.frozen.inputs.ragged
         return fresh and self._settings.augment != "none"
 
-    def _load(self, rows: Array, view: View) -> Batch:
-        batch = self._bench.frozen.hidden(rows, self._cut, view)
-        device = self._bench.device
-        moved = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
-        return {k: v.float() if v.dtype == torch.float16 else v for k, v in moved.items()}
+    # --- scoring -----------------------------------------------------------------------------------------
 
-    def _shuffled(self, rows: Array, generator: np.random.Generator) -> list[Array]:
-        """Random batches; where lengths differ, of neighbours in length within random buckets."""
-        size = self._settings.batch_size
-        rows = generator.permutation(rows)
-        if self._bench.frozen.inputs.ragged:
-            bucket = size * _BUCKET_BATCHES
-            chunks = [rows[i : i + bucket] for i in range(0, len(rows), bucket)]
-            rows = np.concatenate([self._bench.frozen.inputs.by_length(chunk) for chunk in chunks])
-        batches = [rows[i : i + size] for i in range(0, len(rows), size)]
-        if len(batches) > 1 and len(batches[-1]) == 1:
-            batches[-2:] = [np.concatenate(batches[-2:])]
-        return [batches[i] for i in generator.permutation(len(batches))]
+    @property
+    def _head_kind(self) -> str:
+        return "ridge" if self._bench.task.kind is TaskKind.REGRESSION else "logistic"
 
-    @torch.inference_mode()
-    def _outputs(self, rows: Array) -> Tensor:
-        """Raw outputs (n, K) of the present weights, in the order of `rows`."""
-        self._model.eval()
-        out = torch.zeros(len(rows), self._bench.task.outputs)
-        if len(rows) == 0:
-            return out
-        self._bench.frozen.prepare(rows, self._cut)
-        order = self._bench.frozen.inputs.by_length(rows)
-        position = {int(row): i for i, row in enumerate(rows)}
-        for start in range(0, len(order), _EVALUATION_BATCH):
-            chunk = order[start : start + _EVALUATION_BATCH]
-            raw = self._evaluation_rows.fit(partial(self._raw, chunk))
-            out[[position[int(row)] for row in chunk]] = raw
-        return out
+    def _fit_head(self, held_out: Tensor) -> float:
+        """Fit the head to the features of the present weights; gives its penalty.
 
-    def _raw(self, rows: Array, most: int) -> Tensor:
-        """Raw outputs (n, K) of `rows` in their order, on the CPU, of at most `most` rows at once."""
-        raw = []
-        for part in parts(rows, most):
-            raw.append(
-                self._model.head(self._model.features(self._load(part, PLAIN), self._cut)).float().cpu()
-            )
-        return torch.cat(raw)
+        Args:
+            held_out: (V, F) features of the validation rows.
+        """
+        penalty, device = self._config.get("head_penalty"), self._bench.device
+        features = self._features(self._bench.splits.train).to(device)
+        fitted = fit_head(
+            self._bench,
+            self._head_kind,
+            features,
+            held_out.to(device),
+            penalty=penalty,
+            weighting=self._settings.class_weight,
+        )[0]
+        self._model.head.load_state_dict(fitted.module().state_dict())
+        return fitted.penalty
+
+    @torch.no_grad()
+    def _raw(self, features: Tensor) -> Tensor:
+        """Raw outputs (n, K) of the head, on the CPU."""
+        raw: Tensor = self._model.head(features.to(self._bench.device))
+        return raw.cpu()
 
     # --- weights -----------------------------------------------------------------------------------------
 
@@ -304,6 +297,8 @@ class FineTuneRun:
         self._best_raw = state["best_raw"]
         self._best_weights = part("best.")
         self._model.load_state_dict(part("model.") or self._best_weights, strict=False)
+        if "head_penalty" in state:
+            self._head_penalty = float(state["head_penalty"])
         if "training_rows" in state:
             self._training_rows.rows = int(state["training_rows"])
         if moments := part("optimizer."):

@@ -66,8 +66,22 @@ def best_head(
         for view in views
     ]
     features = torch.cat(stacked).to(bench.device)
-    targets = bench.indicators(train).repeat(len(views), 1).to(bench.device)
     held_out = torch.from_numpy(bench.frozen.pooled(val, depths, capture=capture)).to(bench.device)
+    return fit_head(bench, kind, features, held_out, penalty=penalty, weighting=weighting)
+
+
+def fit_head(
+    bench: Workbench,
+    kind: str,
+    features: Tensor,
+    held_out: Tensor,
+    *,
+    penalty: float | None = None,
+    weighting: str = "none",
+) -> tuple[LinearHead, Tensor, float]:
+    """What `best_head` does, on given features of the training rows (V * N, F) and validation rows (V, F)."""
+    copies = len(features) // len(bench.splits.train)
+    targets = bench.indicators(bench.splits.train).repeat(copies, 1).to(features.device)
     penalties = PENALTIES if penalty is None else (penalty,)
     best: tuple[LinearHead, Tensor, float] | None = None
     without_gain = 0

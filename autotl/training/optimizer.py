@@ -9,6 +9,8 @@ from autotl.training.plan import Plan, Settings
 from autotl.training.trained import TrainedWeights
 
 _CLIP_NORM = 1.0
+#: What a scaler of losses learns on the way.
+_SCALING = ("scale", "_growth_tracker")
 
 
 class Optimizer:
@@ -21,10 +23,13 @@ class Optimizer:
         weights: What trains.
         plan: Gives the last block that trains, and rates of blocks relative to one another.
         settings: Learning rates and decay.
+        scaler: Scales losses where gradients would run out of range.
     """
 
-    def __init__(self, weights: TrainedWeights, plan: Plan, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(
+        self, weights: TrainedWeights, plan: Plan, settings: Settings, scaler: torch.amp.GradScaler
+    ) -> None:
+        self._settings, self._scaler = settings, scaler
         last = len(weights.blocks[: plan.end]) - 1
         groups = []
         for i, block in enumerate(weights.blocks):
@@ -48,18 +53,26 @@ class Optimizer:
         """Drop gradients; those of the following backward passes add up until `step`."""
         self._adamw.zero_grad(set_to_none=True)
 
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a loss."""
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
     def step(self, factor: float) -> None:
         """One update with every learning rate multiplied by `factor`, gradients clipped to norm 1."""
+        self._scaler.unscale_(self._adamw)
         parameters = [p for group in self._adamw.param_groups for p in group["params"] if p.grad is not None]
         torch.nn.utils.clip_grad_norm_(parameters, _CLIP_NORM)
         for group in self._adamw.param_groups:
             group["lr"] = group["base_rate"] * factor
-        self._adamw.step()
+        self._scaler.step(self._adamw)
+        self._scaler.update()
 
     def state(self) -> dict[str, Tensor]:
-        """Moments and step counts by "<index>.<name>"."""
+        """Moments and step counts by "<index>.<name>"; where losses are scaled, how, by "scaler.<name>"."""
         tensors = self._adamw.state_dict()["state"]
-        return {
+        scaling = self._scaler.state_dict()
+        scaled = {f"scaler.{name}": torch.tensor(scaling[name]) for name in _SCALING if name in scaling}
+        return scaled | {
             f"{index}.{name}": value.detach().cpu().clone()
             for index, moments in tensors.items()
             for name, value in moments.items()
@@ -68,7 +81,12 @@ class Optimizer:
     def load(self, state: dict[str, Tensor]) -> None:
         """Take over what `state` gave."""
         moments: dict[int, dict[str, Tensor]] = {}
+        scaling = {name: state[f"scaler.{name}"].item() for name in _SCALING if f"scaler.{name}" in state}
+        if self._scaler.is_enabled():
+            self._scaler.load_state_dict({**self._scaler.state_dict(), **scaling})
         for key, value in state.items():
+            if key.startswith("scaler."):
+                continue
             index, name = key.split(".", 1)
             moments.setdefault(int(index), {})[name] = value
         self._adamw.load_state_dict(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from autotl.config import TrialConfig
 from autotl.errors import TrialError
 from autotl.training.adaptation import WHOLE_BLOCKS, Adaptation
+from autotl.training.objective import TASK_LOSS, Objective
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Plan:
         warm_head: Start the head from the best logistic regression (or ridge) on the frozen features; of no
             use above random blocks.
         adaptation: Which weights of a block train.
+        objective: What they are trained for.
 
     Raises:
         TrialError: A block before the cut would train or be random.
@@ -36,6 +38,7 @@ class Plan:
     kept_rate: float = 1.0
     warm_head: bool = True
     adaptation: Adaptation = WHOLE_BLOCKS
+    objective: Objective = TASK_LOSS
 
     def __post_init__(self) -> None:
         least = min(*self.first_trained, self.cut if self.random_from is None else self.random_from)

@@ -20,7 +20,7 @@ class _Strategy:
     def __init__(self, name, factor, suits=True, **parameters):
         self.name, self._factor, self._suits, self._parameters = name, factor, suits, parameters
 
-    def suits(self, info):
+    def suits(self, info, kind):
         return self._suits or info.name != "conv"
 
     def parameters(self, profile):

@@ -9,6 +9,7 @@ from autotl.config import TrialConfig
 from autotl.errors import SpaceError, TrialError
 from autotl.strategies.registry import strategies, strategy
 from autotl.strategies.strategy import Strategy
+from autotl.task import TaskKind
 from autotl.testing.strategy_contract import StrategyContract
 from autotl.training.plan import Plan
 
@@ -89,6 +90,6 @@ def test_training_fewer_weights_costs_less():
 
 def test_lora_suits_transformers():
     infos = [info for modality in ("image", "text") for info in catalogue(modality).values()]
-    suited = {info.name for info in infos if strategy("lora").suits(info)}
+    suited = {info.name for info in infos if strategy("lora").suits(info, TaskKind.BINARY)}
     assert {"all-minilm-l6", "dinov2-small", "dinov3-small", "siglip2-base", "clip-base"} <= suited
     assert not {"efficientnet-lite0", "resnet50", "convnext-tiny", "mobilenetv4-small"} & suited

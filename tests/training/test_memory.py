@@ -56,7 +56,7 @@ def test_scoring_that_does_not_fit_is_done_in_parts_and_leaves_training_alone(tm
     run = start(bench)
     crowd(monkeypatch, run, 3, training=False)
     assert torch.allclose(finished(run), finished(start(bench)), atol=1e-6)
-    assert (run._evaluation_rows.rows, run._training_rows.rows) == (2, 17)
+    assert (run._features._at_once.rows, run._training_rows.rows) == (2, 17)
 
 
 def test_a_paused_training_remembers_what_fits(tmp_path, monkeypatch):

@@ -1,0 +1,42 @@
+"""Mixed precision: which arithmetic the passes of a training use on a device."""
+
+from __future__ import annotations
+
+import torch
+
+#: The first compute capability of CUDA with units for half precision.
+_TENSOR_CORES = (7, 0)
+
+
+class MixedPrecision:
+    """Passes in a 16-bit type where that is faster, with losses scaled where the type needs it.
+
+    bfloat16 has the range of float32. The gradients of float16 run out of range, so its losses are scaled up
+    and steps that overflow are left out (Micikevicius et al. 2018).
+
+    Args:
+        device: Where training runs.
+        dtype: Type of the passes; None for float32.
+
+    Attributes:
+        dtype: As given.
+        scaler: Scales losses for float16; does nothing for other types.
+    """
+
+    def __init__(self, device: torch.device, dtype: torch.dtype | None) -> None:
+        self.dtype = dtype
+        self._device = device
+        self.scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
+
+    def autocast(self) -> torch.autocast:
+        """The context of a forward pass."""
+        return torch.autocast(self._device.type, dtype=self.dtype, enabled=self.dtype is not None)
+
+
+def fastest_dtype(device: torch.device) -> torch.dtype | None:
+    """bfloat16 or float16 where a GPU has units for it; None elsewhere: most CPUs are slower with them."""
+    if device.type != "cuda":
+        return None
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float16 if torch.cuda.get_device_capability(device) >= _TENSOR_CORES else None
