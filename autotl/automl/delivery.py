@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from autotl.config import TrialConfig, TrialResult
 from autotl.data.dataset import Splits
+from autotl.data.stratify import spread
 from autotl.export.bundle import export_bundle
 from autotl.export.onnx import to_graph
 from autotl.graph.convert import size_bytes
@@ -168,8 +170,16 @@ class Delivery:
         spec = self.runner.bench(config).spec
         return config.backbone, spec.key, str(config.get("depths", "last"))
 
-    def leaderboard(self, results: list[TrialResult], winner: TrialResult) -> Leaderboard:
-        """All trials, ranked, with intervals and gains over the default recipe on the validation rows."""
+    def leaderboard(
+        self, results: list[TrialResult], winner: TrialResult, predicted: Mapping[str, int]
+    ) -> Leaderboard:
+        """All trials, ranked, with intervals and gains over the default recipe on the validation rows.
+
+        Args:
+            results: All trials.
+            winner: The chosen one.
+            predicted: Rank of each backbone that was expected before the search.
+        """
         task = self.runner.dataset.task
         chosen = metric(task.metric, task.kind)
         targets = self.runner.dataset.targets[self.runner.splits.val]
@@ -186,6 +196,7 @@ class Delivery:
             intervals=intervals,
             gains=self._gains(results),
             winner=winner.number,
+            predicted=predicted,
         )
 
     def _gains(self, results: list[TrialResult]) -> dict[int, Interval]:
@@ -218,26 +229,6 @@ class Delivery:
     def _interval(self, targets: Array, outputs: Array) -> Interval:
         task = self.runner.dataset.task
         return bootstrap_interval(metric(task.metric, task.kind), targets, outputs, seed=self._seed)
-
-
-def spread(targets: Array, rows: Array, count: int, seed: int) -> Array:
-    """At most `count` of `rows`, every class in turn, so that each is there while there is room.
-
-    Args:
-        targets: Targets of all rows of the data set; class indices are balanced, others drawn at random.
-        rows: Rows to choose from.
-        count: How many.
-        seed: Seed of the choice.
-    """
-    rows = np.random.default_rng(seed).permutation(rows)
-    labels = targets[rows]
-    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer):
-        turn = np.zeros(len(rows), np.int64)
-        for label in np.unique(labels):
-            members = labels == label
-            turn[members] = np.arange(members.sum())
-        rows = rows[np.argsort(turn, kind="stable")]
-    return np.sort(rows[:count])
 
 
 def some(splits: Splits, targets: Array, train: int, val: int, seed: int) -> Splits:

@@ -26,6 +26,7 @@ from autotl.modalities.registry import modality
 from autotl.profile.build import dataset_fingerprint
 from autotl.profile.profile import DatasetProfile
 from autotl.report.html import write_report
+from autotl.search.candidates import backbone_ranks, expectation, suited_inputs
 from autotl.search.events import (
     Advanced,
     Event,
@@ -36,10 +37,13 @@ from autotl.search.events import (
     silent,
 )
 from autotl.search.loop import run_search
+from autotl.search.ranking import rank_backbones
 from autotl.search.schedulers.scheduler import scheduler
 from autotl.serve.predictor import Predictor
+from autotl.space.ranked import ranked
 from autotl.space.space import SearchSpace
 from autotl.training.model import TransferModel
+from autotl.trial.probe import Prober
 from autotl.trial.run_folder import RunFolder
 from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
 
@@ -102,6 +106,7 @@ class Fit:
         profile, space, runner = self._plan(folder, dataset, splits)
         delivery = Delivery(runner, self._settings.seed)
         self._first_model(delivery, space)
+        space = self._probe(space, runner)
         results = self._search(space, runner)
         winner = self._deliver(delivery, results)
         control = self._train_control(space, runner)
@@ -209,6 +214,21 @@ class Fit:
             test_seconds=2 * len(runner.splits.test) * row,
         )
 
+    def _probe(self, space: SearchSpace, runner: TrialRunner) -> SearchSpace:
+        """Rank the backbones by their features of a few rows, and let the better ones go first."""
+        if "ranking" in self._record:  # the space on disk is in this order already
+            return space
+        self._stage("probe")
+        prober = Prober(runner, self._settings.seed)
+        ranking = rank_backbones(space, prober, runner.infos, self._time.budget, self._tell)
+        if ranking:
+            self._tell(Note(expectation(ranking, space.default_backbone)))
+            space = ranked(space, suited_inputs(ranking, runner.infos))
+            runner.folder.write_json("space.json", space.to_json())
+        self._record["ranking"] = [candidate.to_json() for candidate in ranking]
+        self._write(runner.folder)
+        return space
+
     def _search(self, space: SearchSpace, runner: TrialRunner) -> list[TrialResult]:
         self._stage("search")
         self._earlier = {result.number for result in runner.folder.results()}
@@ -298,7 +318,7 @@ class Fit:
         self._record["test"] = test
         self._record["verdict"] = test["verdict"]
         results = delivery.measure(results, self._time.measure_deadline())
-        leaderboard = delivery.leaderboard(results, winner)
+        leaderboard = delivery.leaderboard(results, winner, backbone_ranks(self._record["ranking"]))
         leaderboard.to_csv(runner.folder.path / "leaderboard.csv")
         leaderboard.to_json(runner.folder.path / "leaderboard.json")
         self._stage("report")

@@ -1,4 +1,4 @@
-"""A stratified draw of whole units: which rows to hold out.
+"""A stratified draw of whole units: which rows to hold out; and a draw of a few rows a class.
 
 It knows strata and units as numbers, nothing of data sets. Units that mix strata are dealt out first,
 greedily (after StratifiedGroupKFold of scikit-learn); the pure ones, nearly all, then fill each stratum's
@@ -56,6 +56,26 @@ def hold_out(
         taken[candidates[sizes[candidates].argmin()]] = True
     _give_back(taken, present, units, sizes)
     return taken[units]
+
+
+def spread(targets: Array, rows: Array, count: int, seed: int) -> Array:
+    """At most `count` of `rows`, every class in turn, so that each is there while there is room.
+
+    Args:
+        targets: Targets of all rows of the data set; class indices are balanced, others drawn at random.
+        rows: Rows to choose from.
+        count: How many.
+        seed: Seed of the choice.
+    """
+    rows = np.random.default_rng(seed).permutation(rows)
+    labels = targets[rows]
+    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer):
+        turn = np.zeros(len(rows), np.int64)
+        for label in np.unique(labels):
+            members = labels == label
+            turn[members] = np.arange(members.sum())
+        rows = rows[np.argsort(turn, kind="stable")]
+    return np.sort(rows[:count])
 
 
 def _take_mixed(

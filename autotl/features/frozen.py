@@ -116,6 +116,10 @@ class FrozenPart:
         offsets = np.concatenate([[0], np.cumsum(widths)])
         return np.concatenate([values[:, offsets[d - 1] : offsets[d]] for d in depths], axis=1)
 
+    def missing(self, rows: Array, view: View = PLAIN) -> int:
+        """How many of the rows have no pooled features yet."""
+        return len(self._pooled_array(view).missing(np.unique(rows)))
+
     def prepare(self, rows: Array, cut: int, view: View = PLAIN) -> None:
         """Make sure that the activations after `cut` blocks are there (or the inputs, for cut 0)."""
         rows = np.unique(rows)

@@ -41,6 +41,8 @@ class Row:
         winner: Whether it was chosen.
         error: What failed.
         settings: Parameters by name.
+        predicted_rank: Rank of the trial's backbone that was expected before the search, from 1.
+        realised_rank: Rank of the backbone by its best trial, among those that have a score.
     """
 
     rank: int | None
@@ -64,6 +66,8 @@ class Row:
     winner: bool
     error: str | None
     settings: Mapping[str, Value] = field(default_factory=dict)
+    predicted_rank: int | None = None
+    realised_rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Leaderboard:
         intervals: Mapping[int, Interval] | None = None,
         gains: Mapping[int, Interval] | None = None,
         winner: int | None = None,
+        predicted: Mapping[str, int] | None = None,
     ) -> Leaderboard:
         """Rank trials.
 
@@ -98,10 +103,12 @@ class Leaderboard:
             intervals: Validation intervals by trial number, in the metric's own direction.
             gains: Gains over the default recipe by trial number, positive where better.
             winner: Number of the chosen trial.
+            predicted: Rank of each backbone that was expected before the search.
         """
         scored = sorted((r for r in results if is_candidate(r)), key=_order)
         rest = sorted((r for r in results if not is_candidate(r)), key=lambda r: r.number)
         front = pareto_front(scored)
+        realised = {name: r for r, name in enumerate(dict.fromkeys(r.config.backbone for r in scored), 1)}
         sign = 1.0 if greater_is_better else -1.0
         rows = []
         for rank, result in enumerate([*scored, *rest], 1):
@@ -116,6 +123,8 @@ class Leaderboard:
                     gain=(gains or {}).get(result.number),
                     pareto=result.number in front,
                     winner=result.number == winner,
+                    predicted_rank=(predicted or {}).get(result.config.backbone),
+                    realised_rank=realised.get(result.config.backbone),
                 )
             )
         return cls(tuple(rows), metric)
@@ -210,6 +219,8 @@ def _row(
     gain: Interval | None,
     pareto: bool,
     winner: bool,
+    predicted_rank: int | None,
+    realised_rank: int | None,
 ) -> Row:
     facts: Callable[[str], Any] = result.facts.get
     is_failed = result.state is TrialState.FAILED
@@ -235,4 +246,6 @@ def _row(
         winner=winner,
         error=(result.error or "no message was recorded") if is_failed else result.error,
         settings=dict(result.config.params),
+        predicted_rank=predicted_rank,
+        realised_rank=realised_rank,
     )

@@ -31,6 +31,7 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
         "strategy": [row.strategy for row in rows],
         "score": [row.state if row.score is None else f"{row.score:.4f}" for row in rows],
         "interval": [_interval(row) for row in rows],
+        **_backbone_ranks(rows),
         "time": [_seconds(row.seconds) for row in rows],
         "size": [_bytes(row.size_bytes) for row in rows],
         "ms": ["" if row.latency_ms is None else f"{row.latency_ms:.3g}" for row in rows],
@@ -47,12 +48,21 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
         style = "bold" if row.winner else "dim" if row.score is None else None
         drawn.add_row(*map(Text, texts), style=style)
     drawn.title, drawn.title_justify = Text(f"score: {metric} on validation"), "left"
+    if "pred" in shown:
+        drawn.title.append("; pred, real: rank of the backbone, as predicted and as it came out")
     failed = [row for row in rows if row.error]
     if failed:
         lines = [f"trial {row.trial} {row.state}: {row.error}" for row in failed]
         drawn.caption = Text("\n".join(lines))
         drawn.caption_justify = "left"
     return drawn
+
+
+def _backbone_ranks(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Predicted and realised rank of each row's backbone; empty columns where nothing was predicted."""
+    predicted = ["" if row.predicted_rank is None else str(row.predicted_rank) for row in rows]
+    realised = ["" if row.realised_rank is None else str(row.realised_rank) for row in rows]
+    return {"pred": predicted, "real": realised} if any(predicted) else {}
 
 
 def _interval(row: Row) -> str:

@@ -27,6 +27,7 @@ class Row:
         settings: Parameters by name.
         pareto: Whether no other trial is at least as good in score, latency and size, and better in one.
         winner: Whether it was chosen.
+        realised_rank: Rank of its backbone by the best trial.
     """
 
     rank: int | None
@@ -46,6 +47,7 @@ class Row:
     settings: Mapping[str, Any] = field(default_factory=dict)
     pareto: bool = False
     winner: bool = False
+    realised_rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ def _row(fields: Mapping[str, Any], winner: int | None, greater: bool) -> Row:
         settings={plain(k): v for k, v in mapping(fields.get("settings")).items()},
         pareto=fields.get("pareto") is True,
         winner=fields.get("winner") is True if winner is None else trial == winner,
+        realised_rank=whole(fields.get("realised_rank")),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from autotl.config import TrialResult
 from autotl.errors import TargetError
+from autotl.report.expected import Expected, expected
 from autotl.report.mistakes import Mistakes, mistakes
 from autotl.report.ranking import Failure, Row, failures, leaderboard
 from autotl.report.recorded import (
@@ -116,6 +117,7 @@ class Summary:
         profile: `profile.json`.
         findings: Audit findings as mappings of plain values.
         backbones: Backbones as mappings with name, included and reason.
+        expected: What was expected of the backbones before the search, best first.
         record: All of `run.json`, for the provenance.
         problems: Files that could not be read.
     """
@@ -137,6 +139,7 @@ class Summary:
     profile: Mapping[str, Any]
     findings: tuple[Mapping[str, Any], ...]
     backbones: tuple[Mapping[str, Any], ...]
+    expected: tuple[Expected, ...]
     record: Mapping[str, Any]
     problems: tuple[str, ...]
 
@@ -156,6 +159,7 @@ def summarize(run: RunFolder) -> Summary:
     winner = mapping(record.get("winner"))
     chosen = whole(winner.get("trial"))
     best = next((result for result in results if result.number == chosen), None)
+    rows = leaderboard(board, results, chosen, greater)
     return Summary(
         name=plain(run.path.resolve().name),
         kind=kind,
@@ -166,7 +170,7 @@ def summarize(run: RunFolder) -> Summary:
         verdict=tuple(filter(None, map(text, sequence(record.get("verdict"))))),
         winner=winner,
         settings=mapping(best.config.params) if best else {},
-        rows=leaderboard(board, results, chosen, greater),
+        rows=rows,
         failures=failures(results),
         curves=_curves(results, greater),
         progress=_progress(results, greater),
@@ -174,6 +178,7 @@ def summarize(run: RunFolder) -> Summary:
         profile=profile,
         findings=tuple(filter(None, map(mapping, sequence(record.get("findings"))))),
         backbones=tuple(filter(None, map(mapping, sequence(record.get("backbones"))))),
+        expected=expected(record.get("ranking"), rows),
         record=record,
         problems=tuple(problems),
     )

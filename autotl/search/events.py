@@ -10,7 +10,11 @@ from autotl.config import EpochResult, TrialConfig, TrialResult
 
 @dataclass(frozen=True)
 class StageStarted:
-    """A stage begins: "read", "audit", "profile", "features", "search", "refit", "export", "report"."""
+    """A stage begins.
+
+    One of "read", "profile", "first model", "probe", "search", "refit", "export", "control", "test",
+    "report", in this order.
+    """
 
     name: str
     detail: str = ""

@@ -100,8 +100,8 @@ def resolve(
     for position, document in enumerate(documents):
         for index in range(len(document.portfolio)):
             _check_entry(documents[: position + 1], index, declared, bounds, facts)
-    entries = _portfolio(space, documents, facts)
-    return SearchSpace(space.backbones, space.default_backbone, space.strategies, entries)
+    entries, free = _portfolio(space, documents, facts)
+    return replace(space, entries=entries, free=free)
 
 
 def _check_names(document: Document, declared: Mapping[str, Mapping[str, Any]]) -> None:
@@ -232,12 +232,13 @@ def _named(spaces: Sequence[StrategySpace]) -> tuple[StrategySpace, ...]:
 
 def _portfolio(
     space: SearchSpace, documents: Sequence[Document], facts: Mapping[str, Any]
-) -> tuple[TrialConfig, ...]:
-    """The baseline, then the user's entries, then the packaged ones; each configuration once.
+) -> tuple[tuple[TrialConfig, ...], frozenset[str]]:
+    """The baseline, then the user's entries, then the packaged ones, each once; and keys of the free ones.
 
     Where no file has a portfolio, the defaults of every strategy stand in.
     """
     found: dict[str, TrialConfig] = {}
+    free = set()
     searched = [strategy for strategy in space.strategies if strategy.searched]
     probe = next((strategy for strategy in searched if strategy.name == BASELINE[0]), None)
     if probe is not None:
@@ -248,8 +249,10 @@ def _portfolio(
     for entry in entries or [{"strategy": strategy.name} for strategy in searched]:
         if hold(entry.get("profile", {}), facts):
             for config in _configs(space, entry):
+                if entry.get("backbone") == "others" and config.key not in found:
+                    free.add(config.key)
                 found.setdefault(config.key, config)
-    return tuple(found.values())
+    return tuple(found.values()), frozenset(free)
 
 
 def _check_entry(

@@ -77,12 +77,14 @@ class SearchSpace:
         default_backbone: The backbone of the ten-line baseline.
         strategies: What each strategy may choose.
         entries: The portfolio, complete configurations in the order of trial.
+        free: Keys of the entries that ask for a good backbone, not for a certain one.
     """
 
     backbones: tuple[str, ...]
     default_backbone: str
     strategies: tuple[StrategySpace, ...]
     entries: tuple[TrialConfig, ...] = ()
+    free: frozenset[str] = frozenset()
 
     @classmethod
     def from_toml(
@@ -251,6 +253,7 @@ class SearchSpace:
                 for strategy in self.strategies
             ],
             "portfolio": [config.to_json() for config in self.entries],
+            "free": sorted(self.free),
         }
 
     @classmethod
@@ -269,7 +272,8 @@ class SearchSpace:
             for strategy in value["strategies"]
         )
         entries = tuple(TrialConfig.from_json(config) for config in value["portfolio"])
-        return cls(tuple(value["backbones"]), value["default_backbone"], strategies, entries)
+        free = frozenset(value["free"])
+        return cls(tuple(value["backbones"]), value["default_backbone"], strategies, entries, free)
 
     def _strategy(self, name: str) -> StrategySpace:
         for strategy in self.strategies:

@@ -267,6 +267,22 @@ class TrialRunner:
         load = 0.0 if config.backbone in self._backbones else self._load_seconds
         return load + part * self._cost(config) / rate
 
+    def pass_seconds(self, config: TrialConfig, rows: Array) -> float | None:
+        """Predicted seconds to load a backbone and compute what features of some rows are missing.
+
+        None before any pass was timed. A smaller input takes less time by its area.
+        """
+        passes = {key: bench.frozen.seconds_a_row for key, bench in self._benches.items()}
+        paces = [seconds / self.infos[name].macs for (name, _), seconds in passes.items()]
+        info = self.infos[config.backbone]
+        own = info.input.get("size", 1)
+        row = max(paces, default=0.0) * info.macs * ((config.get("input_size") or own) / own) ** 2
+        if config.backbone not in self._backbones:
+            return self._load_seconds + row * len(rows) if row else None
+        frozen = self.bench(config).frozen
+        row = frozen.seconds_a_row or row
+        return row * frozen.missing(rows) if row else None
+
     @property
     def rates(self) -> dict[str, float]:
         """Multiply-accumulates a second of this machine, by strategy, "all" for any."""

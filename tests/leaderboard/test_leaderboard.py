@@ -121,3 +121,25 @@ def test_markup_in_an_error_is_shown_as_it_is():
     console = Console(file=io.StringIO(), width=80, color_system=None)
     console.print(Leaderboard.from_results([_result(0, None, TrialState.FAILED, "[/red] odd")]).render())
     assert "[/red] odd" in console.file.getvalue()
+
+
+def test_each_row_shows_the_predicted_and_the_realised_rank_of_its_backbone(tmp_path):
+    def of(number, backbone, score):
+        return TrialResult(number, TrialConfig(backbone, "top_k", {}), TrialState.COMPLETE, score)
+
+    results = [of(0, "a", 0.7), of(1, "b", 0.9), of(2, "a", 0.8), of(3, "c", None)]
+    board = Leaderboard.from_results(results, predicted={"a": 1, "b": 2, "c": 3})
+    assert [(r.backbone, r.predicted_rank, r.realised_rank) for r in board] == [
+        ("b", 2, 1),
+        ("a", 1, 2),
+        ("a", 1, 2),
+        ("c", 3, None),
+    ]
+    board.to_json(tmp_path / "board.json")
+    assert Leaderboard.read(tmp_path / "board.json") == board
+    assert [column.header for column in board.render().columns if column.header in ("pred", "real")] == [
+        "pred",
+        "real",
+    ]
+    silent = Leaderboard.from_results(results).render()
+    assert not {"pred", "real"} & {column.header for column in silent.columns}

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from autotl.errors import StorageError
-from autotl.report.html import write_report
+from autotl.report.html import render, write_report
+from autotl.report.summarize import summarize
 from autotl.task import TaskKind
 from autotl.trial.run_folder import RunFolder
 
@@ -244,3 +245,36 @@ def test_importing_the_report_imports_neither_matplotlib_nor_jinja2() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_backbones_are_shown_with_their_predicted_and_realised_rank(make_run: Any) -> None:
+    run = make_run()
+    board, record = run.read_json("leaderboard.json"), run.read_json("run.json")
+    ranks = {name: rank for rank, name in enumerate(dict.fromkeys(r["backbone"] for r in board["rows"]), 1)}
+    board["rows"] = [{**row, "realised_rank": ranks[row["backbone"]]} for row in board["rows"]]
+    scores = {"ridge": 0.811, "knn": 0.722, "logme": -1.3, "h_score": 4.2, "fused": 0.808, "prior_rank": 2}
+    record["ranking"] = [
+        {
+            "backbone": name,
+            "predicted_rank": place,
+            "rows": 250,
+            "input_size": 224,
+            "depths": depths,
+            **scores,
+        }
+        for place, name in enumerate(reversed(ranks), 1)
+        for depths in ("9", "5,9")
+    ]
+    run.write_json("leaderboard.json", board)
+    run.write_json("run.json", record)
+    found = summarize(run).expected
+    assert [(e.backbone, e.predicted_rank, e.realised_rank) for e in found] == [
+        (name, place, ranks[name]) for place, name in enumerate(reversed(ranks), 1)
+    ]
+    page = render(summarize(run))
+    assert "Which backbone" in page
+    assert "0.811" in page
+    run.write_json("run.json", {**record, "ranking": ["nonsense", {"backbone": None, "fused": "x"}]})
+    assert render(summarize(run))
+    run.write_json("run.json", {**record, "ranking": []})
+    assert "Which backbone" not in render(summarize(run))

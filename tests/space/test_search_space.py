@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from autotl.config import Choice, Float, Int, TrialConfig
 from autotl.errors import SpaceError
+from autotl.space.ranked import ranked
 from autotl.space.resolve import Bounds, resolve
 from autotl.space.space import Parameter, SearchSpace, StrategySpace
 
@@ -211,3 +212,60 @@ def test_the_description_is_ready_for_json_and_says_every_range():
         "default": 0.01,
         "when": {},
     }
+
+
+def _portfolio_space():
+    probe = StrategySpace(
+        "probe",
+        ("c", "b", "a"),
+        (
+            Parameter("head", "head", Choice(("x", "y"), "x")),
+            Parameter("input_size", "input_size", Choice((0, 128), 0)),
+        ),
+    )
+    full = StrategySpace("full", ("c", "a"), (Parameter("rate", "rate", Float(0.1, 0.9, 0.5)),))
+    space = SearchSpace(("c", "b", "a"), "a", (probe, full))
+    entries = (
+        space.default("a", "probe"),
+        space.complete("a", "probe", {"head": "y"}),
+        space.complete("c", "probe", {"head": "y"}),
+        space.complete("b", "probe", {"head": "x"}),
+        space.complete("c", "full", {"rate": 0.2}),
+    )
+    return SearchSpace(
+        space.backbones, "a", space.strategies, entries, frozenset({entries[2].key, entries[4].key})
+    )
+
+
+def _tried(space):
+    return [(e.backbone, e.strategy, e.get("head") or e.get("rate")) for e in space.portfolio()]
+
+
+def test_a_ranked_space_gives_free_entries_to_the_best_backbones():
+    space = ranked(_portfolio_space(), {"b": {}, "a": {}, "c": {}})
+    assert space.backbones == ("b", "a", "c")
+    assert [s.backbones for s in space.strategies] == [("b", "a", "c"), ("a", "c")]
+    assert _tried(space) == [
+        ("a", "probe", "x"),  # the baseline
+        ("b", "probe", "y"),  # free, and better than the default
+        ("a", "probe", "y"),
+        ("b", "probe", "x"),  # asked for by name
+        ("c", "full", 0.2),  # the only other one that the strategy carries
+    ]
+    assert space.default_backbone == "a"
+    assert all(space.contains(entry) for entry in space.portfolio())
+    assert SearchSpace.from_json(json.loads(json.dumps(space.to_json()))) == space
+
+
+def test_a_ranked_space_reads_backbones_at_the_size_that_suits_them():
+    space = ranked(_portfolio_space(), {"b": {"input_size": 128}, "c": {}, "a": {}})
+    sizes = [(entry.backbone, entry.get("input_size")) for entry in space.portfolio()]
+    assert sizes == [("a", 0), ("b", 128), ("a", 0), ("b", 0), ("c", None)]
+
+
+def test_ranking_in_the_order_that_is_there_changes_only_who_of_neighbours_is_first():
+    space = _portfolio_space()
+    again = ranked(space, {name: {} for name in space.backbones})
+    assert {e.key for e in again.entries} == {e.key for e in space.entries}
+    assert _tried(again)[1:3] == [("c", "probe", "y"), ("a", "probe", "y")]
+    assert ranked(again, {name: {} for name in space.backbones}) == again

@@ -1,0 +1,79 @@
+"""Probing scores frozen features of training rows, and leaves them to the trials."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from autotl.config import TrialConfig
+from autotl.data.dataset import Splits
+from autotl.modalities.registry import modality
+from autotl.testing.backbones import tiny_image_backbone
+from autotl.testing.workbench import tiny_dataset
+from autotl.trial import runner as runners
+from autotl.trial.probe import Prober
+from autotl.trial.run_folder import RunFolder
+from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+
+SEEDS = {"one": 0, "other": 1}
+
+
+def config(name, **params):
+    return TrialConfig(name, "linear_probe", params)
+
+
+@pytest.fixture
+def runner(tmp_path, monkeypatch):
+    dataset, infos = tiny_dataset("image"), {}
+    for name, seed in SEEDS.items():
+        infos[name] = replace(tiny_image_backbone(seed).info, name=name)
+
+    def load(info, **_):
+        backbone = tiny_image_backbone(SEEDS[info.name])
+        backbone.info = info
+        return backbone
+
+    monkeypatch.setattr(runners, "load", load)
+    rows = np.arange(len(dataset))
+    resources = Resources(torch.device("cpu"), 1, True, 0, tmp_path / "cache")
+    description = modality("image").describe(list(dataset.items))
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    return TrialRunner(
+        RunnerPlan(dataset, Splits(rows[:36], rows[36:48], rows[48:]), infos, description, folder, resources)
+    )
+
+
+def test_every_set_of_depths_is_scored_once_and_training_rows_only_are_read(runner):
+    prober = Prober(runner, 0)
+    scores = prober.scores(config("one"), 20, ("last", "late", "inner", "all"))
+    assert set(scores) == {(4,), (2, 3, 4), (2,), (3,), (1, 2, 3, 4)}
+    assert all(0 <= s.ridge <= 1 and 0 <= s.knn <= 1 for s in scores.values())
+    assert (prober.rows, prober.classes) == (36, 3)
+    frozen = runner.bench(config("one")).frozen
+    assert frozen.missing(runner.splits.train) == 16
+    assert frozen.missing(np.concatenate([runner.splits.val, runner.splits.test])) == 24
+
+
+def test_more_rows_hold_the_fewer_and_only_the_depths_that_are_asked_for(runner, monkeypatch):
+    prober = Prober(runner, 0)
+    first = prober.scores(config("one"), 12, ("last", "all"))
+    again = prober.scores(config("one"), 12, ("last", "all"), only={(4,)})
+    assert again == {(4,): first[(4,)]}
+    prober.scores(config("one"), 24, ("last",))
+    assert runner.bench(config("one")).frozen.missing(runner.splits.train) == 12
+
+
+def test_time_is_predicted_from_passes_of_other_backbones_and_for_missing_rows_only(runner):
+    prober = Prober(runner, 0)
+    assert prober.seconds(config("one"), 20) is None
+    prober.scores(config("one"), 12, ("last",))
+    pace = runner.bench(config("one")).frozen.seconds_a_row
+    assert prober.seconds(config("one"), 12) == 0
+    assert prober.seconds(config("one"), 20) == pytest.approx(8 * pace)
+    unseen = prober.seconds(config("other"), 20)
+    assert unseen == pytest.approx(20 * pace, abs=1.0)
+    assert prober.seconds(config("other", input_size=16), 20) < unseen
