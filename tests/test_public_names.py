@@ -43,6 +43,7 @@ def test_the_estimator_takes_these_parameters():
             "out",
             "resume",
             "cache_dir",
+            "cache_limit",
             "experience",
             "listener",
         ),

@@ -21,7 +21,7 @@ def search_with_ray(
     deadline: Callable[[], float],
     listener: Listener,
 ) -> list[TrialResult]:
-    """Search under Ray Tune; workers share the run folder and its cached features."""
+    """Search under Ray Tune; workers share the run folder, and cached features on one machine."""
     plan, seconds = runner.plan, deadline() - time.monotonic()
     until = time.time() + seconds
 

@@ -45,7 +45,10 @@ class AutoTL:
         quality: "fast", "balanced" or "best": how much time is worth how much accuracy.
         test_share, val_share: Shares split off where the source has no parts of its own.
         val, test: Paths of further official parts.
-        cache_dir: Folder of the lock file of downloads and of what was measured on this machine.
+        cache_dir: Folder of the lock file of downloads, of what was measured on this machine, and of cached
+            features, which later runs on the same inputs find there.
+        cache_limit: How much of them may stay after the run ("5GB", bytes): what was used least recently goes
+            first, 0 keeps nothing; None for 20 GiB, or a fifth of the free disk, whichever is less.
         experience: Learn from earlier runs on this machine, and leave this one to later ones; used only under
             a time budget, and holds no data. See `autotl.search.experience`.
         listener: Called with every event of `autotl.search.events`.
@@ -88,6 +91,7 @@ class AutoTL:
         val: str | Path | None = None,
         test: str | Path | None = None,
         cache_dir: str | Path | None = None,
+        cache_limit: str | int | None = None,
         experience: bool = True,
         listener: Listener | None = None,
     ) -> None:

@@ -177,6 +177,7 @@ class Fit:
             self._settings.offline,
             self._settings.seed,
             self._settings.cache_dir,
+            self._settings.cache_limit,
         )
         runner = TrialRunner(
             RunnerPlan(dataset, splits, infos, profile.inputs, folder, resources),
@@ -324,7 +325,7 @@ class Fit:
         self._stage("report")
         self._write(runner.folder)
         write_report(runner.folder)
-        runner.clear_cache()
+        runner.close()
         self._experience.record(profile, results, runner.rates)
         self._record["seconds"] = self._time.elapsed
         self._record["overhead_seconds"] = self._stages_beside_work(results)

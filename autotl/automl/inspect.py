@@ -97,7 +97,9 @@ def profile_data(data: Any, **parameters: Any) -> DatasetProfile:
     device = pick_device(settings.device, settings.threads)
     profile, space, _, infos = plan_space(dataset, splits, settings, device=str(device))
     with tempfile.TemporaryDirectory() as folder:
-        resources = Resources(device, settings.threads, True, settings.seed, settings.cache_dir)
+        resources = Resources(
+            device, settings.threads, True, settings.seed, settings.cache_dir, settings.cache_limit
+        )
         plan = RunnerPlan(dataset, splits, infos, profile.inputs, RunFolder(folder), resources)
         runner = TrialRunner(plan)
         with cache_at(settings.cache_dir):

@@ -47,6 +47,7 @@ def reopen(folder: RunFolder) -> Delivery:
         settings.offline,
         settings.seed,
         settings.cache_dir,
+        settings.cache_limit,
     )
     splits = Splits(saved["train"], saved["val"], saved["test"])
     infos = candidates(dataset.modality, settings)

@@ -11,6 +11,7 @@ from typing import Any
 
 from autotl.backbones.cache_dir import cache_dir
 from autotl.errors import DataError, MissingExtraError, RunError
+from autotl.features.store import parse_size
 from autotl.search.budget import parse_duration
 
 QUALITIES = ("fast", "balanced", "best")
@@ -46,6 +47,7 @@ class Settings:
     val: str | None
     test: str | None
     cache_dir: Path
+    cache_limit: int | None
     experience: bool
 
     @classmethod
@@ -94,6 +96,7 @@ class Settings:
             val=None if p["val"] is None else str(p["val"]),
             test=None if p["test"] is None else str(p["test"]),
             cache_dir=Path(p["cache_dir"]) if p["cache_dir"] is not None else cache_dir(),
+            cache_limit=None if p["cache_limit"] is None else parse_size(p["cache_limit"]),
             experience=p["experience"],
         )
 

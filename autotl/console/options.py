@@ -139,7 +139,16 @@ CacheDir = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Where the lock file of downloads and measurements of this machine lie.",
+        help="Where the lock file of downloads, measurements of this machine and cached features lie.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+CacheLimit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Cached features that may stay for later runs: 5GB, 500MB, 0 for none; 20GiB where unset, or a "
+        "fifth of the free disk.",
         rich_help_panel=_MACHINE,
     ),
 ]

@@ -1,23 +1,30 @@
-"""Arrays on disk that are filled row by row, in any order, and survive a kill in the middle.
+"""Arrays on disk that are filled row by row, in any order, by any number of processes, and survive a kill.
 
-A row counts as present only after its data were written, so a torn write costs that row alone. Knows
-nothing of networks.
+A row counts as present only after its data have reached the disk, so a kill or a power cut costs rows, never
+truth. Two files make an array: `.npy` holds the data, `.rows.npy` which rows are present. Both are made
+beside their place and moved there, so nobody meets half a header. Knows nothing of networks.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import DTypeLike, NDArray
 
+from autotl.atomic import replacing
 from autotl.errors import StorageError
 
 Array = NDArray[Any]
 Memmap = np.memmap[Any, Any]
 _DISK_RESERVE_BYTES = 2**30
+#: What the names of the two files of an array end in.
+DATA, MARKS = ".npy", ".rows.npy"
 
 
 def check_disk(folder: Path, needed_bytes: int) -> None:
@@ -32,38 +39,61 @@ def check_disk(folder: Path, needed_bytes: int) -> None:
             "not enough disk space for cached features",
             found=f"{free / 2**30:.1f} GiB free in {folder}",
             expected=f"{(needed_bytes + _DISK_RESERVE_BYTES) / 2**30:.1f} GiB",
-            hint="Free some, or choose another disk with --out.",
+            hint="Free some, or choose another disk with --cache-dir.",
         )
 
 
-class RowArray:
+class FilledArray(ABC):
+    """What arrays of any form share: which rows are present."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: DTypeLike, rows: int) -> None:
+        self._data, self._present = _open_pair(path, shape, dtype, rows)
+        self._written: list[Array] = []
+
+    def missing(self, rows: Array) -> Array:
+        """Those of `rows` that are not present."""
+        return np.asarray(rows[~self._present[rows]])
+
+    def write(self, rows: Array, values: Array) -> None:
+        """Store rows; they are present from the next `commit` on."""
+        self._put(rows, values)
+        self._written.append(rows)
+
+    def commit(self) -> None:
+        """Bring what was written to the disk, then mark it present."""
+        if not self._written:
+            return
+        self._data.flush()
+        self._present[np.concatenate(self._written)] = True
+        self._written = []
+
+    @abstractmethod
+    def _put(self, rows: Array, values: Array) -> None:
+        """Copy rows into the data."""
+
+
+class RowArray(FilledArray):
     """A memory-mapped array (N, *shape) of which some rows are present.
 
     Args:
-        path: File without ending; `.npy` holds the data, `.rows.npy` which rows are present.
+        path: File without ending.
         rows: N.
         shape: Shape of one row.
         dtype: Type of the elements.
     """
 
     def __init__(self, path: Path, rows: int, shape: tuple[int, ...], dtype: DTypeLike) -> None:
-        self._data, self._present = _open_pair(path, (rows, *shape), dtype, rows)
+        super().__init__(path, (rows, *shape), dtype, rows)
 
-    def missing(self, rows: Array) -> Array:
-        """Those of `rows` that are not present."""
-        return np.asarray(rows[~self._present[rows]])
+    def read(self, rows: Array, columns: slice = slice(None)) -> Array:
+        """Copies of present rows, (n, *shape), of these columns only."""
+        return np.asarray(self._data[rows, columns])
 
-    def read(self, rows: Array) -> Array:
-        """Copies of present rows, (n, *shape)."""
-        return np.asarray(self._data[rows])
-
-    def write(self, rows: Array, values: Array) -> None:
-        """Store rows, then mark them present."""
+    def _put(self, rows: Array, values: Array) -> None:
         self._data[rows] = values
-        self._present[rows] = True
 
 
-class RaggedArray:
+class RaggedArray(FilledArray):
     """A memory-mapped array whose row i has `lengths[i]` vectors of size `width`.
 
     Args:
@@ -75,14 +105,9 @@ class RaggedArray:
 
     def __init__(self, path: Path, lengths: Array, width: int, dtype: DTypeLike) -> None:
         self._offsets = np.concatenate([[0], np.cumsum(lengths)])
-        shape = (int(self._offsets[-1]), width)
-        self._data, self._present = _open_pair(path, shape, dtype, len(lengths))
+        super().__init__(path, (int(self._offsets[-1]), width), dtype, len(lengths))
         self._lengths = lengths
         self._width = width
-
-    def missing(self, rows: Array) -> Array:
-        """Those of `rows` that are not present."""
-        return np.asarray(rows[~self._present[rows]])
 
     def read(self, rows: Array) -> Array:
         """Present rows padded with zeros to the longest of them, (n, T, width)."""
@@ -92,31 +117,40 @@ class RaggedArray:
             out[i, : stop - start] = self._data[start:stop]
         return out
 
-    def write(self, rows: Array, values: Array) -> None:
-        """Store rows from a padded array (n, T, width), then mark them present."""
+    def _put(self, rows: Array, values: Array) -> None:
+        """Take rows from a padded array (n, T, width)."""
         for i, row in enumerate(rows):
             start, stop = self._offsets[row], self._offsets[row + 1]
             self._data[start:stop] = values[i, : stop - start]
-        self._present[rows] = True
 
 
 def _open_pair(path: Path, shape: tuple[int, ...], dtype: DTypeLike, rows: int) -> tuple[Memmap, Memmap]:
-    """The data and the marks of present rows; both are made anew where either is torn or of another form."""
-    files = [path.with_name(path.name + ending) for ending in (".npy", ".rows.npy")]
+    """The data and the marks of present rows; both are made anew where either is torn or of another form.
+
+    One process at a time makes arrays in a folder. Opening counts as a use: it sets the time of the marks.
+    """
+    files = [path.with_name(path.name + ending) for ending in (DATA, MARKS)]
     forms = [(shape, np.dtype(dtype)), ((rows,), np.dtype(np.bool_))]
-    found = [_reopen(file, *form) for file, form in zip(files, forms, strict=True)]
-    if found[0] is not None and found[1] is not None:
-        return found[0], found[1]
-    del found
-    for file in files:
-        file.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    check_disk(path.parent, int(np.prod(shape)) * np.dtype(dtype).itemsize)
-    data, present = (
-        np.lib.format.open_memmap(file, mode="w+", dtype=kind, shape=form)
-        for file, (form, kind) in zip(files, forms, strict=True)
-    )
-    return data, present
+    with FileLock(path.parent / "arrays.lock"):
+        found = [_reopen(file, *form) for file, form in zip(files, forms, strict=True)]
+        if found[0] is None or found[1] is None:
+            del found
+            check_disk(path.parent, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+            for file in reversed(files):
+                file.unlink(missing_ok=True)
+            found = [_create(file, *form) for file, form in zip(files, forms, strict=True)]
+        os.utime(files[1])
+    assert found[0] is not None
+    assert found[1] is not None
+    return found[0], found[1]
+
+
+def _create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Memmap | None:
+    with replacing(path) as temporary:
+        # Closed again at once: Windows moves no file that is mapped.
+        np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
+    return _reopen(path, shape, dtype)
 
 
 def _reopen(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Memmap | None:

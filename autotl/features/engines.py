@@ -1,15 +1,19 @@
 """Runs the frozen part of a network by whichever engine is fastest on this machine.
 
-Candidates are torch and ONNX Runtime on the CPU (torch alone on an accelerator). Each is timed on three
-batches; the choice is recorded, because engines differ in the last bits and a repeated run must not.
+Candidates are torch with either layout of images, ONNX Runtime on the CPU, and mixed precision on an
+accelerator. Each must agree with plain torch on a batch, and is then timed on three; the choice is recorded,
+because engines differ in the last bits and a repeated run must not.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,11 @@ Array = NDArray[Any]
 #: A batch of network inputs to the frozen outputs, in the order of `FrozenPart.outputs`.
 Engine = Callable[[Batch], list[Array]]
 _TIMED_BATCHES = 3
+#: Largest difference from plain torch, as a share of the largest output: rounding of single precision summed
+#: in another order, and of half precision through the depth of a network.
+_TOLERANCE = 1e-3
+_MIXED_TOLERANCE = 5e-2
+PLAIN_TORCH = "torch"
 
 
 class FrozenNetwork(nn.Module):
@@ -67,12 +76,27 @@ class FrozenNetwork(nn.Module):
         return (*((torch.cat(pooled, dim=1),) if self._pooled else ()), *hidden)
 
 
-def torch_engine(network: FrozenNetwork, device: torch.device) -> Engine:
-    """Run in torch, channels last where there are images."""
+def torch_engine(
+    network: FrozenNetwork,
+    device: torch.device,
+    *,
+    channels_last: bool = False,
+    mixed: torch.dtype | None = None,
+) -> Engine:
+    """Run in torch.
+
+    Args:
+        network: What runs; it is moved to `device`.
+        device: Where.
+        channels_last: Whether the weights of convolutions lie channels last, in a copy of the network.
+        mixed: Lower precision of what tolerates it; None for single precision throughout.
+    """
     network = network.to(device).eval()
+    if channels_last:
+        network = copy.deepcopy(network).to(memory_format=torch.channels_last)
 
     def run(batch: Batch) -> list[Array]:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(device.type, dtype=mixed, enabled=mixed is not None):
             moved = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
             return [value.float().cpu().numpy() for value in network(moved)]
 
@@ -104,6 +128,47 @@ def _dynamic_axes(network: FrozenNetwork, batch: Batch) -> dict[str, dict[int, s
     return axes
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """One way to run a network.
+
+    Attributes:
+        build: Makes the engine.
+        tolerance: Largest difference from plain torch, as a share of the largest output.
+    """
+
+    build: Callable[[], Engine]
+    tolerance: float = _TOLERANCE
+
+
+def candidates(
+    network: FrozenNetwork, batch: Batch, device: torch.device, threads: int | None
+) -> dict[str, Candidate]:
+    """The ways to run a network here, by name, plain torch first.
+
+    `torch.compile` is none of them: on a CPU, compiling EfficientNet-Lite0 took the time of more than 60
+    batches of plain torch, to come out level with ONNX Runtime, which is there in the time of three.
+    """
+    images = any(value.ndim == 4 for value in batch.values())
+    layouts = {"": False, " channels_last": True} if images else {"": False}
+    found = {
+        f"{PLAIN_TORCH}{name}": Candidate(partial(torch_engine, network, device, channels_last=last))
+        for name, last in layouts.items()
+    }
+    if device.type == "cpu":
+        return found | {"onnxruntime": Candidate(partial(onnx_engine, network, batch, threads))}
+    mixed = _mixed_precision(device)
+    for name, last in layouts.items():
+        build = partial(torch_engine, network, device, channels_last=last, mixed=mixed)
+        found[f"{PLAIN_TORCH} mixed{name}"] = Candidate(build, _MIXED_TOLERANCE)
+    return found
+
+
+def _mixed_precision(device: torch.device) -> torch.dtype:
+    wide = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.bfloat16 if wide else torch.float16
+
+
 def fastest_engine(
     network: FrozenNetwork,
     batch: Batch,
@@ -114,30 +179,44 @@ def fastest_engine(
     key: str,
 ) -> Engine:
     """Time the candidates on a batch and give the winner, or the one recorded for `key`."""
-    if device.type != "cpu":
-        return torch_engine(network, device)
+    ways = candidates(network, batch, device, threads)
     chosen = record.get(key)
-    if chosen == "torch":
-        return torch_engine(network, device)
-    try:
-        candidates = {"onnxruntime": onnx_engine(network, batch, threads)}
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
-        logger.warning("the frozen part cannot be converted to ONNX, torch runs it: %s", error)
-        record.put(key, "torch")
-        return torch_engine(network, device)
-    if chosen == "onnxruntime":
-        return candidates["onnxruntime"]
-    candidates["torch"] = torch_engine(network, device)
-    seconds = {name: _time(engine, batch) for name, engine in candidates.items()}
+    if chosen in ways and (engine := _built(chosen, ways[chosen])) is not None:
+        return engine
+    plain = ways.pop(PLAIN_TORCH).build()
+    expected, engines = plain(batch), {PLAIN_TORCH: plain}
+    for name, way in ways.items():
+        engine = _built(name, way)
+        if engine is not None and _agrees(name, engine(batch), expected, way.tolerance):
+            engines[name] = engine
+    seconds = {name: _time(engine, batch) for name, engine in engines.items()}
     best = min(seconds, key=lambda name: seconds[name])
     logger.info("frozen part of %s: %s", key, {name: f"{s * 1e3:.0f} ms" for name, s in seconds.items()})
     record.put(key, best)
-    return candidates[best]
+    return engines[best]
+
+
+def _built(name: str, candidate: Candidate) -> Engine | None:
+    """The engine of a candidate, None where this network cannot be run that way."""
+    try:
+        return candidate.build()
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
+        logger.warning("%s cannot run the frozen part, it is left out: %s", name, error)
+        return None
+
+
+def _agrees(name: str, outputs: list[Array], expected: list[Array], tolerance: float) -> bool:
+    """Whether outputs are those of plain torch but for rounding; what is not finite never is."""
+    for output, wanted in zip(outputs, expected, strict=True):
+        difference = float(np.abs(output - wanted).max()) / max(float(np.abs(wanted).max()), 1e-12)
+        if not difference <= tolerance:
+            logger.warning("%s is left out: it differs from torch by %.1e of the largest", name, difference)
+            return False
+    return True
 
 
 def _time(engine: Engine, batch: Batch) -> float:
-    """Median seconds of a batch, after one to warm up."""
-    engine(batch)
+    """Median seconds of a batch; the engine has run before."""
     seconds = []
     for _ in range(_TIMED_BATCHES):
         start = time.perf_counter()
@@ -147,7 +226,7 @@ def _time(engine: Engine, batch: Batch) -> float:
 
 
 class EngineRecord:
-    """Which engine won on this machine, by network and number of threads, kept as JSON.
+    """What was measured on this machine, kept as JSON: which engine won, by network and number of threads.
 
     Args:
         path: The file; made when first written.
@@ -156,16 +235,15 @@ class EngineRecord:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def get(self, key: str) -> str | None:
-        """The engine recorded for `key`."""
-        found = self._read().get(key)
-        return found if isinstance(found, str) else None
+    def get(self, key: str) -> Any:
+        """What is recorded for `key`, None for nothing."""
+        return self._read().get(key)
 
-    def put(self, key: str, engine: str) -> None:
-        """Record the engine for `key`."""
+    def put(self, key: str, value: str | float) -> None:
+        """Record a value for `key`."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self._path) as path:
-            path.write_text(json.dumps({**self._read(), key: engine}, indent=1, sort_keys=True))
+            path.write_text(json.dumps({**self._read(), key: value}, indent=1, sort_keys=True))
 
     def _read(self) -> dict[str, Any]:
         try:

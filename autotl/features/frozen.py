@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from autotl.backbones.backbone import Backbone, Batch
-from autotl.features.arrays import RaggedArray, RowArray
+from autotl.features.arrays import FilledArray, RaggedArray, RowArray
 from autotl.features.engines import Engine, EngineRecord, FrozenNetwork, fastest_engine, torch_engine
 from autotl.features.inputs import PreparedInputs
+from autotl.features.turns import turn
 from autotl.modalities.modality import Modality
 
 Array = NDArray[Any]
@@ -28,6 +29,8 @@ Report = Callable[[int, int], None]
 
 #: Fewer rows do not win back the time that converting the network and timing the engines take.
 _ROWS_WORTH_TIMING = 256
+#: Rows are brought to the disk that often: a kill costs no more than they took.
+_COMMIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class FrozenPart:
         inputs: Its inputs.
         modality: Augments them for views other than the plain one.
         rows: N, rows of the data set.
-        folder: Where arrays are kept; its name must change with data, weights and preprocessing.
+        folder: Where arrays are kept; another one where data, weights or preprocessing differ. Processes may
+            share it: one at a time computes rows.
         device: Where torch runs.
         threads: Threads of the engine.
         record: Which engine won before.
@@ -91,9 +95,11 @@ class FrozenPart:
         self._record = record
         self._batch_size = batch_size
         self._report = report
-        #: Seconds that decoding one row and running the whole network took, when last measured, without the
-        #: choice of an engine.
-        self.seconds_a_row = 0.0
+        self._pace = EngineRecord(folder / "seconds.json")
+        self._pace_key = f"a row, threads={threads} device={device.type}"
+        #: Seconds that decoding one row and running the whole network took, when last measured (maybe by an
+        #: earlier run), without the choice of an engine.
+        self.seconds_a_row = float(self._pace.get(self._pace_key) or 0.0)
         self._engines: dict[tuple[int, tuple[int, ...], bool], Engine] = {}
         self._arrays: dict[tuple[str, View], RowArray | RaggedArray] = {}
 
@@ -111,10 +117,10 @@ class FrozenPart:
         backbone = self.backbone
         array = self._pooled_array(view)
         self._fill(array.missing(np.unique(rows)), view, backbone.depth, tuple(sorted(capture)), True)
-        values = array.read(rows)
         widths = [backbone.feature_dim(depth) for depth in range(1, backbone.depth + 1)]
         offsets = np.concatenate([[0], np.cumsum(widths)])
-        return np.concatenate([values[:, offsets[d - 1] : offsets[d]] for d in depths], axis=1)
+        columns = [slice(int(offsets[d - 1]), int(offsets[d])) for d in depths]
+        return np.concatenate([array.read(rows, wanted) for wanted in columns], axis=1)
 
     def missing(self, rows: Array, view: View = PLAIN) -> int:
         """How many of the rows have no pooled features yet."""
@@ -150,22 +156,45 @@ class FrozenPart:
     # --- filling ---------------------------------------------------------------------------------------
 
     def _fill(self, rows: Array, view: View, stop: int, capture: tuple[int, ...], pooled: bool) -> None:
+        """Compute rows that are missing, unless another process does so first."""
         if len(rows) == 0:
             return
-        begun = time.perf_counter()
-        self.inputs.prepare(rows)
         capture = tuple(depth for depth in capture if 0 < depth <= stop)
         targets = [self._pooled_array(view)] if pooled else []
         stores = [*targets, *(self._hidden_array(depth, view, rows) for depth in capture)]
+        with turn(self._folder / "fill.lock", lambda: len(stores[0].missing(rows))):
+            rows = stores[0].missing(rows)
+            try:
+                if len(rows):
+                    self._compute(rows, view, stop, capture, pooled, stores)
+            finally:
+                for store in stores:
+                    store.commit()
+
+    def _compute(
+        self,
+        rows: Array,
+        view: View,
+        stop: int,
+        capture: tuple[int, ...],
+        pooled: bool,
+        stores: Sequence[FilledArray],
+    ) -> None:
+        """Run the network on rows, and store what it gives in `stores`, in order."""
+        begun = committed = time.perf_counter()
         done, choosing = 0, 0.0
 
         def visit(chunk: Array, batch: Batch) -> None:
-            nonlocal done, choosing
+            nonlocal done, choosing, committed
             asked = time.perf_counter()
             engine = self._engine(stop, capture, pooled, batch, len(rows))
             choosing += time.perf_counter() - asked
             for store, value in zip(stores, engine(self._augmented(batch, view, chunk)), strict=True):
                 store.write(chunk, value)
+            if time.perf_counter() - committed > _COMMIT_SECONDS:
+                for store in stores:
+                    store.commit()
+                committed = time.perf_counter()
             done += len(chunk)
             if self._report is not None:
                 self._report(done, len(rows))
@@ -173,12 +202,22 @@ class FrozenPart:
         self.inputs.batches(self.inputs.by_length(rows), self._batch_size, visit)
         if stop == self.backbone.depth:
             self.seconds_a_row = (time.perf_counter() - begun - choosing) / len(rows)
+            self._pace.put(self._pace_key, self.seconds_a_row)
 
     def _augmented(self, batch: Batch, view: View, rows: Array) -> Batch:
+        """A view of a batch; each row by itself, so that it does not depend on what was asked for with it."""
         if view.index == 0:
             return batch
-        seed = int(np.random.SeedSequence([view.index, int(rows[0])]).generate_state(1)[0])
-        return self._modality.augment(batch, view.strength, torch.Generator().manual_seed(seed))
+        changed = {name: values.clone() for name, values in batch.items()}
+        lengths = self.inputs.lengths(rows) if self.inputs.ragged else None
+        for i, row in enumerate(rows):
+            own = slice(None) if lengths is None else slice(int(lengths[i]))
+            seed = int(np.random.SeedSequence([view.index, int(row)]).generate_state(1)[0])
+            generator = torch.Generator().manual_seed(seed)
+            one = {name: values[i : i + 1, own] for name, values in batch.items()}
+            for name, values in self._modality.augment(one, view.strength, generator).items():
+                changed[name][i : i + 1, own] = values
+        return changed
 
     def _engine(self, stop: int, capture: tuple[int, ...], pooled: bool, batch: Batch, rows: int) -> Engine:
         key = (stop, capture, pooled)
@@ -192,7 +231,8 @@ class FrozenPart:
                 device=self._device,
                 threads=self._threads,
                 record=self._record,
-                key=f"{self.backbone.info.name} {self._folder.name} {stop} threads={self._threads}",
+                key=f"{self.backbone.info.name} {self.inputs.spec.key} {stop} threads={self._threads} "
+                f"device={self._device.type}",
             )
         return self._engines[key]
 

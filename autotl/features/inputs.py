@@ -1,7 +1,8 @@
 """`PreparedInputs`: network inputs of a data set, decoded and preprocessed once.
 
 Images pass through the modality's own ONNX graph, the one that is exported later, and are kept on disk as
-uint8; inputs without a graph (texts) are kept in memory as token ids.
+uint8; inputs without a graph (texts) are kept in memory as token ids. Two processes that prepare the same
+rows write the same bytes, so nobody waits.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class PreparedInputs:
     def __init__(
         self, dataset: Dataset, modality: Modality, spec: PreprocessingSpec, folder: Path, threads: int
     ) -> None:
+        self.spec = spec
         self._dataset = dataset
         self._decoder = modality.decoder(spec)
         self._folder = folder
@@ -71,6 +73,8 @@ class PreparedInputs:
             for start in range(0, len(missing), _CHUNK_ROWS):
                 chunk = missing[start : start + _CHUNK_ROWS]
                 self._store(chunk, list(pool.map(self._prepare_row, chunk)))
+        for array in self._arrays.values():
+            array.commit()
 
     def batch(self, rows: Array) -> Batch:
         """Network inputs of prepared rows as tensors on the CPU."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +25,8 @@ from autotl.errors import RunError, TrialError
 from autotl.features.engines import EngineRecord
 from autotl.features.frozen import FrozenPart
 from autotl.features.inputs import PreparedInputs
+from autotl.features.keys import feature_facts, input_facts
+from autotl.features.store import FeatureStore
 from autotl.modalities.registry import modality
 from autotl.profile.profile import Shift
 from autotl.profile.shift import measure_shift
@@ -56,7 +57,8 @@ class Resources:
         threads: CPU threads, None for the library's own choice.
         offline: Never touch a hub.
         seed: Seed of everything random.
-        cache_dir: Folder of the lock file of downloads and of the engine record.
+        cache_dir: Folder of the lock file of downloads, of the engine record and of cached features.
+        cache_limit: Bytes of features that may stay there after a run; None for the store's own limit.
     """
 
     device: torch.device
@@ -64,6 +66,7 @@ class Resources:
     offline: bool
     seed: int
     cache_dir: Path
+    cache_limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class RunnerPlan:
         splits: Its parts.
         infos: Backbones that may be asked for, by name.
         description: What the modality found of the items (`DatasetProfile.inputs`).
-        folder: Where results and cached features go.
+        folder: Where results go.
         resources: Device, threads, seed.
     """
 
@@ -179,6 +182,7 @@ class TrialRunner:
         self._metric = metric(self.dataset.task.metric, self.dataset.task.kind)
         self._backbones: dict[str, Backbone] = {}
         self._benches: dict[tuple[str, str], Workbench] = {}
+        self._store = FeatureStore(plan.resources.cache_dir / "features", plan.resources.cache_limit)
         self._rates: dict[str, float] = {}
         self._expected: dict[str, float] = {}
         self._load_seconds = 0.0
@@ -212,16 +216,15 @@ class TrialRunner:
         spec = replace(spec, assets=dict(backbone.assets()))
         key = (config.backbone, spec.key)
         if key not in self._benches:
-            folder = self.cache / f"{config.backbone.replace('/', '_')}-{spec.key}"
-            folder.mkdir(parents=True, exist_ok=True)
+            facts = input_facts(self.dataset, self._modality, spec)
             threads = self._resources.threads or torch.get_num_threads()
-            inputs = PreparedInputs(self.dataset, self._modality, spec, folder, threads)
+            inputs = PreparedInputs(self.dataset, self._modality, spec, self._store.open(facts), threads)
             frozen = FrozenPart(
                 backbone,
                 inputs,
                 self._modality,
                 len(self.dataset),
-                folder,
+                self._store.open(feature_facts(facts, backbone, self._resources.device)),
                 device=self._resources.device,
                 threads=threads,
                 record=EngineRecord(self._resources.cache_dir / "engines.json"),
@@ -242,15 +245,10 @@ class TrialRunner:
             )
         return replace(self._benches[key], deadline=self._deadline())
 
-    @property
-    def cache(self) -> Path:
-        """Folder of cached features; safe to delete when no search runs."""
-        return self.folder.path / "cache"
-
-    def clear_cache(self) -> None:
-        """Delete cached features."""
+    def close(self) -> None:
+        """Let go of cached features: later runs find them, as far as the limit of the store allows."""
         self._benches.clear()
-        shutil.rmtree(self.cache, ignore_errors=True)
+        self._store.close()
 
     # --- cost ----------------------------------------------------------------------------------------------
 

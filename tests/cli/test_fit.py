@@ -71,6 +71,7 @@ def test_every_option_reaches_the_estimator(fit, tmp_path):
         *("--text", "title,body", "--image", "photo", "--engine", "ray", "--device", "cpu", "--threads", "2"),
         *("--offline", "--resume", "--seed", "7", "--quality", "best", "--test-share", "0.3"),
         *("--val-share", "0.1", "--val", "v.csv", "--test", "t.csv", "--cache-dir", "cache"),
+        *("--cache-limit", "5GB"),
         *("--scheduler", "gain", "--no-experience"),
     )
     assert Path("photos") == FakeAutoTL.data
@@ -80,6 +81,7 @@ def test_every_option_reaches_the_estimator(fit, tmp_path):
         **{"text": ["title", "body"], "image": "photo", "engine": "ray", "device": "cpu", "threads": 2},
         **{"offline": True, "resume": True, "seed": 7, "quality": "best", "test_share": 0.3},
         **{"val_share": 0.1, "val": Path("v.csv"), "test": Path("t.csv"), "cache_dir": Path("cache")},
+        "cache_limit": "5GB",
         **{"scheduler": "gain", "experience": False},
         "out": tmp_path / "run",
     }

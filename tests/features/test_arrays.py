@@ -10,16 +10,22 @@ from autotl.features import arrays
 from autotl.features.arrays import RaggedArray, RowArray
 
 
+def written(array, rows, values):
+    array.write(np.array(rows), np.array(values))
+    array.commit()
+    return array
+
+
 def test_rows_are_missing_until_written(tmp_path):
     array = RowArray(tmp_path / "a", 5, (2,), np.float32)
     assert array.missing(np.arange(5)).tolist() == [0, 1, 2, 3, 4]
-    array.write(np.array([3, 1]), np.array([[3.0, 3.5], [1.0, 1.5]]))
+    written(array, [3, 1], [[3.0, 3.5], [1.0, 1.5]])
     assert array.missing(np.arange(5)).tolist() == [0, 2, 4]
     assert array.read(np.array([1, 3])).tolist() == [[1.0, 1.5], [3.0, 3.5]]
 
 
 def test_what_was_written_is_there_when_opened_again(tmp_path):
-    RowArray(tmp_path / "a", 5, (2,), np.float32).write(np.array([2]), np.array([[7.0, 8.0]]))
+    written(RowArray(tmp_path / "a", 5, (2,), np.float32), [2], [[7.0, 8.0]])
     again = RowArray(tmp_path / "a", 5, (2,), np.float32)
     assert again.missing(np.arange(5)).tolist() == [0, 1, 3, 4]
     assert again.read(np.array([2])).tolist() == [[7.0, 8.0]]
@@ -27,12 +33,12 @@ def test_what_was_written_is_there_when_opened_again(tmp_path):
 
 @pytest.mark.parametrize(("rows", "shape", "dtype"), [(6, (2,), "f4"), (5, (3,), "f4"), (5, (2,), "f2")])
 def test_an_array_of_another_form_is_made_anew(tmp_path, rows, shape, dtype):
-    RowArray(tmp_path / "a", 5, (2,), np.float32).write(np.array([2]), np.array([[7.0, 8.0]]))
+    written(RowArray(tmp_path / "a", 5, (2,), np.float32), [2], [[7.0, 8.0]])
     assert len(RowArray(tmp_path / "a", rows, shape, dtype).missing(np.arange(rows))) == rows
 
 
 def test_a_torn_file_is_made_anew(tmp_path):
-    RowArray(tmp_path / "a", 5, (2,), np.float32).write(np.array([2]), np.array([[7.0, 8.0]]))
+    written(RowArray(tmp_path / "a", 5, (2,), np.float32), [2], [[7.0, 8.0]])
     (tmp_path / "a.rows.npy").write_bytes(b"\x93NUMPY")
     assert len(RowArray(tmp_path / "a", 5, (2,), np.float32).missing(np.arange(5))) == 5
 
@@ -40,7 +46,7 @@ def test_a_torn_file_is_made_anew(tmp_path):
 def test_ragged_rows_come_back_padded_with_zeros(tmp_path):
     array = RaggedArray(tmp_path / "r", np.array([1, 3, 2]), 2, np.float16)
     values = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
-    array.write(np.array([1, 0]), values)
+    written(array, [1, 0], values)
     assert array.missing(np.arange(3)).tolist() == [2]
     read = array.read(np.array([0, 1]))
     assert read.shape == (2, 3, 2)
@@ -52,4 +58,4 @@ def test_a_full_disk_is_answered_before_anything_is_written(tmp_path, monkeypatc
     monkeypatch.setattr(arrays, "_DISK_RESERVE_BYTES", 2**60)
     with pytest.raises(StorageError, match=r"not enough disk space for cached features; found .* GiB free"):
         RowArray(tmp_path / "a", 5, (2,), np.float32)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*.npy"))

@@ -74,6 +74,21 @@ def test_views_are_augmented_kept_and_repeatable(tmp_path):
     assert np.allclose(changed, again, atol=1e-5)
 
 
+def test_a_view_of_a_row_does_not_depend_on_what_is_asked_for_with_it(bench, tmp_path):
+    view, strength = View(1, "light"), bench.modality.name
+    alone = bench.frozen.pooled(np.array([5]), (1,), view)
+    (tmp_path / "other").mkdir()
+    together = tiny_workbench(tmp_path / "other", strength).frozen.pooled(np.arange(3, 8), (1,), view)
+    assert np.allclose(alone[0], together[2], atol=1e-5)
+
+
+def test_how_long_a_row_takes_is_known_to_a_run_that_computes_nothing(tmp_path):
+    first = tiny_workbench(tmp_path).frozen
+    first.pooled(np.arange(4), (1,))
+    again = tiny_workbench(tmp_path).frozen
+    assert again.seconds_a_row == first.seconds_a_row > 0
+
+
 def test_the_disk_that_activations_take_is_known_beforehand(bench):
     rows = np.arange(20)
     expected = bench.frozen.hidden_bytes(rows, 2)
@@ -91,10 +106,56 @@ def test_engines_agree(bench, tmp_path):
     runs = [
         engines.torch_engine(network, torch.device("cpu"))(other),
         engines.onnx_engine(network, example, threads=1)(other),
+        engines.torch_engine(network, torch.device("cpu"), channels_last=True)(other),
     ]
     assert len(runs[0]) == 3
-    for ours, theirs in zip(*runs, strict=True):
-        assert np.allclose(ours, theirs, atol=1e-4)
+    for ours, *others in zip(*runs, strict=True):
+        assert all(np.allclose(ours, theirs, atol=1e-4) for theirs in others)
+
+
+def test_a_copy_of_the_network_lies_channels_last_and_the_shared_one_stays_as_it_is(tmp_path):
+    bench = tiny_workbench(tmp_path)
+    network = FrozenNetwork(bench.backbone, 4, (), pooled=True)
+    strides = [weight.stride() for weight in bench.backbone.module.parameters()]
+    engines.torch_engine(network, torch.device("cpu"), channels_last=True)
+    assert [weight.stride() for weight in bench.backbone.module.parameters()] == strides
+
+
+def test_mixed_precision_is_near_and_given_back_as_single(bench):
+    network = FrozenNetwork(bench.backbone, 2, (1, 2), pooled=True)
+    batch = bench.frozen.inputs.batch(np.arange(4))
+    exact = engines.torch_engine(network, torch.device("cpu"))(batch)
+    mixed = engines.torch_engine(network, torch.device("cpu"), mixed=torch.bfloat16)(batch)
+    assert {values.dtype for values in mixed} == {np.dtype(np.float32)}
+    assert not all(np.array_equal(a, b) for a, b in zip(exact, mixed, strict=True))
+    assert engines._agrees("mixed", mixed, exact, engines._MIXED_TOLERANCE)
+
+
+def test_what_competes_depends_on_device_and_kind_of_input(tmp_path):
+    bench = tiny_workbench(tmp_path)
+    network = FrozenNetwork(bench.backbone, 1, (), pooled=True)
+    batch = bench.frozen.inputs.batch(np.arange(4))
+    here = engines.candidates(network, batch, torch.device("cpu"), 1)
+    there = engines.candidates(network, batch, torch.device("mps"), 1)
+    assert list(here) == ["torch", "torch channels_last", "onnxruntime"]
+    assert list(there) == ["torch", "torch channels_last", "torch mixed", "torch mixed channels_last"]
+    text = {"input_ids": torch.ones(4, 3, dtype=torch.long)}
+    assert list(engines.candidates(network, text, torch.device("cpu"), 1)) == ["torch", "onnxruntime"]
+
+
+@pytest.mark.parametrize("wrong", [0.01, np.nan, np.inf])
+def test_an_engine_that_differs_from_torch_is_refused_however_fast(tmp_path, monkeypatch, caplog, wrong):
+    bench = tiny_workbench(tmp_path)
+    network = FrozenNetwork(bench.backbone, 1, (), pooled=True).eval()
+    batch = bench.frozen.inputs.batch(np.arange(4))
+    values = engines.torch_engine(network, torch.device("cpu"))(batch)
+    off = [values[0] + wrong * np.abs(values[0]).max()]
+    monkeypatch.setattr(engines, "onnx_engine", lambda *_: lambda _: off)
+    record = EngineRecord(tmp_path / "record.json")
+    engine = fastest_engine(network, batch, device=torch.device("cpu"), threads=1, record=record, key="k")
+    assert np.allclose(engine(batch)[0], values[0], atol=1e-5)
+    assert record.get("k") != "onnxruntime"
+    assert "onnxruntime is left out: it differs from torch" in caplog.text
 
 
 def test_the_fastest_engine_is_timed_once_and_recorded(bench, tmp_path, monkeypatch):
@@ -103,7 +164,7 @@ def test_the_fastest_engine_is_timed_once_and_recorded(bench, tmp_path, monkeypa
     record = EngineRecord(tmp_path / "record.json")
     options = {"device": torch.device("cpu"), "threads": 1, "record": record, "key": "k"}
     fastest_engine(network, batch, **options)
-    assert record.get("k") in ("torch", "onnxruntime")
+    assert record.get("k") in engines.candidates(network, batch, torch.device("cpu"), 1)
     monkeypatch.setattr(engines, "_time", lambda *_: pytest.fail("timed again"))
     fastest_engine(network, batch, **options)
 
@@ -113,6 +174,7 @@ def test_a_network_that_onnx_cannot_express_is_run_by_torch(bench, tmp_path, mon
         raise RuntimeError("no such operator")
 
     monkeypatch.setattr(engines, "onnx_engine", refuse)
+    monkeypatch.setattr(engines, "_time", lambda *_: 1.0)
     record = EngineRecord(tmp_path / "record.json")
     network = FrozenNetwork(bench.backbone, 1, (), pooled=True).eval()
     batch = bench.frozen.inputs.batch(np.arange(4))
