@@ -3,9 +3,9 @@
     python -m benchmarks.cache_memory [--rows 100000] [--size 64] [--folder FOLDER]
 
 A row a run in `results/cache_memory.jsonl`: the highest anonymous memory (RssAnon) of the process, in MiB,
-before the first row, while activations and features of all rows are filled, while an epoch of activations is read in
-batches, and while the features of all are read as the one matrix that a head is fitted on. Images are drawn
-when asked for, so none of it is theirs.
+before the first row, while activations and features of all rows are filled, while an epoch of activations is
+read in batches, and while the features of all are read as the one matrix that a head is fitted on. Images are
+drawn when asked for, so none of it is theirs.
 """
 
 from __future__ import annotations

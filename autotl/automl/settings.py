@@ -47,8 +47,8 @@ class Settings:
     val: str | None
     test: str | None
     cache_dir: Path
-    cache_limit: int | None
     experience: bool
+    cache_limit: int | None = None
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Settings:

@@ -74,6 +74,11 @@ def test_settings_survive_json():
     assert Settings.from_json(settings.to_json()) == settings
 
 
+@pytest.mark.parametrize(("given", "meant"), [(None, None), ("5GB", 5 * 10**9), ("0", 0), (0, 0)])
+def test_the_limit_of_the_cache_is_read_as_bytes(given, meant):
+    assert Settings.of(AutoTL(cache_limit=given).get_params()).cache_limit == meant
+
+
 def test_an_unknown_device_is_refused():
     with pytest.raises(RunError, match="no such device; found abacus; expected auto, cpu, cuda"):
         pick_device("abacus", None)

@@ -269,12 +269,14 @@ def rows_computed(done: subprocess.Popen[str]) -> int:
     return sum(int(line.split()[1]) for line in out.splitlines())
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_computes_and_the_other_waits_for_it(tmp_path, process):
     both = [process(COMPUTE, tmp_path, 0.5) for _ in range(2)]
     assert sum(rows_computed(one) for one in both) == 48
     assert [one.returncode for one in both] == [0, 0]
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_had_computed_is_kept_and_the_rest_is_done_by_another(tmp_path, process):
     first = process(COMPUTE, tmp_path, 0.2)
     assert [first.stdout.readline() for _ in range(2)] == ["batch 16\n"] * 2
