@@ -129,8 +129,9 @@ class FrozenPart:
     def prepare(self, rows: Array, cut: int, view: View = PLAIN) -> None:
         """Make sure that the activations after `cut` blocks are there (or the inputs, for cut 0)."""
         rows = np.unique(rows)
-        self.inputs.prepare(rows)
-        if cut and len(rows):
+        if cut == 0:
+            self.inputs.prepare(rows)
+        elif len(rows):
             self._fill(self._hidden_array(cut, view, rows).missing(rows), view, cut, (cut,), False)
 
     def hidden(self, rows: Array, cut: int, view: View = PLAIN) -> Batch:

@@ -93,12 +93,12 @@ def code_key(thing: object) -> str:
     A change of a comment costs a pass; a change that nobody noticed would cost more. Code that cannot be read
     (typed into a prompt) is never the same.
     """
-    module = sys.modules[type(thing).__module__]
     try:
+        module = sys.modules[type(thing).__module__]
         path = Path(str(module.__file__))
         files = sorted(path.parent.glob("*.py")) if module.__package__ else [path]
         contents = [file.name.encode() + b"\n" + file.read_bytes() for file in files]
-    except (AttributeError, OSError):
+    except (KeyError, AttributeError, OSError):
         return f"unknown {uuid.uuid4().hex}"
     return hashlib.sha256(b"\n".join(contents)).hexdigest()
 

@@ -89,6 +89,17 @@ def test_how_long_a_row_takes_is_known_to_a_run_that_computes_nothing(tmp_path):
     assert again.seconds_a_row == first.seconds_a_row > 0
 
 
+def test_inputs_are_not_decoded_where_activations_are_there(tmp_path, monkeypatch):
+    rows = np.arange(6)
+    tiny_workbench(tmp_path).frozen.prepare(rows, 2)
+    for path in tmp_path.glob("inputs-*"):
+        path.unlink()
+    again = tiny_workbench(tmp_path).frozen
+    monkeypatch.setattr(again.inputs, "prepare", lambda _: pytest.fail("decoded again"))
+    monkeypatch.setattr(again, "_hidden_shape", lambda *_: (16, 16, 16))
+    again.prepare(rows, 2)
+
+
 def test_the_disk_that_activations_take_is_known_beforehand(bench):
     rows = np.arange(20)
     expected = bench.frozen.hidden_bytes(rows, 2)
