@@ -11,6 +11,7 @@ drawn when asked for, so none of it is theirs.
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -84,6 +85,7 @@ def measure(rows: int, size: int, folder: Path) -> dict[str, object]:
         "rows": rows,
         "size": size,
         "backbone": _BACKBONE,
+        "engines": list(json.loads((folder / "engines.json").read_text()).values()),
         "before_mib": base // 2**20,
         "filling_mib": filling // 2**20,
         "epoch_mib": reading // 2**20,
