@@ -6,25 +6,17 @@ from collections.abc import Callable, Sequence
 
 from autotl.config import TrialResult
 from autotl.errors import SearchError
-from autotl.leaderboard.interval import Interval
-from autotl.leaderboard.selection import is_candidate, select
+from autotl.leaderboard.selection import Gain, is_candidate, select, within_one_standard_error
+from autotl.trial.cross_validation import fits_in_one_step
 
 
-def choose(
-    results: Sequence[TrialResult],
-    can_refit: Callable[[TrialResult], bool],
-    gain: Callable[[TrialResult, TrialResult], Interval],
-) -> tuple[TrialResult, bool]:
-    """The winner, and whether there is time to refit it.
+def contenders(results: Sequence[TrialResult]) -> list[TrialResult]:
+    """The trials that may win: all that have a score, but of those that were cross-validated only the best.
 
-    The rows of the validation part, once they are trained on, are worth about as much as the noise of a
-    comparison. So a trial that cannot be refitted must beat the best one that can by more than one standard
-    error of their difference.
-
-    Args:
-        results: All trials.
-        can_refit: Whether a trial's final fit has time.
-        gain: How much one trial gains over another on the validation rows.
+    Heads on frozen features are compared with one another by cross-validation, where there is one, and with
+    trainings, which have none, by the validation part. The score that decides between heads is not the one
+    that then stands against the trainings, so the choice does not flatter it. Heads that were not
+    cross-validated beside others that were had a worse validation score than these.
 
     Raises:
         SearchError: No trial has a score.
@@ -33,17 +25,61 @@ def choose(
     if not candidates:
         errors = sorted({str(result.error) for result in results if result.error})
         raise SearchError("no trial could be finished", found="; ".join(errors) or "none was begun")
+    crossed = [result for result in candidates if "cross_validated" in result.facts]
+    if not crossed:
+        return candidates
+    trained = [result for result in candidates if not fits_in_one_step(result.config)]
+    return [max(crossed, key=lambda r: (r.facts["cross_validated"], r.score, -r.number)), *trained]
+
+
+def choose(
+    results: Sequence[TrialResult],
+    can_refit: Callable[[TrialResult], bool],
+    gain: Gain,
+    *,
+    combined: Sequence[TrialResult] = (),
+    prefer_cheaper: bool = True,
+) -> tuple[TrialResult, bool]:
+    """The winner, and whether there is time to refit it.
+
+    A combination of trials wins where it beats the chosen trial by more than one standard error.
+
+    The rows of the validation part, once they are trained on, are worth about as much as the noise of a
+    comparison. So a trial that cannot be refitted must beat the best one that can by more than one standard
+    error of their difference.
+
+    Args:
+        results: All trials.
+        can_refit: Whether a trial's final fit has time.
+        gain: How much one trial gains over another on rows that both were not fitted on.
+        combined: Ensembles and averages of trials.
+        prefer_cheaper: Whether a much cheaper trial wins that is as good within one standard error.
+
+    Raises:
+        SearchError: No trial has a score.
+    """
+    candidates = contenders(results)
     winner = _best(candidates)
+    if prefer_cheaper:
+        everyone = [result for result in results if is_candidate(result)]
+        winner = within_one_standard_error(everyone, winner, gain)
+    for combination in combined:
+        if _beats(combination, winner, gain):
+            winner = combination
     if can_refit(winner):
         return winner, True
     refittable = [result for result in candidates if can_refit(result)]
     if not refittable:
         return winner, False
     rival = _best(refittable)
-    over_rival = gain(winner, rival)
-    return (winner, False) if over_rival.value > over_rival.standard_error else (rival, True)
+    return (winner, False) if _beats(winner, rival, gain) else (rival, True)
 
 
 def _best(candidates: Sequence[TrialResult]) -> TrialResult:
     number = select(candidates)
     return next(result for result in candidates if result.number == number)
+
+
+def _beats(result: TrialResult, rival: TrialResult, gain: Gain) -> bool:
+    over_rival = gain(result, rival)
+    return over_rival.value > over_rival.standard_error

@@ -83,7 +83,7 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
 
     Args:
         run: The `RunFolder` or its path.
-        number: The trial; None means the best.
+        number: The trial, or combination of trials; None means the winner of the run.
         folder: Where to; None means `model-NNNN` in the run folder (`model` for the best).
 
     Returns:
@@ -97,7 +97,10 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
     from autotl.trial.run_folder import RunFolder
 
     run = run if isinstance(run, RunFolder) else RunFolder(run)
-    results = {result.number: result for result in run.results() if result.score is not None}
+    delivery = reopen(run)
+    trials = run.results()
+    known = [*trials, *delivery.combinations.recall(trials)]
+    results = {result.number: result for result in known if result.score is not None}
     if number is not None and number not in results:
         raise RunError(
             f"no finished trial {number} in {run.path}",
@@ -106,10 +109,11 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
         )
     if not results:
         raise RunError("no finished trial to export", found=str(run.path))
-    chosen = select(list(results.values())) if number is None else number
+    if number is None:
+        winner = run.read_json("run.json").get("winner") or {"trial": select(trials)}
+    chosen = int(winner["trial"]) if number is None else number
     target = Path(folder) if folder else run.path / ("model" if number is None else f"model-{chosen:04d}")
-    delivery = reopen(run)
-    model = delivery.runner.restore(results[chosen]).model()
+    model = delivery.combinations.model(results[chosen])
     delivery.calibrate(model, results[chosen])
     delivery.export(model, {"winner": {"trial": chosen}}, target)
     return target

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from autotl.automl.combine import Combinations
+from autotl.automl.evidence import Evidence
 from autotl.config import TrialConfig, TrialResult
 from autotl.data.dataset import Splits
 from autotl.data.stratify import spread
@@ -22,7 +23,6 @@ from autotl.graph.session import latency_ms, open_session
 from autotl.leaderboard.calibration import fit_temperature
 from autotl.leaderboard.interval import Interval, bootstrap_interval
 from autotl.leaderboard.leaderboard import Leaderboard
-from autotl.leaderboard.paired import paired_gain
 from autotl.leaderboard.verdict import on_search, verdict
 from autotl.modalities.registry import modality
 from autotl.search.outlook import expected_gain
@@ -44,22 +44,24 @@ class Delivery:
     Args:
         runner: Holds data, splits and features.
         seed: Seed of bootstrap and of the choice of rows.
+
+    Attributes:
+        evidence: What the validation rows say of the trials.
+        combinations: What was made of several trials.
     """
 
     def __init__(self, runner: TrialRunner, seed: int) -> None:
         self.runner, self._seed = runner, seed
+        self.evidence = Evidence(runner, seed)
+        self.combinations = Combinations(runner, self.evidence, seed)
+        self._measured: dict[tuple[str, ...], dict[str, float]] = {}
 
     def calibrate(self, model: TransferModel, result: TrialResult) -> float:
         """Set the temperature that fits the trial's validation outputs, and give it."""
-        raw = self.validation_outputs(result)
+        raw = self.evidence.raw_outputs(result)
         targets = self.runner.dataset.targets[self.runner.splits.val]
         model.temperature = fit_temperature(raw, targets, self.runner.dataset.task.kind)
         return model.temperature
-
-    def validation_outputs(self, result: TrialResult) -> Array:
-        """Raw outputs (V, K) of a trial on the validation rows."""
-        path = self.runner.folder.trial(result.number) / "validation.npy"
-        return np.asarray(np.load(path, allow_pickle=False))
 
     def export(
         self,
@@ -139,36 +141,34 @@ class Delivery:
     def measure(self, results: list[TrialResult], until: float) -> list[TrialResult]:
         """The results with size and latency of their exported graphs, the best trials first.
 
-        Trials of one backbone, preprocessing and depths share a measurement.
+        Trials of one backbone, preprocessing and depths share a measurement, which is made once.
 
         Args:
             results: Trials; those without a score are passed on.
             until: Time (`time.monotonic`) after which nothing more is measured.
         """
-        measured: dict[tuple[str, ...], dict[str, float]] = {}
         decoder_items = self.runner.dataset.take(self.runner.splits.val[:1]).items
         for result in sorted(results, key=lambda r: -math.inf if r.score is None else r.score, reverse=True):
             key = self._graph_key(result)
-            if key and key not in measured and time.monotonic() < until:
-                model = self.runner.restore(result).model()
+            if key and key not in self._measured and time.monotonic() < until:
+                model = self.combinations.model(result)
                 decoder = modality(model.spec.modality).decoder(model.spec)
                 examples = [decoder.decode(item) for item in decoder_items]
                 graph = to_graph(model, examples)
                 session = open_session(graph, threads=self.runner.plan.resources.threads)
                 latency = latency_ms(session, decoder.collate(examples))
-                measured[key] = {"size_bytes": size_bytes(graph), "latency_ms": latency}
-        found = [result.with_facts(**measured.get(self._graph_key(result), {})) for result in results]
-        for result in found:
-            self.runner.folder.write_result(result)
-        return found
+                self._measured[key] = {"size_bytes": size_bytes(graph), "latency_ms": latency}
+        return [result.with_facts(**self._measured.get(self._graph_key(result), {})) for result in results]
 
     def _graph_key(self, result: TrialResult) -> tuple[str, ...]:
         """What the exported graph's size and speed depend on; empty where there is no graph."""
         if result.score is None:
             return ()
-        config = TrialConfig.from_json(result.facts["refit"])
-        spec = self.runner.bench(config).spec
-        return config.backbone, spec.key, str(config.get("depths", "last"))
+        members = self.combinations.members(result)
+        configs = [TrialConfig.from_json(member.facts["refit"]) for member in members]
+        spec = self.runner.bench(configs[0]).spec
+        heads = [str(config.get("depths", "last")) for config in configs]
+        return configs[0].backbone, spec.key, result.config.strategy if len(heads) > 1 else "", *heads
 
     def leaderboard(
         self, results: list[TrialResult], winner: TrialResult, predicted: Mapping[str, int]
@@ -180,20 +180,12 @@ class Delivery:
             winner: The chosen one.
             predicted: Rank of each backbone that was expected before the search.
         """
-        task = self.runner.dataset.task
-        chosen = metric(task.metric, task.kind)
-        targets = self.runner.dataset.targets[self.runner.splits.val]
-        intervals = {}
-        for result in results:
-            if result.score is not None:
-                bench = self.runner.bench(result.config)
-                raw = torch.from_numpy(self.validation_outputs(result))
-                intervals[result.number] = self._interval(targets, bench.predictions(raw))
+        evidence = self.evidence
         return Leaderboard.from_results(
             results,
-            metric=task.metric,
-            greater_is_better=chosen.greater_is_better,
-            intervals=intervals,
+            metric=evidence.metric.name,
+            greater_is_better=evidence.metric.greater_is_better,
+            intervals={r.number: evidence.interval(r) for r in results if r.score is not None},
             gains=self._gains(results),
             winner=winner.number,
             predicted=predicted,
@@ -204,27 +196,18 @@ class Delivery:
         scored = [r for r in results if r.score is not None]
         default = next((r for r in scored if r.number == 0), None)
         others = sorted((r for r in scored if r.number), key=lambda r: -(r.score or 0.0))
-        return {} if default is None else {r.number: self.gain(r, default) for r in others[:_COMPARED_TRIALS]}
+        if default is None:
+            return {}
+        return {r.number: self.evidence.gain(r, default) for r in others[:_COMPARED_TRIALS]}
 
     def on_search(self, winner: TrialResult, results: list[TrialResult], seconds: float) -> tuple[str, ...]:
         """Sentences on what a search of so many seconds gave, and what more time would bring."""
-        task = self.runner.dataset.task
-        chosen = metric(task.metric, task.kind)
+        chosen = self.evidence.metric
         default = next((r for r in results if r.number == 0 and r.score is not None), None)
         default_won = winner.number == 0
-        gain = None if default is None or default_won else self.gain(winner, default)
+        gain = None if default is None or default_won else self.evidence.gain(winner, default)
         top = 1.0 if chosen.greater_is_better else 0.0
         return on_search(chosen, gain, expected_gain(results, seconds, top), default_won=default_won)
-
-    def gain(self, result: TrialResult, reference: TrialResult) -> Interval:
-        """How much a trial gains over another on the validation rows, positive where it is better."""
-        dataset = self.runner.dataset
-        outputs = [
-            self.runner.bench(r.config).predictions(torch.from_numpy(self.validation_outputs(r)))
-            for r in (result, reference)
-        ]
-        chosen = metric(dataset.task.metric, dataset.task.kind)
-        return paired_gain(chosen, dataset.targets[self.runner.splits.val], *outputs, seed=self._seed)
 
     def _interval(self, targets: Array, outputs: Array) -> Interval:
         task = self.runner.dataset.task

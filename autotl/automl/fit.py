@@ -108,9 +108,10 @@ class Fit:
         self._first_model(delivery, space)
         space = self._probe(space, runner)
         results = self._search(space, runner)
-        winner = self._deliver(delivery, results)
+        results, combined = self._weigh(delivery, results)
+        winner = self._deliver(delivery, results, combined)
         control = self._train_control(space, runner)
-        return self._account(delivery, profile, results, winner, control)
+        return self._account(delivery, profile, results, combined, winner, control)
 
     # --- stages --------------------------------------------------------------------------------------------
 
@@ -275,14 +276,31 @@ class Fit:
         self._record["control"] = control[0].to_json()
         return control
 
-    def _deliver(self, delivery: Delivery, results: list[TrialResult]) -> TrialResult:
+    def _weigh(
+        self, delivery: Delivery, results: list[TrialResult]
+    ) -> tuple[list[TrialResult], list[TrialResult]]:
+        """What the choice needs to know beside the scores, and what can be combined of the trials."""
+        self._stage("choose")
+        until = self._time.choice_deadline()
+        results = delivery.evidence.cross_validate(results, until)
+        if self._time.budget.timed:  # else a run repeats itself, and counts operations in place of seconds
+            results = delivery.measure(results, until)
+        return results, delivery.combinations.find(results, until)
+
+    def _deliver(
+        self, delivery: Delivery, results: list[TrialResult], combined: list[TrialResult]
+    ) -> TrialResult:
         """Choose the winner, refit it on training and validation rows where time allows, export it."""
-        runner = delivery.runner
+        runner, combinations = delivery.runner, delivery.combinations
         self._stage("refit")
         winner, refit = choose(
-            results, lambda result: self._time.allows_refit(runner.refit_seconds(result)), delivery.gain
+            results,
+            lambda result: self._time.allows_refit(combinations.refit_seconds(result)),
+            delivery.evidence.gain,
+            combined=combined,
+            prefer_cheaper=self._settings.quality != "best",
         )
-        model = runner.refit(winner) if refit else runner.restore(winner).model()
+        model = combinations.model(winner, refit=refit)
         self._record["temperature"] = delivery.calibrate(model, winner)
         self._record["winner"] = {
             "trial": winner.number,
@@ -304,6 +322,7 @@ class Fit:
         delivery: Delivery,
         profile: DatasetProfile,
         results: list[TrialResult],
+        combined: list[TrialResult],
         winner: TrialResult,
         control: Control | str,
     ) -> Outcome:
@@ -318,8 +337,11 @@ class Fit:
         test["verdict"] = (*test["verdict"], *delivery.on_search(winner, results, searched))
         self._record["test"] = test
         self._record["verdict"] = test["verdict"]
-        results = delivery.measure(results, self._time.measure_deadline())
-        leaderboard = delivery.leaderboard(results, winner, backbone_ranks(self._record["ranking"]))
+        measured = delivery.measure([*results, *combined], self._time.measure_deadline())
+        leaderboard = delivery.leaderboard(measured, winner, backbone_ranks(self._record["ranking"]))
+        results = measured[: len(results)]
+        for result in results:
+            runner.folder.write_result(result)
         leaderboard.to_csv(runner.folder.path / "leaderboard.csv")
         leaderboard.to_json(runner.folder.path / "leaderboard.json")
         self._stage("report")

@@ -20,8 +20,8 @@ _MEASURE_SHARE, _MEASURE_MOST_SECONDS = 0.04, 15.0
 class TimePlan:
     """Deadlines of the stages, on the monotonic clock; all infinite where only trials are counted.
 
-    The order is search, refit, export, control, test, report. Each stage may use what the ones before it
-    have left; the control comes after the bundle, so that it never costs the deliverable.
+    The order is search, choice, refit, export, control, test, report. Each stage may use what the ones before
+    it have left; the control comes after the bundle, so that it never costs the deliverable.
 
     Args:
         seconds: Time of the whole run, None for no limit.
@@ -74,6 +74,12 @@ class TimePlan:
         deadline = min(now + own, self.start + self._total - self._after_export())
         worth = deadline - now >= _CONTROL_LEAST_SECONDS
         return deadline if worth and not self.budget.cancelled else None
+
+    def choice_deadline(self) -> float:
+        """When what prepares the choice must end; graphs measured for it need not be measured later."""
+        now = time.monotonic()
+        latest = self.start + self._total - self._export - self._after_export()
+        return max(now, min(now + self._measure, latest)) if not math.isinf(self._total) else math.inf
 
     def measure_deadline(self) -> float:
         """When measuring graphs must end."""

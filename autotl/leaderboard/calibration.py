@@ -13,10 +13,17 @@ Array = NDArray[Any]
 
 #: Natural logarithms of the temperatures searched: 0.05 to 20.
 _LOG_RANGE = (-3.0, 3.0)
+#: Parts of the rows that judge a temperature fitted on the others, and the fewest rows that can.
+_PARTS, _FEWEST_ROWS = 5, 10
+#: Least probability whose logarithm is taken.
+_LEAST = 1e-12
 
 
 def fit_temperature(raw_outputs: Array, targets: Array, kind: TaskKind) -> float:
     """The temperature that lowers the negative log-likelihood most (Guo et al. 2017, section 4.2).
+
+    It is kept only where temperatures fitted on other rows lower the mean loss by more than one standard
+    error of the paired difference.
 
     Args:
         raw_outputs: (V, K) logits of the validation rows.
@@ -24,19 +31,22 @@ def fit_temperature(raw_outputs: Array, targets: Array, kind: TaskKind) -> float
         kind: The kind of task.
 
     Returns:
-        A divisor of logits from 0.05 to 20; 1.0 for regression, without rows, for logits that are not
-        finite, and where no other temperature lowers the loss.
+        A divisor of logits from 0.05 to 20; 1.0 for regression, from fewer than ten rows, for logits that
+        are not finite, and where no other temperature gains.
     """
     raw = np.asarray(raw_outputs, dtype=np.float64)
-    if kind is TaskKind.REGRESSION or not len(raw) or not np.isfinite(raw).all():
+    if kind is TaskKind.REGRESSION or len(raw) < _FEWEST_ROWS or not np.isfinite(raw).all():
         return 1.0
-    from scipy.optimize import minimize_scalar
-
-    def loss(log_temperature: float) -> float:
-        return _log_likelihood_loss(raw / np.exp(log_temperature), targets, kind)
-
-    found = minimize_scalar(loss, bounds=_LOG_RANGE, method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
+    part = np.random.default_rng(0).permutation(len(raw)) % _PARTS
+    gains = np.empty(len(raw))
+    for number in range(_PARTS):
+        held, rest = part == number, part != number
+        temperature = _lowest_loss(raw[rest], targets[rest], kind)
+        gains[held] = _losses(raw[held], targets[held], kind) - _losses(
+            raw[held] / temperature, targets[held], kind
+        )
+    is_gain = gains.mean() > gains.std() / np.sqrt(len(gains))
+    return _lowest_loss(raw, targets, kind) if is_gain else 1.0
 
 
 def probabilities(raw_outputs: Array, kind: TaskKind, temperature: float = 1.0) -> Array:
@@ -46,6 +56,16 @@ def probabilities(raw_outputs: Array, kind: TaskKind, temperature: float = 1.0) 
         return np.asarray(0.5 * (1 + np.tanh(0.5 * scaled)))
     shifted = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def raw_outputs(predicted: Array, kind: TaskKind) -> Array:
+    """Logits (V, K) float32 whose probabilities are `predicted` (V, K); values (V, 1) of a regression."""
+    if kind is TaskKind.REGRESSION:
+        return np.asarray(predicted, np.float32)[:, None]
+    likely = np.log(np.clip(predicted, _LEAST, None))
+    if kind is TaskKind.MULTILABEL:
+        likely = likely - np.log(np.clip(1 - predicted, _LEAST, None))
+    return np.asarray(likely, np.float32)
 
 
 def predictions(
@@ -88,9 +108,21 @@ def expected_calibration_error(probability: Array, targets: Array, *, bins: int 
     return float(np.abs(gaps).sum() / len(confidence))
 
 
-def _log_likelihood_loss(logits: Array, targets: Array, kind: TaskKind) -> float:
+def _lowest_loss(raw: Array, targets: Array, kind: TaskKind) -> float:
+    """The temperature with the lowest mean loss."""
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_temperature: float) -> float:
+        return float(_losses(raw / np.exp(log_temperature), targets, kind).mean())
+
+    found = minimize_scalar(loss, bounds=_LOG_RANGE, method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
+
+
+def _losses(logits: Array, targets: Array, kind: TaskKind) -> Array:
+    """Negative log-likelihood (N,) of each row; of multilabel, the mean over labels."""
     if kind is TaskKind.MULTILABEL:
-        return float(np.mean(np.logaddexp(0.0, logits) - logits * targets))
+        return np.asarray((np.logaddexp(0.0, logits) - logits * targets).mean(axis=1))
     largest = logits.max(axis=1)
     total = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))
-    return float(np.mean(total - logits[np.arange(len(logits)), targets]))
+    return np.asarray(total - logits[np.arange(len(logits)), targets])

@@ -28,6 +28,8 @@ class Row:
         backbone, strategy: What was tried.
         score: Validation score.
         low, high: Its interval.
+        cross_validated: Score by repeated cross-validation on training and validation rows, where the trial
+            stood for choice by it.
         gain: What it gains over the default recipe, trial 0, on the same rows; positive is better.
         gain_low, gain_high: Interval of the gain, by paired bootstrap.
         epochs: Epochs done.
@@ -52,6 +54,7 @@ class Row:
     score: float | None
     low: float | None
     high: float | None
+    cross_validated: float | None
     gain: float | None
     gain_low: float | None
     gain_high: float | None
@@ -120,6 +123,7 @@ class Leaderboard:
                     rank=rank if is_ranked else None,
                     score=sign * result.score if is_ranked and result.score is not None else None,
                     interval=interval,
+                    sign=sign,
                     gain=(gains or {}).get(result.number),
                     pareto=result.number in front,
                     winner=result.number == winner,
@@ -216,6 +220,7 @@ def _row(
     rank: int | None,
     score: float | None,
     interval: Interval | None,
+    sign: float,
     gain: Interval | None,
     pareto: bool,
     winner: bool,
@@ -224,6 +229,7 @@ def _row(
 ) -> Row:
     facts: Callable[[str], Any] = result.facts.get
     is_failed = result.state is TrialState.FAILED
+    cross_validated = facts("cross_validated")
     return Row(
         rank=rank,
         trial=result.number,
@@ -232,6 +238,7 @@ def _row(
         score=score,
         low=None if interval is None else interval.low,
         high=None if interval is None else interval.high,
+        cross_validated=None if cross_validated is None else sign * cross_validated,
         gain=None if gain is None else gain.value,
         gain_low=None if gain is None else gain.low,
         gain_high=None if gain is None else gain.high,

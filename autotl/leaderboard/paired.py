@@ -21,6 +21,7 @@ def paired_gain(
     predictions: Array,
     reference: Array,
     *,
+    copies: int = 1,
     repeats: int = 200,
     seed: int = 0,
     confidence: float = 0.95,
@@ -35,24 +36,32 @@ def paired_gain(
         targets: (N,) classes or values, or (N, K) indicators.
         predictions: (N, K) probabilities or (N,) values.
         reference: The same of what they are compared with.
+        copies: How often the rows are repeated one after the other, as by repeated cross-validation: the
+            copies of a row are drawn together.
         repeats: Most resamples; fewer where rows are many.
         seed: Of the resampling.
         confidence: Share of resamples within the interval.
 
     Raises:
-        ValueError: There are no rows, or the three differ in number.
+        ValueError: There are no rows, the three differ in number, or no whole copies of rows are there.
     """
     if not len(targets) == len(predictions) == len(reference) or not len(targets):
         found = (len(targets), len(predictions), len(reference))
         raise ValueError(f"need as many predictions and references as targets, got {found}")
 
+    units, rest = divmod(len(targets), copies)
+    if rest:
+        raise ValueError(f"need {copies} copies of the same rows, got {len(targets)}")
+    starts = units * np.arange(copies)[:, None]
+
     def gain(rows: Array) -> float:
+        rows = (starts + rows).ravel()
         return metric.score(targets[rows], predictions[rows]) - metric.score(targets[rows], reference[rows])
 
     generator = np.random.default_rng(seed)
     repeats = min(repeats, max(_FEWEST, _NUMBERS // max(predictions.size, 1)))
-    value = gain(np.arange(len(targets)))
-    samples = np.array([gain(generator.integers(len(targets), size=len(targets))) for _ in range(repeats)])
+    value = gain(np.arange(units))
+    samples = np.array([gain(generator.integers(units, size=units)) for _ in range(repeats)])
     samples = samples[np.isfinite(samples)]
     if not len(samples):
         return Interval(value, value, value, 0.0)

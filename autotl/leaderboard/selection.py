@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from autotl.config import TrialResult, TrialState
 from autotl.errors import SearchError
+from autotl.leaderboard.interval import Interval
 
-RULES = ("best", "one_standard_error")
+#: How much one trial gains over another on the same rows, positive where it is better.
+Gain = Callable[[TrialResult, TrialResult], Interval]
+#: Share of the best trial's cost that counts as much cheaper.
+MUCH_CHEAPER = 0.5
 
 
-def select(
-    results: Sequence[TrialResult],
-    *,
-    standard_errors: Mapping[int, float] | None = None,
-    rule: str = "best",
-    much_cheaper: float = 0.5,
-) -> int:
-    """Number of the winning trial.
+def select(results: Sequence[TrialResult]) -> int:
+    """Number of the trial with the best validation score; of equals the cheapest, then the earliest.
 
-    Args:
-        results: Trials; those that failed or have no score are passed over. Trial 0, the baseline, is a
-            candidate like any other, so that the winner is never worse than it on validation, but for the
-            one standard error that the second rule allows.
-        standard_errors: Standard error of the validation score by trial number; 0 where missing.
-        rule: "best" takes the best score. "one_standard_error" (Breiman et al. 1984) takes the cheapest trial
-            within one standard error of the best one, if it costs at most `much_cheaper` of it.
-        much_cheaper: Share of the best trial's cost.
+    Trial 0, the default recipe, is a candidate like any other, so that the winner is never worse than it on
+    validation.
 
     Raises:
         SearchError: No trial has a score.
-        ValueError: The rule is unknown.
     """
-    if rule not in RULES:
-        raise ValueError(f"unknown rule {rule!r}; expected one of {', '.join(RULES)}")
     candidates = [result for result in results if is_candidate(result)]
     if not candidates:
         raise SearchError(
@@ -43,12 +32,35 @@ def select(
             expected="at least one finished trial",
             hint="Give more time: --time 10m.",
         )
-    best = min(candidates, key=_order)
-    if rule == "best":
-        return best.number
-    margin = (standard_errors or {}).get(best.number, 0.0)
-    near = [r for r in candidates if _score(r) >= _score(best) - margin and _cheaper(r, best, much_cheaper)]
-    return min(near, key=lambda r: (cost(r), -_score(r), r.number)).number if near else best.number
+    return min(candidates, key=_order).number
+
+
+def much_cheaper(results: Sequence[TrialResult], best: TrialResult) -> list[TrialResult]:
+    """The candidates that cost at most half of the best one, cheapest first."""
+    found = [r for r in results if is_candidate(r) and _is_much_cheaper(r, best)]
+    return sorted(found, key=lambda r: (cost(r), _order(r)))
+
+
+def within_one_standard_error(results: Sequence[TrialResult], best: TrialResult, gain: Gain) -> TrialResult:
+    """The cheapest of the much cheaper trials that the best one does not beat by more than the noise.
+
+    The rule of one standard error (Breiman et al. 1984, section 3.4.3), with the error of the paired
+    difference: what makes rows hard for both trials says nothing on which is better. So a trial that is
+    nearly as good as the best, but right on other rows, is kept apart from one that is clearly worse.
+
+    Args:
+        results: Trials.
+        best: The best of them.
+        gain: How much one trial gains over another.
+
+    Returns:
+        `best` where no other trial is both much cheaper and as good.
+    """
+    for rival in much_cheaper(results, best):
+        over_rival = gain(best, rival)
+        if over_rival.value <= over_rival.standard_error:
+            return rival
+    return best
 
 
 def is_candidate(result: TrialResult) -> bool:
@@ -57,28 +69,25 @@ def is_candidate(result: TrialResult) -> bool:
     return has_weights and result.score is not None and math.isfinite(result.score)
 
 
-def cost(result: TrialResult) -> tuple[float, float, float, float]:
-    """What a prediction costs, comparable between trials: latency, size, weights, then training seconds.
+def cost(result: TrialResult) -> tuple[float, float, float, float, float]:
+    """What a prediction costs, comparable between trials: latency, size, operations, weights; then seconds.
 
-    Unknown figures count as infinite.
+    Unknown figures count as infinite; the last are the seconds of training.
     """
-    figures = (result.facts.get(name) for name in ("latency_ms", "size_bytes", "parameters"))
-    latency, size, weights = (math.inf if figure is None else float(figure) for figure in figures)
-    return latency, size, weights, result.seconds
+    names = ("latency_ms", "size_bytes", "macs", "parameters")
+    figures = (result.facts.get(name) for name in names)
+    latency, size, macs, weights = (math.inf if figure is None else float(figure) for figure in figures)
+    return latency, size, macs, weights, result.seconds
 
 
 def _order(result: TrialResult) -> tuple[float, tuple[float, ...], int]:
     # Of equals the earlier wins, as simple recipes come first; seconds depend on who had to compute features.
-    return -_score(result), cost(result)[:3], result.number
+    return -(result.score or 0.0), cost(result)[:4], result.number
 
 
-def _score(result: TrialResult) -> float:
-    return -math.inf if result.score is None else result.score
-
-
-def _cheaper(result: TrialResult, best: TrialResult, share: float) -> bool:
-    """Whether the first figure that both trials know is at most `share` of the best one's."""
-    for own, other in zip(cost(result)[:3], cost(best)[:3], strict=True):
+def _is_much_cheaper(result: TrialResult, best: TrialResult) -> bool:
+    """Whether the first figure that both trials know is at most the share of the best one's."""
+    for own, other in zip(cost(result)[:4], cost(best)[:4], strict=True):
         if math.isfinite(own) and math.isfinite(other):
-            return own <= share * other
+            return own <= MUCH_CHEAPER * other
     return False

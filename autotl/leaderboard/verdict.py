@@ -69,7 +69,9 @@ def on_search(
     """
     sentences = []
     if default_won:
-        sentences.append("No trial was better than the default recipe, frozen features under a linear head.")
+        sentences.append(
+            "Nothing beat the default recipe, frozen features under a linear head, beyond the noise."
+        )
     elif gain is not None:
         clearly = "" if gain.low > 0 else ", which is within the noise"
         sentences.append(

@@ -12,6 +12,7 @@ from autotl.leaderboard.calibration import (
     fit_temperature,
     predictions,
     probabilities,
+    raw_outputs,
 )
 from autotl.task import TaskKind, metric
 
@@ -58,6 +59,20 @@ def test_regression_no_rows_and_broken_logits_are_left_alone():
     assert fit_temperature(np.ones((5, 1)), np.ones(5), TaskKind.REGRESSION) == 1.0
     assert fit_temperature(np.ones((0, 3)), np.zeros(0, int), TaskKind.MULTICLASS) == 1.0
     assert fit_temperature(np.array([[np.nan, 1.0]]), np.array([0]), TaskKind.BINARY) == 1.0
+
+
+def test_what_only_noise_asks_for_is_not_kept():
+    kept = 0
+    for seed in range(40):
+        logits, targets = _calibrated(rows=60, seed=seed)
+        kept += fit_temperature(logits, targets, TaskKind.MULTICLASS) != 1.0
+    assert kept < 12
+
+
+@pytest.mark.parametrize("kind", [TaskKind.MULTICLASS, TaskKind.MULTILABEL])
+def test_raw_outputs_give_their_probabilities_back(kind):
+    predicted = probabilities(np.random.default_rng(0).normal(size=(20, 4)), kind)
+    assert predictions(raw_outputs(predicted, kind), kind) == pytest.approx(predicted, abs=1e-6)
 
 
 def test_scaling_lowers_the_calibration_error():

@@ -47,3 +47,17 @@ def test_equal_predictions_gain_nothing():
 def test_numbers_of_rows_must_agree():
     with pytest.raises(ValueError, match=r"got \(3, 2, 3\)"):
         paired_gain(metric("rmse", TaskKind.REGRESSION), np.zeros(3), np.zeros(2), np.zeros(3))
+
+
+def test_copies_of_rows_are_drawn_together_and_add_no_certainty():
+    random = np.random.default_rng(1)
+    targets = random.integers(0, 2, 60)
+    reference = np.where(random.random(60) < 0.3, 1 - targets, targets)
+    better = np.where(random.random(60) < 0.2, 1 - targets, targets)
+    accuracy = metric("accuracy", TaskKind.BINARY)
+    once = paired_gain(accuracy, targets, one_hot(better), one_hot(reference))
+    thrice = [np.tile(labels, 3) for labels in (targets, better, reference)]
+    tiled = paired_gain(accuracy, thrice[0], one_hot(thrice[1]), one_hot(thrice[2]), copies=3)
+    assert tiled == once
+    with pytest.raises(ValueError, match="need 7 copies of the same rows, got 180"):
+        paired_gain(accuracy, thrice[0], one_hot(thrice[1]), one_hot(thrice[2]), copies=7)

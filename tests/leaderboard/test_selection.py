@@ -8,7 +8,8 @@ import pytest
 
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.errors import SearchError
-from autotl.leaderboard.selection import select
+from autotl.leaderboard.interval import Interval
+from autotl.leaderboard.selection import select, within_one_standard_error
 
 
 def _result(number, score, state=TrialState.COMPLETE, seconds=1.0, **facts):
@@ -41,22 +42,36 @@ def test_failed_unfinished_and_scoreless_trials_never_win():
         select(losers)
 
 
-def test_one_standard_error_prefers_a_much_cheaper_model_within_the_noise():
-    results = [_result(0, 0.895, latency_ms=4.0), _result(1, 0.900, latency_ms=20.0)]
-    errors = {1: 0.01}
-    assert select(results, standard_errors=errors) == 1
-    assert select(results, standard_errors=errors, rule="one_standard_error") == 0
-    assert select(results, standard_errors={1: 0.001}, rule="one_standard_error") == 1
-    assert select(results, rule="one_standard_error") == 1
+def _gain(value, error):
+    return lambda best, rival: Interval(value, value - 2 * error, value + 2 * error, error)
 
 
-def test_one_standard_error_keeps_the_best_where_the_other_is_hardly_cheaper_or_cost_is_unknown():
-    slightly = [_result(0, 0.895, latency_ms=15.0), _result(1, 0.900, latency_ms=20.0)]
-    assert select(slightly, standard_errors={1: 0.01}, rule="one_standard_error") == 1
-    unknown = [_result(0, 0.895), _result(1, 0.900, latency_ms=20.0)]
-    assert select(unknown, standard_errors={1: 0.01}, rule="one_standard_error") == 1
+QUICK, SLOW = _result(0, 0.895, latency_ms=4.0), _result(1, 0.900, latency_ms=20.0)
 
 
-def test_an_unknown_rule_is_refused():
-    with pytest.raises(ValueError, match="unknown rule 'guess'"):
-        select([_result(0, 0.9)], rule="guess")
+def test_a_much_cheaper_trial_wins_within_one_standard_error_of_the_paired_difference():
+    assert within_one_standard_error([QUICK, SLOW], SLOW, _gain(0.005, 0.006)) is QUICK
+    assert within_one_standard_error([QUICK, SLOW], SLOW, _gain(0.005, 0.004)) is SLOW
+
+
+def test_the_cheapest_of_several_wins_and_the_error_is_that_of_each_pair():
+    quickest = _result(2, 0.88, latency_ms=1.0)
+
+    def gain(best, rival):
+        assert best is SLOW
+        return _gain(0.02, 0.001)(best, rival) if rival is quickest else _gain(0.005, 0.006)(best, rival)
+
+    assert within_one_standard_error([QUICK, SLOW, quickest], SLOW, gain) is QUICK
+    assert within_one_standard_error([QUICK, SLOW, quickest], SLOW, _gain(0.0, 0.0)) is quickest
+
+
+def test_the_best_stays_where_the_other_is_hardly_cheaper_or_no_cost_of_both_is_known():
+    slightly, unknown = _result(0, 0.895, latency_ms=15.0), _result(0, 0.895)
+    assert within_one_standard_error([slightly, SLOW], SLOW, _gain(0.0, 1.0)) is SLOW
+    assert within_one_standard_error([unknown, SLOW], SLOW, _gain(0.0, 1.0)) is SLOW
+
+
+def test_without_measured_graphs_operations_are_counted():
+    small, large = _result(0, 0.8, macs=1e8, parameters=9e6), _result(1, 0.9, macs=4e8, parameters=9e6)
+    assert within_one_standard_error([small, large], large, _gain(0.0, 1.0)) is small
+    assert within_one_standard_error([small, large], small, _gain(0.0, 1.0)) is small

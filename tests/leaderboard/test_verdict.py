@@ -78,5 +78,5 @@ def test_what_the_search_gave_is_said_with_its_noise():
 
 def test_a_search_that_the_default_recipe_won_says_so():
     (told,) = on_search(_ACCURACY, None, None, default_won=True)
-    assert told == "No trial was better than the default recipe, frozen features under a linear head."
+    assert told == "Nothing beat the default recipe, frozen features under a linear head, beyond the noise."
     assert on_search(_ACCURACY, None, None, default_won=False) == ()

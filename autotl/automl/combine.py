@@ -1,0 +1,179 @@
+"""What can be made of several trials together: ensembles of heads over one backbone, and averaged weights.
+
+How they are chosen and built is the business of `leaderboard.ensemble`, `training.ensemble` and
+`training.soup`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotl.automl.evidence import Evidence
+from autotl.config import TrialConfig, TrialResult, TrialState
+from autotl.leaderboard.calibration import raw_outputs
+from autotl.leaderboard.ensemble import cross_fitted, greedy_weights, mixed
+from autotl.leaderboard.selection import is_candidate
+from autotl.training.ensemble import ensemble
+from autotl.training.model import TransferModel
+from autotl.training.soup import can_average, soup
+from autotl.trial.cross_validation import fits_in_one_step
+from autotl.trial.runner import TrialRunner
+
+Array = NDArray[Any]
+Join = Callable[[Sequence[TransferModel], Sequence[float]], TransferModel]
+#: How members are joined, by the name that stands in the place of a strategy.
+_JOINS: Mapping[str, Join] = {"ensemble": ensemble, "soup": soup}
+#: Most heads that an ensemble is chosen from, and most trainings that a soup is.
+_HEADS, _TRAININGS = 20, 5
+_FILE = "combinations.json"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A combination: its kind, members and weights, and predictions (V, ...) on the validation rows."""
+
+    kind: str
+    weights: Mapping[int, int]
+    validation: Array
+    crossed: Array | None = None
+
+
+class Combinations:
+    """Combinations of the trials of a run, made from their members again whenever they are needed.
+
+    The validation score of an ensemble is that of its selection rule on rows that had no part in the
+    selection; that of a soup is the score of the averaged weights, of which only a few are tried.
+
+    Args:
+        runner: Where the trials ran.
+        evidence: Takes in the predictions of what is found.
+        seed: Of the rows that judge a selection.
+    """
+
+    def __init__(self, runner: TrialRunner, evidence: Evidence, seed: int) -> None:
+        self._runner, self._evidence, self._seed = runner, evidence, seed
+        self._trials: dict[int, TrialResult] = {}
+
+    def find(self, results: Sequence[TrialResult], until: float) -> list[TrialResult]:
+        """The best ensemble and the best soup, as results numbered after the trials.
+
+        Args:
+            results: All trials.
+            until: Time (`time.monotonic`) after which no network is run.
+        """
+        self._trials = {result.number: result for result in results}
+        found: list[TrialResult] = []
+        begun = time.perf_counter()
+        for combination in (self._ensemble(results), self._soup(results, until)):
+            if combination is not None:
+                number = max(self._trials) + 1 + len(found)
+                found.append(self._record(number, combination, time.perf_counter() - begun))
+        self._runner.folder.write_json(_FILE, [result.to_json() for result in found])
+        return found
+
+    def recall(self, results: Sequence[TrialResult]) -> list[TrialResult]:
+        """What `find` left in the run folder, but for combinations whose number a trial has since taken."""
+        self._trials = {result.number: result for result in results}
+        path = self._runner.folder.path / _FILE
+        saved = json.loads(path.read_text()) if path.is_file() else []
+        found = [TrialResult.from_json(value) for value in saved]
+        return [result for result in found if result.number not in self._trials]
+
+    def members(self, result: TrialResult) -> list[TrialResult]:
+        """The trials that a result is made of: of a trial, itself."""
+        weights = result.facts.get("members", {result.number: 1})
+        return [self._trials.get(int(number), result) for number in weights]
+
+    def model(self, result: TrialResult, *, refit: bool = False) -> TransferModel:
+        """The model of a result, as it was trained or `refit` on training and validation rows."""
+        make = self._runner.refit if refit else lambda member: self._runner.restore(member).model()
+        models = [make(member) for member in self.members(result)]
+        if "members" not in result.facts:
+            return models[0]
+        return _JOINS[result.config.strategy](models, list(result.facts["members"].values()))
+
+    def refit_seconds(self, result: TrialResult) -> float:
+        """Predicted seconds to refit all members."""
+        return sum(self._runner.refit_seconds(member) for member in self.members(result))
+
+    # --- looking for them ----------------------------------------------------------------------------------
+
+    def _ensemble(self, results: Sequence[TrialResult]) -> _Found | None:
+        """Of each group of heads over the same features an ensemble; the best of them."""
+        heads = [r for r in results if is_candidate(r) and fits_in_one_step(r.config)]
+        crossed = [r for r in heads if "cross_validated" in r.facts]
+        groups: dict[tuple[str, str], list[TrialResult]] = {}
+        for head in sorted(crossed or heads, key=lambda r: -(r.score or 0.0)):
+            bench = self._runner.bench(head.config)
+            if self._runner.restore(head).model().backbone is bench.backbone:
+                groups.setdefault((head.config.backbone, bench.spec.key), []).append(head)
+        found = [self._ensemble_of(group[:_HEADS]) for group in groups.values() if len(group) > 1]
+        return max(filter(None, found), key=self._score, default=None)
+
+    def _ensemble_of(self, heads: Sequence[TrialResult]) -> _Found | None:
+        evidence = self._evidence
+        targets, rows, copies = evidence.shared(heads)
+        predictions = np.stack(rows)
+        weights = greedy_weights(evidence.metric, targets, predictions)
+        if np.count_nonzero(weights) < 2:
+            return None
+        chosen = {head.number: int(w) for head, w in zip(heads, weights, strict=True) if w}
+        honest = cross_fitted(evidence.metric, targets, predictions, copies=copies, seed=self._seed)
+        if copies == 1:
+            return _Found("ensemble", chosen, honest)
+        validation = np.stack([evidence.validation(head) for head in heads])
+        return _Found("ensemble", chosen, mixed(weights, validation), honest)
+
+    def _soup(self, results: Sequence[TrialResult], until: float) -> _Found | None:
+        """The greedy soup of the best trainings: each in turn is kept where the mean is no worse for it."""
+        trained = [r for r in results if is_candidate(r) and not fits_in_one_step(r.config)]
+        trained.sort(key=lambda r: -(r.score or 0.0))
+        rows, best = self._runner.splits.val, -np.inf
+        kept: list[tuple[TrialResult, TransferModel]] = []
+        validation = np.empty(0)
+        for result in trained[:_TRAININGS]:
+            if time.monotonic() + len(rows) * self._runner.seconds_a_row() > until:
+                break
+            model = self._runner.restore(result).model()
+            if kept and not can_average(kept[0][1], model):
+                continue
+            models = [*(other for _, other in kept), model]
+            predictions = self._runner.predict(soup(models, [1.0] * len(models)), rows)
+            score = self._evidence.metric.score(self._runner.dataset.targets[rows], predictions)
+            if score >= best:
+                kept, best, validation = [*kept, (result, model)], score, predictions
+        return _Found("soup", {r.number: 1 for r, _ in kept}, validation) if len(kept) > 1 else None
+
+    def _score(self, found: _Found) -> float:
+        runner = self._runner
+        return self._evidence.metric.score(runner.dataset.targets[runner.splits.val], found.validation)
+
+    def _record(self, number: int, found: _Found, seconds: float) -> TrialResult:
+        """Keep what was found as if it were a trial of that number."""
+        first = self._trials[next(iter(found.weights))]
+        members = ", ".join(f"{trial} x{weight}" for trial, weight in found.weights.items())
+        result = replace(
+            first,
+            number=number,
+            config=TrialConfig(first.config.backbone, found.kind, {"members": members}),
+            state=TrialState.COMPLETE,
+            score=self._score(found),
+            curve=(),
+            seconds=seconds,
+            facts={
+                **{name: first.facts[name] for name in ("parameters", "macs", "licence")},
+                "members": {str(trial): weight for trial, weight in found.weights.items()},
+            },
+        )
+        self._evidence.add(result, found.validation, found.crossed)
+        folder = self._runner.folder.trial(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / "validation.npy", raw_outputs(found.validation, self._runner.dataset.task.kind))
+        return result
