@@ -134,22 +134,24 @@ class Combinations:
     def _soup(self, results: Sequence[TrialResult], until: float) -> _Found | None:
         """The greedy soup of the best trainings: each in turn is kept where the mean is no worse for it."""
         trained = [r for r in results if is_candidate(r) and not fits_in_one_step(r.config)]
-        trained.sort(key=lambda r: -(r.score or 0.0))
-        rows, best = self._runner.splits.val, -np.inf
-        kept: list[tuple[TrialResult, TransferModel]] = []
-        validation = np.empty(0)
-        for result in trained[:_TRAININGS]:
-            if time.monotonic() + len(rows) * self._runner.seconds_a_row() > until:
+        if len(trained) < 2:
+            return None
+        best, *others = sorted(trained, key=lambda r: -(r.score or 0.0))[:_TRAININGS]
+        runner, rows = self._runner, self._runner.splits.val
+        kept, models = [best.number], [runner.restore(best).model()]
+        score, validation = best.score or 0.0, np.empty(0)
+        for result in others:
+            if time.monotonic() + len(rows) * runner.seconds_a_row() > until:
                 break
-            model = self._runner.restore(result).model()
-            if kept and not can_average(kept[0][1], model):
+            model = runner.restore(result).model()
+            if not can_average(models[0], model):
                 continue
-            models = [*(other for _, other in kept), model]
-            predictions = self._runner.predict(soup(models, [1.0] * len(models)), rows)
-            score = self._evidence.metric.score(self._runner.dataset.targets[rows], predictions)
-            if score >= best:
-                kept, best, validation = [*kept, (result, model)], score, predictions
-        return _Found("soup", {r.number: 1 for r, _ in kept}, validation) if len(kept) > 1 else None
+            predictions = runner.predict(soup([*models, model], [1.0] * (len(models) + 1)), rows)
+            mean_score = self._evidence.metric.score(runner.dataset.targets[rows], predictions)
+            if mean_score >= score:
+                kept, models = [*kept, result.number], [*models, model]
+                score, validation = mean_score, predictions
+        return _Found("soup", dict.fromkeys(kept, 1), validation) if len(kept) > 1 else None
 
     def _score(self, found: _Found) -> float:
         runner = self._runner

@@ -45,6 +45,39 @@ def test_beyond_the_noise_the_better_score_wins():
     assert choose([PROBE, TRAINED], only_the_probe, gains(0.05, 0.02)) == (TRAINED, False)
 
 
+def head(number, score, crossed=None, **facts):
+    facts |= {} if crossed is None else {"cross_validated": crossed}
+    config = TrialConfig("net", "linear_probe")
+    return TrialResult(number, config, TrialState.COMPLETE, score, facts=facts)
+
+
+def training(number, score, **facts):
+    config = TrialConfig("net", "top_k", {"epochs": 3})
+    return TrialResult(number, config, TrialState.COMPLETE, score, facts=facts)
+
+
+def always(value, error):
+    return lambda one, other: Interval(value, value - 2 * error, value + 2 * error, error)
+
+
+def chosen(results, gain, **options):
+    return choose(results, lambda trial: True, gain, **options)[0].number
+
+
+def test_heads_are_told_apart_by_cross_validation_and_from_trainings_by_the_validation_part():
+    heads = [head(0, 0.90, 0.86), head(1, 0.89, 0.88), head(2, 0.85)]
+    assert chosen(heads, always(0, 0)) == 1
+    assert chosen([*heads, training(3, 0.88)], always(0, 0)) == 1
+    assert chosen([*heads, training(3, 0.895)], always(0, 0)) == 3
+
+
+def test_a_much_cheaper_trial_wins_within_the_noise_unless_the_best_is_asked_for():
+    results = [head(0, 0.90, latency_ms=5.0), training(1, 0.91, latency_ms=20.0)]
+    assert chosen(results, always(0.01, 0.02)) == 0
+    assert chosen(results, always(0.01, 0.02), prefer_cheaper=False) == 1
+    assert chosen(results, always(0.01, 0.002)) == 1
+
+
 def test_where_nothing_has_a_score_the_errors_are_told():
     failed = [result(n, None, TrialState.FAILED, "ValueError: odd") for n in range(2)]
     with pytest.raises(SearchError, match=r"no trial could be finished; found ValueError: odd\."):

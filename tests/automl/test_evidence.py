@@ -1,0 +1,137 @@
+"""What the choice knows: like is compared with like, and combinations come from what was trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from autotl.automl import evidence as evidence_module
+from autotl.automl.choice import choose
+from autotl.automl.combine import Combinations
+from autotl.automl.evidence import Evidence
+from autotl.config import TrialConfig, TrialState
+from autotl.data.splits import split
+from autotl.modalities.registry import modality
+from autotl.testing.backbones import tiny_image_backbone
+from autotl.testing.workbench import tiny_dataset
+from autotl.trial.cross_validation import REPEATS
+from autotl.trial.run_folder import RunFolder
+from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+
+FOREVER = float("inf")
+TRAINING = {"cut": 0.5, "epochs": 1, "batch_size": 8, "augment": "none"}
+
+
+@pytest.fixture
+def runner(tmp_path, monkeypatch):
+    monkeypatch.setattr(TrialRunner, "_load", lambda self, info, pretrained=True: tiny_image_backbone())
+    dataset = tiny_dataset("image", rows=90)
+    noise = np.random.default_rng(0).random(90) < 0.3  # heads must differ, and be wrong now and then
+    dataset = replace(dataset, targets=np.where(noise, (dataset.targets + 1) % 3, dataset.targets))
+    described = modality("image").describe(list(dataset.items))
+    info = tiny_image_backbone().info
+    resources = Resources(torch.device("cpu"), 1, True, 0, tmp_path / "cache")
+    folder = RunFolder(tmp_path / "run")
+    return TrialRunner(
+        RunnerPlan(dataset, split(dataset, seed=0), {info.name: info}, described, folder, resources)
+    )
+
+
+def run_trial(runner, number, strategy, **params):
+    trial = runner.start(number, TrialConfig("tiny-image", strategy, params))
+    while not trial.done:
+        trial.step()
+    result = trial.finish(TrialState.COMPLETE)
+    runner.folder.write_result(result)
+    return result
+
+
+@pytest.fixture
+def heads(runner):
+    kinds = [("logistic", "last"), ("logistic", "2"), ("ridge", "1,3"), ("prototype", "all")]
+    return [
+        run_trial(runner, n, "linear_probe", head=head, depths=depths)
+        for n, (head, depths) in enumerate(kinds)
+    ]
+
+
+def test_heads_are_cross_validated_where_rows_are_few_and_trainings_are_not(runner, heads, monkeypatch):
+    trained = run_trial(runner, 4, "top_k", **TRAINING)
+    evidence = Evidence(runner, seed=0)
+    *crossed, same = evidence.cross_validate([*heads, trained], FOREVER)
+    assert same == trained
+    assert all(0.3 < result.facts["cross_validated"] < 1 for result in crossed)
+    rows = len(runner.splits.train_and_val)
+    targets, _, copies = evidence.shared(heads)
+    assert (len(targets), copies) == (REPEATS * rows, REPEATS)
+    difference = crossed[1].facts["cross_validated"] - crossed[0].facts["cross_validated"]
+    assert evidence.gain(heads[1], heads[0]).value == pytest.approx(difference)
+    assert len(evidence.shared([heads[0], trained])[0]) == len(runner.splits.val)
+    monkeypatch.setattr(evidence_module, "FEW_ROWS", rows)
+    assert Evidence(runner, seed=0).cross_validate(heads, FOREVER) == heads
+
+
+def test_rows_are_predicted_by_fits_that_had_not_seen_them(runner, heads):
+    """Targets drawn by lot cannot be predicted, however well they are learnt."""
+    targets = np.random.default_rng(1).integers(0, 3, 90)
+    runner.dataset = replace(runner.dataset, targets=targets)
+    runner._benches.clear()
+    found = Evidence(runner, seed=0).cross_validate(heads, FOREVER)
+    assert max(result.facts["cross_validated"] for result in found) < 0.6
+
+
+def test_without_time_nothing_is_cross_validated(runner, heads):
+    assert Evidence(runner, seed=0).cross_validate(heads, -FOREVER) == heads
+
+
+def test_an_ensemble_is_kept_with_its_members_and_made_again_from_disk(runner, heads):
+    evidence = Evidence(runner, seed=0)
+    combinations = Combinations(runner, evidence, seed=0)
+    results = evidence.cross_validate(heads, FOREVER)
+    (found,) = combinations.find(results, FOREVER)
+    assert (found.number, found.config.strategy) == (4, "ensemble")
+    weights = {int(number): weight for number, weight in found.facts["members"].items()}
+    assert len(weights) > 1
+    val, own = runner.splits.val, {result.number: result for result in heads}
+    expected = sum(w * evidence.validation(own[n]) for n, w in weights.items()) / sum(weights.values())
+    assert runner.predict(combinations.model(found), val) == pytest.approx(expected, abs=1e-4)
+    refitted = runner.predict(combinations.model(found, refit=True), val)
+    assert np.abs(refitted - expected).max() > 1e-3
+    assert [result.number for result in runner.folder.results()] == [0, 1, 2, 3]
+    again = Combinations(runner, Evidence(runner, seed=0), seed=0)
+    assert again.recall(heads) == [found]
+    assert runner.predict(again.model(found), val) == pytest.approx(expected, abs=1e-4)
+    assert again.recall([*heads, replace(heads[0], number=4)]) == []
+
+
+def test_a_soup_is_made_of_trainings_that_do_not_hurt_it(runner):
+    trainings = [
+        run_trial(runner, n, "top_k", learning_rate=rate, **TRAINING) for n, rate in enumerate((1e-3, 2e-3))
+    ]
+    other = run_trial(runner, 2, "top_k", depths="late", learning_rate=1e-3, **TRAINING)
+    evidence = Evidence(runner, seed=0)
+    combinations = Combinations(runner, evidence, seed=0)
+    found = combinations.find([*trainings, other], FOREVER)
+    assert [result.config.strategy for result in found] == ["soup"]
+    assert set(found[0].facts["members"]) == {"0", "1"}
+    assert found[0].score >= max(result.score for result in trainings)
+    predicted = runner.predict(combinations.model(found[0]), runner.splits.val)
+    assert predicted == pytest.approx(evidence.validation(found[0]), abs=1e-5)
+    assert combinations.find([*trainings, other], -FOREVER) == []
+
+
+def test_a_combination_that_does_not_gain_beyond_the_noise_is_not_delivered(runner, heads):
+    evidence = Evidence(runner, seed=0)
+    results = evidence.cross_validate(heads, FOREVER)
+    best = max(results, key=lambda result: result.facts["cross_validated"])
+    same = replace(best, number=9, config=TrialConfig("tiny-image", "ensemble"))
+    evidence.add(same, evidence.validation(best), evidence.shared([best])[1][0])
+    assert choose(results, lambda r: True, evidence.gain, combined=[same])[0].number == best.number
+    targets = runner.dataset.targets
+    right = replace(same, number=10)
+    crossed = np.eye(3)[np.tile(targets[runner.splits.train_and_val], REPEATS)]
+    evidence.add(right, np.eye(3)[targets[runner.splits.val]], crossed)
+    assert choose(results, lambda r: True, evidence.gain, combined=[right])[0] == right
