@@ -12,7 +12,7 @@ from autotl.config import EpochResult, TrialConfig, TrialResult
 class StageStarted:
     """A stage begins.
 
-    One of "read", "profile", "first model", "probe", "search", "refit", "export", "control", "test",
+    One of "read", "profile", "first model", "probe", "search", "choose", "refit", "export", "control", "test",
     "report", in this order.
     """
 

@@ -48,10 +48,17 @@ def test_the_control_has_a_share_of_its_own(plan):
     assert late.control_deadline() is None
 
 
+def test_the_choice_takes_the_time_kept_for_measuring_and_none_that_the_export_needs(plan):
+    assert plan.choice_deadline() - time.monotonic() == pytest.approx(4.0, abs=0.5)
+    late = TimePlan(100.0, None, time.monotonic() - 95)
+    assert late.choice_deadline() <= time.monotonic()
+
+
 def test_without_a_limit_of_time_nothing_has_a_deadline():
     plan = TimePlan(None, 3, time.monotonic())
     assert math.isinf(plan.search_deadline())
     assert math.isinf(plan.control_deadline())
+    assert math.isinf(plan.choice_deadline())
     assert math.isinf(plan.measure_deadline())
     assert plan.allows_refit(1e9)
 
