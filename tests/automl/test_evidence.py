@@ -11,6 +11,7 @@ import torch
 from autotl.automl import evidence as evidence_module
 from autotl.automl.choice import choose
 from autotl.automl.combine import Combinations
+from autotl.automl.delivery import Delivery
 from autotl.automl.evidence import Evidence
 from autotl.config import TrialConfig, TrialState
 from autotl.data.splits import split
@@ -135,3 +136,23 @@ def test_a_combination_that_does_not_gain_beyond_the_noise_is_not_delivered(runn
     crossed = np.eye(3)[np.tile(targets[runner.splits.train_and_val], REPEATS)]
     evidence.add(right, np.eye(3)[targets[runner.splits.val]], crossed)
     assert choose(results, lambda r: True, evidence.gain, combined=[right])[0] == right
+
+
+def test_an_ensemble_is_measured_ranked_refitted_and_exported_like_a_trial(runner, heads, tmp_path):
+    delivery = Delivery(runner, seed=0)
+    results = delivery.evidence.cross_validate(heads, FOREVER)
+    (found,) = delivery.combinations.find(results, FOREVER)
+    board = delivery.leaderboard(delivery.measure([*results, found], FOREVER), found)
+    assert len(board) == 5
+    row = next(row for row in board if row.winner)
+    assert (row.trial, row.strategy, row.backbone) == (4, "ensemble", "tiny-image")
+    assert set(row.settings["members"].replace(" x", ":").split(", ")) == {
+        f"{number}:{weight}" for number, weight in found.facts["members"].items()
+    }
+    assert row.latency_ms > 0
+    assert row.gain is not None
+    model = delivery.combinations.model(found, refit=True)
+    assert model.temperature == delivery.calibrate(model, found)
+    parity = delivery.export(model, {}, tmp_path / "bundle", parity_rows=32)["parity"]
+    assert parity["rows"] == 32
+    assert parity["largest_difference"] < 1e-4
