@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,9 @@ class Evidence:
         Returns:
             The trials; those that were cross-validated have the fact "cross_validated", a score.
         """
+        results = [_without_fact(result, "cross_validated") for result in results]
         if len(self._runner.splits.train_and_val) >= FEW_ROWS:
-            return list(results)
+            return results
         heads = [r for r in results if is_candidate(r) and fits_in_one_step(r.config)]
         heads.sort(key=lambda r: (r.number != 0, -(r.score or 0.0), r.number))
         repeats = cross_validation_splits(self._runner, self._seed)
@@ -115,3 +117,8 @@ class Evidence:
             return targets[splits.val]
         rows = targets[splits.train_and_val]
         return np.tile(rows, (REPEATS, *[1] * (rows.ndim - 1)))
+
+
+def _without_fact(result: TrialResult, name: str) -> TrialResult:
+    """The result without a fact that an earlier choice, among other trials, may have left."""
+    return replace(result, facts={k: v for k, v in result.facts.items() if k != name})

@@ -85,7 +85,9 @@ def test_rows_are_predicted_by_fits_that_had_not_seen_them(runner, heads):
 
 
 def test_without_time_nothing_is_cross_validated(runner, heads):
-    assert Evidence(runner, seed=0).cross_validate(heads, -FOREVER) == heads
+    evidence = Evidence(runner, seed=0)
+    assert evidence.cross_validate(heads, -FOREVER) == heads
+    assert evidence.cross_validate([heads[0].with_facts(cross_validated=0.9)], -FOREVER) == heads[:1]
 
 
 def test_an_ensemble_is_kept_with_its_members_and_made_again_from_disk(runner, heads):
