@@ -12,8 +12,8 @@ from autotl.config import EpochResult, TrialConfig, TrialResult
 class StageStarted:
     """A stage begins.
 
-    One of "read", "profile", "first model", "probe", "search", "choose", "refit", "export", "control", "test",
-    "report", in this order.
+    One of "read", "profile", "first model", "probe", "search", "choose", "refit", "export", "control",
+    "test", "report", in this order.
     """
 
     name: str
