@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,9 @@ _POWERS = (0.3, 4.0)
 _LEAST_NOISE = 2e-3
 #: Gain expected from further epochs before any curve was seen, as a share of the error that is left.
 _FIRST_GAIN = 0.3
+#: Forecasts kept: several for each of some hundred paused trials.
+_REMEMBERED = 4096
+_DENSITY_AT_0 = 1 / np.sqrt(2 * np.pi)
 
 
 @dataclass(frozen=True)
@@ -67,23 +70,31 @@ class CurveModel:
         Returns:
             Sampled curves (S, epochs) without noise, and their weights (S,), which sum to 1.
         """
-        power, share, offset = _prior()
-        seen = np.arange(1, len(scores) + 1)
-        ahead = np.arange(len(scores) + 1, len(scores) + epochs + 1)
-        gains = self.gain * share
-        starts = scores[0] + self.noise * offset
-        fitted = starts[:, None] + gains[:, None] * (1 - seen[None] ** -power[:, None])
-        misfit = (fitted - np.asarray(scores)) / self.noise
+        share, offset = _prior()[1:]
+        seen, total = len(scores), len(scores) + epochs
+        rise = self.gain * share[:, None] * _rises(total)
+        starts = (scores[0] + self.noise * offset)[:, None]
+        misfit = (starts + rise[:, :seen] - np.asarray(scores)) / self.noise
         log_weights = -0.5 * np.minimum(misfit**2, 9.0).sum(axis=1)  # bounded, as epochs may be outliers
         weights = np.exp(log_weights - log_weights.max())
-        curves = starts[:, None] + gains[:, None] * (1 - ahead[None] ** -power[:, None])
-        return curves, weights / weights.sum()
+        return starts + rise[:, seen:], weights / weights.sum()
 
     def expected_gains(self, scores: Sequence[float], epochs: int, best: float) -> Array:
-        """Expected improvement of `best` within 1, 2, ... `epochs` further epochs, (epochs,)."""
-        curves, weights = self.forecast(scores, epochs)
-        mean = np.maximum.accumulate(curves, axis=1)
-        return np.asarray(weights @ _improvement(mean - best, self.noise))
+        """Expected improvement of `best` within 1, 2, ... `epochs` further epochs, (epochs,); read-only."""
+        return _expected_gains(self, tuple(scores), epochs, best)
+
+    def rounded(self) -> CurveModel:
+        """The model to two digits, which later curves seldom change: what it forecast holds until then."""
+        return CurveModel(float(f"{self.gain:.1e}"), float(f"{self.noise:.1e}"))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _expected_gains(model: CurveModel, scores: tuple[float, ...], epochs: int, best: float) -> Array:
+    curves, weights = model.forecast(scores, epochs)
+    mean = np.maximum.accumulate(curves, axis=1)
+    gains = np.asarray(weights @ _improvement(mean - best, model.noise))
+    gains.flags.writeable = False
+    return gains
 
 
 def fresh_gain(tops: Sequence[float], best: float, spread: float) -> float:
@@ -103,7 +114,13 @@ def fresh_gain(tops: Sequence[float], best: float, spread: float) -> float:
 def _improvement(mean: Array, deviation: float) -> Array:
     """E[max(X, 0)] of a normal variable."""
     z = mean / deviation
-    return np.asarray(mean * ndtr(z) + deviation * norm.pdf(z))
+    return np.asarray(mean * ndtr(z) + deviation * _DENSITY_AT_0 * np.exp(-0.5 * z**2))
+
+
+@cache
+def _rises(epochs: int) -> Array:
+    """Share of its gain that each sampled curve has made after 1, 2, ... epochs, (S, epochs)."""
+    return np.asarray(1 - np.arange(1, epochs + 1)[None] ** -_prior()[0][:, None])
 
 
 @cache

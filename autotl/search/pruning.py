@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import optuna
+import numpy as np
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 
@@ -22,36 +22,22 @@ _STARTUP_TRIALS, _WARMUP_EPOCHS = 3, 2
 def hopeless(config: TrialConfig, curve: Iterable[EpochResult], finished: Sequence[TrialResult]) -> bool:
     """Whether a trial with this curve so far should be ended.
 
-    The percentile rule of Optuna (Golovin et al. 2017, median stopping) within a family of trials.
+    The percentile rule of Optuna's pruner (Golovin et al. 2017, median stopping) within a family of trials: the
+    best score so far beside those of the same epoch.
 
     Args:
         config: The trial's configuration.
         curve: Its epochs.
         finished: Results; those that failed or were pruned are no yardstick.
     """
+    scores = {epoch.epoch: epoch.score for epoch in curve}
+    last = max(scores, default=0)
     whole = [r for r in finished if r.state is TrialState.COMPLETE and r.curve]
     family = [r for r in whole if _comparable(r.config, config)]
-    if len(family) < _STARTUP_TRIALS:
+    there = [epoch.score for r in family for epoch in r.curve if epoch.epoch == last]
+    if last < _WARMUP_EPOCHS or len(there) < _STARTUP_TRIALS:
         return False
-    pruner = optuna.pruners.PercentilePruner(
-        _PERCENTILE,
-        n_startup_trials=_STARTUP_TRIALS,
-        n_warmup_steps=_WARMUP_EPOCHS,
-        n_min_trials=_STARTUP_TRIALS,
-    )
-    study = optuna.create_study(direction="maximize")
-    study.add_trials(
-        optuna.trial.create_trial(
-            value=max(e.score for e in r.curve),
-            intermediate_values={e.epoch: e.score for e in r.curve},
-        )
-        for r in family
-    )
-    frozen = optuna.trial.create_trial(
-        state=optuna.trial.TrialState.RUNNING,
-        intermediate_values={e.epoch: e.score for e in curve},
-    )
-    return pruner.prune(study, frozen)
+    return not max(scores.values()) >= float(np.nanpercentile(there, 100 - _PERCENTILE))
 
 
 def _comparable(finished: TrialConfig, running: TrialConfig) -> bool:

@@ -7,22 +7,21 @@ left (a torn last line, a stale lock, trials under way) is put right when the ne
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import optuna
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.errors import RunError, StorageError
+from autotl.search.journal import Journal
 from autotl.search.proposals import Proposal
 from autotl.trial.run_folder import RunFolder
 
@@ -30,7 +29,6 @@ _log = logging.getLogger(__name__)
 STUDY_NAME = "autotl"
 INTERRUPTED = "interrupted"
 _RETRIES = 2
-_LOCK_GRACE_SECONDS = 5
 _STATES = {
     TrialState.COMPLETE: OptunaState.COMPLETE,
     TrialState.PRUNED: OptunaState.PRUNED,
@@ -59,12 +57,9 @@ class StudyStorage:
         self._folder = run_folder
         run_folder.create()
         self._owner = _own(run_folder)
-        path = run_folder.journal
-        path.with_name(path.name + ".lock").unlink(missing_ok=True)  # ours now, so whoever left it is dead
-        _truncate_torn_journal(run_folder)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        lock = JournalFileOpenLock(str(path), grace_period=_LOCK_GRACE_SECONDS)
-        self._journal = optuna.storages.JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        self._file = Journal(run_folder.journal)
+        self._journal = optuna.storages.JournalStorage(self._file)
         self.study = self._load()
         self._open: dict[int, optuna.trial.Trial] = {}
 
@@ -129,7 +124,7 @@ class StudyStorage:
                 state=OptunaState.RUNNING,
                 params=dict(proposal.params),
                 distributions=dict(proposal.distributions),
-                user_attrs={"config": proposal.config.to_json(), "source": proposal.source},
+                user_attrs=_asked(proposal),
             )
         )
         frozen = self.trials()[-1]
@@ -148,6 +143,18 @@ class StudyStorage:
         """Record a finished trial: its result file first, so that a kill between the two loses nothing."""
         self._folder.write_result(result)
         self._tell(result)
+        self._file.flush()
+
+    def add_trials(self, finished: Iterable[tuple[Proposal, TrialResult]]) -> None:
+        """Record trials that are over before the journal hears of them, all with one write to the disk.
+
+        Args:
+            finished: What was proposed and what became of it; their numbers are the next ones, in order.
+        """
+        for proposal, result in finished:
+            self._folder.write_result(result)
+            self.study.add_trial(_whole(proposal, result))
+        self._file.flush()
 
     def interrupt(self, number: int) -> None:
         """Record that a trial was broken off before it had anything to keep."""
@@ -180,8 +187,7 @@ class StudyStorage:
                 optuna.trial.create_trial(state=OptunaState.FAIL, user_attrs={"error": INTERRUPTED})
             )
         else:
-            self.begin(Proposal(result.config, "recovered"))
-            self._tell(result)
+            self.add_trials([(Proposal(result.config, "recovered"), result)])
 
     def _to_retry(self, done: set[str]) -> tuple[TrialConfig, ...]:
         broken = [
@@ -195,6 +201,23 @@ class StudyStorage:
             if counts[key] > _RETRIES:
                 _log.warning("not tried again, as it was interrupted %d times: %s", counts[key], config)
         return tuple(config for key, config in unique.items() if counts[key] <= _RETRIES)
+
+
+def _whole(proposal: Proposal, result: TrialResult) -> FrozenTrial:
+    """A trial from beginning to end, as the journal holds it."""
+    state = _STATES[result.state]
+    return optuna.trial.create_trial(
+        state=state,
+        value=result.score if state is OptunaState.COMPLETE else None,
+        params=dict(proposal.params),
+        distributions=dict(proposal.distributions),
+        intermediate_values={epoch.epoch: epoch.score for epoch in result.curve},
+        user_attrs={**_asked(proposal), "result": result.to_json()},
+    )
+
+
+def _asked(proposal: Proposal) -> dict[str, Any]:
+    return {"config": proposal.config.to_json(), "source": proposal.source}
 
 
 def _own(folder: RunFolder) -> IO[str]:
@@ -217,26 +240,3 @@ def _own(folder: RunFolder) -> IO[str]:
                 hint="Wait for it to end, or choose another folder with --out.",
             ) from error
     return handle
-
-
-def _truncate_torn_journal(folder: RunFolder) -> None:
-    """Cut the journal before its first line that is not whole; Optuna cannot write after such a line."""
-    if not folder.journal.exists():
-        return
-    whole = 0
-    with folder.journal.open("r+b") as journal:
-        for line in journal:
-            if not line.endswith(b"\n") or not _is_record(line):
-                break
-            whole += len(line)
-        size = journal.seek(0, 2)
-        if size > whole:
-            _log.warning("cut %d bytes of a torn record off %s", size - whole, folder.journal)
-            journal.truncate(whole)
-
-
-def _is_record(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False

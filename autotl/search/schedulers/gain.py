@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -41,68 +42,84 @@ class GainPerSecond:
 
     def judge(self, trial: Standing, board: Board) -> Verdict:
         """Stop what will hardly gain at all; pause what gains less than another would."""
-        own = self._promise(trial, board)
-        if own.gain < _WORTH * max(board.noise, _LEAST_NOISE) and trial.score < board.best:
+        outlook = _Outlook(board)
+        own = outlook.of(trial)
+        if own.gain < outlook.worth and trial.score < outlook.best:
             return Verdict.STOP
-        others = [self._promise(other, board).rate for other in board.paused]
-        rival = max([*others, self._fresh(board).rate], default=0.0)
+        others = [outlook.of(other).rate for other in board.paused]
+        rival = max([*others, outlook.fresh.rate], default=0.0)
         return Verdict.PAUSE if rival > _LOYALTY * own.rate else Verdict.GO_ON
 
     def pick(self, board: Board, *, fresh: bool) -> int | None:
         """The most promising paused trial, or a new one where that promises more."""
-        paused = [(self._promise(trial, board), trial) for trial in board.paused]
+        outlook = _Outlook(board)
+        paused = [(outlook.of(trial), trial) for trial in board.paused]
         if not paused:
             return None
         promise, trial = max(paused, key=lambda entry: (entry[0].rate, -entry[1].number))
-        return None if fresh and self._fresh(board).rate > promise.rate else trial.number
+        return None if fresh and outlook.fresh.rate > promise.rate else trial.number
 
     def enough(self, board: Board) -> str | None:
         """Whether nothing is expected to gain more than a small part of the noise, in the time left."""
         if board.started < _STARTUP_TRIALS:
             return None
-        promises = [self._promise(trial, board) for trial in board.open.values()]
-        gain = max([promise.gain for promise in promises] + [self._fresh(board).gain])
-        if gain >= _WORTH * max(board.noise, _LEAST_NOISE):
+        outlook = _Outlook(board)
+        promises = [outlook.of(trial) for trial in board.open.values()]
+        gain = max([promise.gain for promise in promises] + [outlook.fresh.gain])
+        if gain >= outlook.worth:
             return None
         return f"more time is expected to gain less than {gain:.1g}"
 
-    def _promise(self, trial: Standing, board: Board) -> _Promise:
-        epochs = self._affordable(trial, board)
+
+class _Outlook:
+    """What each trial promises, as a board stands; what all of them share is worked out once."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self.best = board.best
+        self._noise = max(board.noise, _LEAST_NOISE)
+        self.worth = _WORTH * self._noise
+        self._curves: dict[str, list[list[float]]] = {}
+        sound = [(r.config, r.curve) for r in board.finished if r.state is not TrialState.FAILED]
+        for config, curve in [*sound, *((trial.config, trial.curve) for trial in board.open.values())]:
+            self._curves.setdefault(config.strategy, []).append([point.score for point in curve])
+        self._models: dict[str, CurveModel] = {}
+
+    def of(self, trial: Standing) -> _Promise:
+        """What a trial that was begun promises; curves of its strategy teach what further epochs bring."""
+        epochs = self._affordable(trial)
         if epochs < 1 or not trial.curve:
             return _Promise(0.0, 0.0)
-        gains = self._model(trial, board).expected_gains(
-            [point.score for point in trial.curve], epochs, board.best
-        )
+        scores = [point.score for point in trial.curve]
+        model = self._model(trial.config.strategy)
+        gains = model.expected_gains(scores, trial.epochs_left, self.best)[:epochs]
         seconds = max(trial.epoch_seconds, 1e-3) * np.arange(1, epochs + 1)
         return _Promise(float(gains[-1]), float((gains / seconds).max()))
 
-    def _affordable(self, trial: Standing, board: Board) -> int:
-        if math.isinf(board.seconds_left):
-            return trial.epochs_left
-        return min(trial.epochs_left, int(board.seconds_left / max(trial.epoch_seconds, 1e-3)))
-
-    def _model(self, trial: Standing, board: Board) -> CurveModel:
-        """Curves of the same strategy teach, where there are any; else all."""
-        every = [(other.config, other.curve) for other in board.open.values() if other is not trial]
-        every += [(r.config, list(r.curve)) for r in board.finished if r.state is not TrialState.FAILED]
-        scores = [
-            [point.score for point in curve]
-            for config, curve in every
-            if config.strategy == trial.config.strategy
-        ]
-        return CurveModel.of(scores, max(board.noise, _LEAST_NOISE))
-
-    def _fresh(self, board: Board) -> _Promise:
+    @cached_property
+    def fresh(self) -> _Promise:
         """What a new trial promises: the time of a typical one, and the spread of what they reached."""
+        board = self._board
         if board.started < _STARTUP_TRIALS:
             return _Promise(math.inf, math.inf)
         tops = [r.score for r in board.finished if r.score is not None]
         tops += [trial.score for trial in board.open.values() if trial.curve]
-        gain = fresh_gain(tops, board.best, max(board.noise, _LEAST_NOISE))
+        gain = fresh_gain(tops, self.best, self._noise)
         seconds = [result.seconds for result in board.finished if result.score is not None]
         seconds += [sum(trial.step_seconds) for trial in board.open.values() if trial.curve]
         typical = max(float(np.median(seconds)), 1e-3) if seconds else 1.0
         return _Promise(gain if typical <= board.seconds_left else 0.0, gain / typical)
+
+    def _affordable(self, trial: Standing) -> int:
+        left = self._board.seconds_left
+        if math.isinf(left):
+            return trial.epochs_left
+        return min(trial.epochs_left, int(left / max(trial.epoch_seconds, 1e-3)))
+
+    def _model(self, strategy: str) -> CurveModel:
+        if strategy not in self._models:
+            self._models[strategy] = CurveModel.of(self._curves[strategy], self._noise).rounded()
+        return self._models[strategy]
 
 
 SCHEDULER = GainPerSecond()
