@@ -14,31 +14,32 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def provenance() -> dict[str, Any]:
-    """Date, commit (with "+" where the tree has changes) and machine."""
+    """Date, machine, and the last commit that changed what is measured ("+": changed since)."""
 
     def git(*words: str) -> str:
         return subprocess.run(
             ["git", *words], capture_output=True, text=True, cwd=RESULTS, check=True
         ).stdout.strip()
 
-    changed = "+" if git("status", "--porcelain", "--", "../../autotl", "../../search_spaces") else ""
+    measured = ("--", "../../autotl", "../../search_spaces")
+    changed = "+" if git("status", "--porcelain", *measured) else ""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": git("rev-parse", "--short", "HEAD") + changed,
+        "commit": git("log", "-1", "--format=%h", *measured) + changed,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {_processor()}",
     }
 
 
-def append(name: str, row: dict[str, Any]) -> None:
+def append(name: str, row: dict[str, Any], folder: Path = RESULTS) -> None:
     """Add a row to a result file."""
-    RESULTS.mkdir(exist_ok=True)
-    with (RESULTS / f"{name}.jsonl").open("a") as file:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.jsonl").open("a") as file:
         file.write(json.dumps({**provenance(), **row}) + "\n")
 
 
-def rows(name: str) -> list[dict[str, Any]]:
+def rows(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
     """All rows of a result file."""
-    path = RESULTS / f"{name}.jsonl"
+    path = folder / f"{name}.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 

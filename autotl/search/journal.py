@@ -1,7 +1,8 @@
 """The file of a study's journal: mended when it is opened, forced to the disk once a trial.
 
-What Optuna appends outlives a killed process as soon as it is written; only against a power cut must the disk
-be waited for (about 10 ms). Doing so at the end of a trial, and not at each of its epochs, loses no finished one.
+What Optuna appends outlives a killed process as soon as it is written; only against a power cut must the
+disk be waited for (about 10 ms). Doing so at the end of a trial, and not at each of its epochs, loses no
+finished one.
 """
 
 from __future__ import annotations

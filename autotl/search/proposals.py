@@ -18,6 +18,7 @@ from optuna.distributions import BaseDistribution
 
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.errors import SearchError
+from autotl.search.tpe import LazyGroupTpe
 
 _log = logging.getLogger(__name__)
 _TPE_ATTEMPTS = 10
@@ -57,8 +58,7 @@ class Proposal:
 class Proposer:
     """Proposes configurations, never one twice.
 
-    Sampler: multivariate TPE over groups of conditional parameters (Bergstra et al. 2011; Falkner et al.
-    2018). A trial that failed counts as the worst one, so that the sampler leaves its neighbourhood.
+    A trial that failed counts as the worst one, so that the sampler leaves its neighbourhood.
 
     Args:
         space: The search space.
@@ -68,15 +68,7 @@ class Proposer:
 
     def __init__(self, space: Space, seed: int, *, startup_trials: int = 4) -> None:
         self._space = space
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._tpe = optuna.samplers.TPESampler(
-                seed=seed,
-                n_startup_trials=startup_trials,
-                multivariate=True,
-                group=True,
-                constant_liar=False,
-            )
+        self._tpe = LazyGroupTpe(seed, startup_trials)
         self._random = optuna.samplers.RandomSampler(seed=seed + 1)
         self._study = optuna.create_study(direction="maximize", sampler=self._tpe)
         self._queue: deque[tuple[TrialConfig, str]] = deque((c, "portfolio") for c in space.portfolio())

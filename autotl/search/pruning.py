@@ -22,8 +22,8 @@ _STARTUP_TRIALS, _WARMUP_EPOCHS = 3, 2
 def hopeless(config: TrialConfig, curve: Iterable[EpochResult], finished: Sequence[TrialResult]) -> bool:
     """Whether a trial with this curve so far should be ended.
 
-    The percentile rule of Optuna's pruner (Golovin et al. 2017, median stopping) within a family of trials: the
-    best score so far beside those of the same epoch.
+    The percentile rule of Optuna's pruner (Golovin et al. 2017, median stopping) within a family of trials:
+    the best score so far beside those of the same epoch.
 
     Args:
         config: The trial's configuration.

@@ -1,0 +1,1 @@
+"""Ablations: what each part of the engine brings, a module a target, gathered by one command."""

@@ -1,0 +1,89 @@
+"""Schedulers beside 40 random full trainings: on recorded tables, and for real."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autotl.search.loop import DEFAULT_SCHEDULER
+from autotl.search.simulated import Table, TableSpace
+from benchmarks.ablations.target import Arm, Figures, Line, Profile, Workspace
+from benchmarks.fitting import fit
+from benchmarks.schedulers import ARMS, BUDGETS_MINUTES, arm, best_within, simulate
+from benchmarks.sets import SETS, prepare
+from benchmarks.tables import TABLES
+
+#: What a search is compared with, and the share of its time and the distance that the target speaks of.
+_TRAININGS, _SHARE, _POINTS = 40, 0.1, 0.3
+_REAL_SETS, _REAL_BUDGET = ("signdigits", "trashnet256", "sst2", "banking77_16"), "10m"
+_REAL_ARMS = ("fifo", "asha", "pasha", "gain")
+#: How a simulated arm is told from a real one.
+_SIMULATED, _REAL = "simulated ", "real "
+
+
+class SchedulerTarget:
+    """A line a table and scheduler, and a line a set and scheduler."""
+
+    name = "scheduler"
+
+    def arms(self, profile: Profile) -> list[Arm]:
+        """The recorded tables, then real runs of ten minutes where the profile has them."""
+        tables = [path.stem for path in sorted(TABLES.glob("*.jsonl"))]
+        found = [Arm(self.name, table, 0, _SIMULATED + name) for table in tables for name in ARMS]
+        if profile.real_schedulers:
+            found += [Arm(self.name, name, 0, _REAL + judge) for name in _REAL_SETS for judge in _REAL_ARMS]
+        return found
+
+    def run(self, arm: Arm, work: Workspace) -> dict[str, Any]:
+        """Simulate over all orders of configurations, or fit once."""
+        if arm.name.startswith(_SIMULATED):
+            table = Table.read(TABLES / f"{arm.set}.jsonl")
+            return simulated(table, arm.name.removeprefix(_SIMULATED), work.profile.simulated_seeds)
+        source = prepare(arm.set, work.data, work.folder, rows=work.profile.rows)
+        flags = [*SETS[arm.set].flags, "--scheduler", arm.name.removeprefix(_REAL)]
+        run = fit(source, work.folder, budget=_REAL_BUDGET, seed=arm.seed, flags=flags)
+        best = run.record["winner"]["validation_score"]
+        return {**run.test, "validation_score": best, "trials": len(run.results)}
+
+    def figures(self, lines: Sequence[Line]) -> Figures:
+        """Gap and time of the default scheduler, means over tables."""
+        own = [line for line in lines if line["arm"] == _SIMULATED + DEFAULT_SCHEDULER]
+        return {
+            f"scheduler_{key}": round(statistics.mean(line[key] for line in own), 4) if own else None
+            for key in ("gap_points", "time_share")
+        }
+
+
+def simulated(table: Table, name: str, seeds: int) -> dict[str, Any]:
+    """A scheduler on a table: distance from 40 random full trainings, and regret by budget.
+
+    Returns:
+        `gap_points`, how far below their best score it is at a tenth of their time; `time_share`, the share
+        of their time after which it is within 0.3 points (1 where never); means over seeds.
+    """
+    gaps, shares, regrets = [], [], []
+    for seed in range(seeds):
+        curves = [table.curves[config.key] for config in TableSpace(table, seed).portfolio()[:_TRAININGS]]
+        seconds = sum(epoch.seconds for curve in curves for epoch in curve)
+        reference = max(epoch.score for curve in curves for epoch in curve)
+        found = simulate(table, arm(name), seed, max(seconds, 60.0 * max(BUDGETS_MINUTES)))
+        gaps.append(100 * (reference - best_within(found, _SHARE * seconds)))
+        near = (at for at, score in found if score >= reference - _POINTS / 100)
+        shares.append(min(next(near, seconds) / seconds, 1.0))
+        regrets.append([table.best - best_within(found, 60.0 * minutes) for minutes in BUDGETS_MINUTES])
+    error = np.std(regrets, axis=0, ddof=1 if seeds > 1 else 0) / np.sqrt(seeds)
+    return {
+        "trials": len(table.configs),
+        "seeds": seeds,
+        "gap_points": round(statistics.mean(gaps), 4),
+        "time_share": round(statistics.mean(shares), 4),
+        "minutes": BUDGETS_MINUTES,
+        "regret": np.mean(regrets, axis=0).round(5).tolist(),
+        "standard_error": error.round(5).tolist(),
+    }
+
+
+TARGET = SchedulerTarget()
