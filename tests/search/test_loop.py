@@ -57,7 +57,7 @@ def test_the_portfolio_comes_first_and_the_sampler_after_it(folder, monkeypatch)
 def test_the_sampler_learns_from_the_results(folder):
     results = search(folder, trials=40)
     late = [abs(math.log10(r.config.get("learning_rate") / 0.1)) for r in results[25:]]
-    assert sorted(late)[len(late) // 2] < 0.5  # at random the median distance were about one decade
+    assert sorted(late)[len(late) // 2] < 0.7  # nine seeds give 0.2 to 0.55; at random it were about 1
 
 
 def test_the_budget_of_trials_is_exact_with_failures_counted(folder):
