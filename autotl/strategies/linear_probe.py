@@ -14,11 +14,14 @@ from autotl.backbones.backbone import BackboneInfo
 from autotl.config import Choice, Domain, EpochResult, TrialConfig, Value
 from autotl.features.frozen import PLAIN, View
 from autotl.task import Task, TaskKind
-from autotl.training.heads import best_head
-from autotl.training.linear import LinearHead
+from autotl.training.depths import SHARES, FeatureSet, promising, surpasses
+from autotl.training.heads import Head, best_head, head_tensors, restored_head
 from autotl.training.model import TransferModel
 from autotl.training.parameters import input_parameters
 from autotl.training.workbench import Workbench
+
+#: Sets of depths that "auto" fits heads on, beside one of selected features.
+_FITTED = 2
 
 
 class LinearProbeRun:
@@ -26,13 +29,14 @@ class LinearProbeRun:
 
     def __init__(self, bench: Workbench, config: TrialConfig, state: dict[str, Tensor] | None) -> None:
         self._bench, self._config = bench, config
-        self._head: LinearHead | None = None
+        self._head: Head | None = None
         self._raw = torch.zeros(0, bench.task.outputs)
-        self._depths: tuple[int, ...] = ()
+        self._features = FeatureSet((bench.backbone.depth,))
         if state is not None:
-            self._head = LinearHead(state["weight"], state["bias"], float(state["penalty"]))
+            self._head = restored_head(state)
             self._raw = state["raw"]
-            self._depths = tuple(int(depth) for depth in state["depths"])
+            depths = tuple(int(depth) for depth in state["depths"])
+            self._features = FeatureSet(depths, float(state["share"]))
 
     @property
     def done(self) -> bool:
@@ -51,25 +55,43 @@ class LinearProbeRun:
         for view in views:
             self._bench.frozen.pooled(both, (self._bench.backbone.depth,), view)
         start = time.perf_counter()  # features are shared by all trials, and not counted
-        best_score = -float("inf")
-        for depths in depth_sets(str(config.get("depths", "last")), self._bench.backbone.depth):
-            head, raw, score = best_head(
+        automatic, score = config.get("depths", "last") == "auto", float("nan")
+        for features in self._feature_sets():
+            head, raw, found = best_head(
                 self._bench,
                 str(config.get("head", "logistic")),
-                depths,
+                features.depths,
+                share=features.share,
                 penalty=None if penalty == "auto" else float(penalty),
                 weighting=str(config.get("class_weight", "none")),
                 views=views,
             )
-            if not score <= best_score:
-                best_score, self._head, self._raw, self._depths = score, head, raw, depths
-        return EpochResult(1, best_score, float("nan"), time.perf_counter() - start)
+            better = found > score and (not automatic or self._surpassed_by(raw))
+            if self._head is None or better:
+                self._head, self._raw, self._features, score = head, raw, features, found
+            if self._bench.seconds_left <= 0:
+                break
+        return EpochResult(1, score, float("nan"), time.perf_counter() - start)
+
+    def _feature_sets(self) -> list[FeatureSet]:
+        """What to fit heads on; for "auto" the few that closed-form fits find, the preferred one first."""
+        depth, share = self._bench.backbone.depth, float(self._config.get("share", 1.0))
+        name = str(self._config.get("depths", "last"))
+        if name == "auto":
+            return promising(self._bench, candidate_sets(depth), _FITTED)
+        return [FeatureSet(depths, share) for depths in depth_sets(name, depth)]
+
+    def _surpassed_by(self, raw: Tensor) -> bool:
+        """Whether validation outputs are better than those kept by more than the noise."""
+        targets = self._bench.dataset.targets[self._bench.splits.val]
+        predictions = (self._bench.predictions(outputs) for outputs in (raw, self._raw))
+        return surpasses(self._bench, targets, *predictions)
 
     def model(self) -> TransferModel:
         """The frozen backbone under the fitted head."""
         assert self._head is not None, "step() comes first"
-        head = LinearHead(self._head.weight.cpu(), self._head.bias.cpu(), self._head.penalty)
-        return self._bench.model(self._bench.backbone, head.module(), self._depths).eval().cpu()
+        model = self._bench.model(self._bench.backbone, self._head.module(), self._features.depths)
+        return model.eval().cpu()
 
     def validation_outputs(self) -> Tensor:
         """Raw outputs (V, K)."""
@@ -79,7 +101,8 @@ class LinearProbeRun:
         """The configuration with the depths and the penalty that were chosen."""
         assert self._head is not None, "step() comes first"
         chosen: dict[str, Value] = {
-            "depths": ",".join(str(depth) for depth in self._depths),
+            "depths": ",".join(str(depth) for depth in self._features.depths),
+            "share": self._features.share,
             "regularisation": self._head.penalty,
         }
         return TrialConfig(self._config.backbone, self._config.strategy, {**self._config.params, **chosen})
@@ -89,11 +112,10 @@ class LinearProbeRun:
         if self._head is None:
             return {}
         return {
-            "weight": self._head.weight.cpu().contiguous(),
-            "bias": self._head.bias.cpu(),
-            "penalty": torch.tensor(self._head.penalty, dtype=torch.float64),
+            **head_tensors(self._head),
             "raw": self._raw.contiguous(),
-            "depths": torch.tensor(self._depths),
+            "depths": torch.tensor(self._features.depths),
+            "share": torch.tensor(self._features.share, dtype=torch.float64),
         }
 
 
@@ -115,6 +137,13 @@ def depth_sets(name: str, depth: int) -> Sequence[tuple[int, ...]]:
     return [tuple(int(part) for part in name.split(","))]
 
 
+def candidate_sets(depth: int) -> list[tuple[int, ...]]:
+    """All sets that "auto" looks at, simplest first: each depth from the last to the first, late, all."""
+    singles: list[tuple[int, ...]] = [(d,) for d in range(depth, 0, -1)]
+    together = [*depth_sets("late", depth), *depth_sets("all", depth)]
+    return [*singles, *(depths for depths in dict.fromkeys(together) if len(depths) > 1)]
+
+
 class LinearProbe:
     """A linear head on frozen features."""
 
@@ -129,12 +158,13 @@ class LinearProbe:
         """Kind of head, depths, penalty, and augmented views where the modality has them."""
         kind = Task.from_json(profile["task"]).kind
         heads = {
-            TaskKind.REGRESSION: ("ridge",),
-            TaskKind.MULTILABEL: ("logistic", "ridge"),
-        }.get(kind, ("logistic", "ridge", "prototype"))
+            TaskKind.REGRESSION: ("ridge", "mlp"),
+            TaskKind.MULTILABEL: ("logistic", "ridge", "mlp"),
+        }.get(kind, ("logistic", "ridge", "prototype", "mlp"))
         return {
             "head": Choice(heads, heads[0]),
-            "depths": Choice(("last", "inner", "late", "all"), "last"),
+            "depths": Choice(("last", "auto", "inner", "late", "all"), "last"),
+            "share": Choice((1.0, *SHARES), 1.0),
             "regularisation": Choice(("auto", 1000.0, 100.0, 10.0, 1.0), "auto"),
             "class_weight": Choice(("none", "balanced"), "none"),
             **input_parameters(profile),

@@ -61,7 +61,7 @@ class FineTuneRun:
         torch.manual_seed(bench.seed)
         self._backbone = starting_backbone(bench, plan)
         depths = head_depths(str(config.get("depths", "last")), plan.cut, self._backbone.depth)
-        head = nn.Linear(sum(map(self._backbone.feature_dim, depths)), bench.task.outputs)
+        head: nn.Module = nn.Linear(sum(map(self._backbone.feature_dim, depths)), bench.task.outputs)
         self._head_penalty: float | None = None
         if plan.warm_head and state is None:
             penalty = config.get("head_penalty")

@@ -1,10 +1,12 @@
-"""Linear heads on fixed features: logistic regression along a regularisation path, ridge, prototypes.
+"""Linear heads on fixed features: principal components, logistic regression along a path, prototypes.
 
 Features are standardised by column for fitting; the heads returned act on raw features. Works on any device.
+Ridge regression, from the same components, is in `ridge`.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +17,14 @@ from autotl.task import TaskKind
 
 #: Penalties tried, strong first: weight of ||W||^2 / 2 against the summed loss (1 / C of scikit-learn).
 PENALTIES = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
-_ITERATIONS = 40
-_GRADIENT_TOLERANCE, _CHANGE_TOLERANCE = 1e-5, 1e-6
-#: Share of the largest eigenvalue below which a component is rounding error.
-_LEAST_VARIANCE = 1e-7
+_ITERATIONS = 100
+#: Relative gain of an iteration below which the loss is at its minimum.
+_TOLERANCE = 1e-6
+#: Pairs of steps and changes of the gradient that L-BFGS remembers.
+_MEMORY = 10
+_SUFFICIENT_DECREASE, _SHORTEST_STEP = 1e-4, 1e-3
+#: Share of the largest eigenvalue below which a component is rounding error of single precision.
+_LEAST_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,16 @@ class LinearHead:
     def __call__(self, features: Tensor) -> Tensor:
         """Raw outputs (N, K) of features (N, F)."""
         return features @ self.weight.T + self.bias
+
+    def scaled(self, factor: float) -> LinearHead:
+        """The head whose outputs are `factor` times as large."""
+        return LinearHead(self.weight * factor, self.bias * factor, self.penalty)
+
+    def spread(self, columns: Tensor, width: int) -> LinearHead:
+        """The head on all `width` features that equals this one on `columns` (F,) of them."""
+        weight = self.weight.new_zeros(len(self.weight), width)
+        weight[:, columns] = self.weight
+        return LinearHead(weight, self.bias, self.penalty)
 
     def module(self) -> nn.Linear:
         """The head as a module, float32 on the CPU."""
@@ -70,6 +86,40 @@ class Standardiser:
         return LinearHead(raw, bias - raw @ self.mean, penalty)
 
 
+class Components:
+    """Principal components of standardised features: the one decomposition behind every linear head.
+
+    Single precision does: the basis need only be orthogonal, and variances are measured in it.
+
+    Args:
+        features: (N, F).
+
+    Attributes:
+        scores: (N, R) standardised features in the basis; R is at most min(N, F).
+        variances: (R,) sums of squares of the scores.
+    """
+
+    def __init__(self, features: Tensor) -> None:
+        self._standardise = Standardiser(features)
+        x = self._standardise(features)
+        dual = len(x) < x.shape[1]
+        values, vectors = torch.linalg.eigh(x @ x.T if dual else x.T @ x)
+        kept = values > _LEAST_VARIANCE * values[-1]
+        vectors = vectors[:, kept]
+        self._basis = (x.T @ vectors) * values[kept].rsqrt() if dual else vectors
+        self.scores = x @ self._basis
+        self.variances = self.scores.square().sum(dim=0)
+
+    def standardised(self, weight: Tensor) -> Tensor:
+        """Weights (K, F) on standardised features that equal weights (K, R) on the scores."""
+        standardised: Tensor = weight @ self._basis.T
+        return standardised
+
+    def head(self, weight: Tensor, bias: Tensor, penalty: float) -> LinearHead:
+        """The head on raw features that equals weights (K, R) and bias (K,) on the scores."""
+        return self._standardise.unfold(self.standardised(weight), bias, penalty)
+
+
 def logistic_path(
     features: Tensor,
     targets: Tensor,
@@ -81,8 +131,8 @@ def logistic_path(
     """Multinomial (or one-against-rest, for multilabel) logistic regression for each penalty.
 
     The convex loss is minimised by L-BFGS in the basis of principal components, each scaled by its curvature
-    at equal probabilities (Boehning 1992), which makes the problem nearly round: a few iterations do. Each
-    penalty starts from the solution of the last.
+    at equal probabilities (Boehning 1992), which makes the problem nearly round: some tens of iterations do.
+    Each penalty starts from the solution of the last.
 
     Args:
         features: (N, F).
@@ -94,102 +144,92 @@ def logistic_path(
     Yields:
         One head a penalty.
     """
-    standardise = Standardiser(features)
-    x = standardise(features)
-    variances, basis = _principal_components(x)
-    components = x @ basis
-    del x
-    curvature = 0.25 if kind is TaskKind.MULTILABEL else 1.0 / targets.shape[1]
-    sample_weights = None if weights is None else targets @ weights
-    solution = torch.zeros(targets.shape[1], components.shape[1], device=components.device)
-    bias = torch.zeros(targets.shape[1], device=components.device)
+    components = Components(features)
+    ones = features.new_ones(len(features), 1)
+    x = torch.cat([components.scores, ones], dim=1)
+    curvatures = torch.cat([components.variances, ones.sum(dim=0)])
+    curvatures *= 0.25 if kind is TaskKind.MULTILABEL else 1.0 / targets.shape[1]
+    sample_weights = None if weights is None else (targets @ weights)[:, None]
+    solution = x.new_zeros(x.shape[1], targets.shape[1])
     for penalty in penalties:
-        scale = (curvature * variances + penalty).rsqrt()
-        loss = _Loss(components * scale, targets, kind, penalty / len(components), scale, sample_weights)
-        solution, bias = loss.minimise(solution / scale, bias)
-        solution = solution * scale
-        yield standardise.unfold(solution @ basis.T, bias, penalty)
-
-
-def _principal_components(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues (R,) of x.T @ x that are not nearly 0, and their vectors (F, R); R is at most min(N, F)."""
-    dual = len(x) < x.shape[1]
-    gram = (x @ x.T if dual else x.T @ x).double()
-    values, vectors = torch.linalg.eigh(gram)
-    kept = values > _LEAST_VARIANCE * values[-1]
-    values, vectors = values[kept].to(x.dtype), vectors[:, kept].to(x.dtype)
-    return values, (x.T @ vectors) * values.rsqrt() if dual else vectors
+        decay = torch.full_like(curvatures, penalty)
+        decay[-1] = 0.0  # the bias is free
+        loss = _Loss(x, targets, kind, decay, (curvatures + decay).rsqrt(), sample_weights)
+        solution = loss.minimise(solution)
+        yield components.head(solution[:-1].T, solution[-1], penalty)
 
 
 @dataclass(frozen=True)
 class _Loss:
-    """The penalised loss over scaled components (N, R), with weights W (K, R) in their scale."""
+    """The summed, penalised loss over inputs (N, R), for weights W (R, K) and step lengths by column (R,)."""
 
     x: Tensor
     targets: Tensor
     kind: TaskKind
-    decay: float
+    decay: Tensor
     scale: Tensor
     sample_weights: Tensor | None
 
-    def minimise(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """The minimum, from a starting point."""
-        weight, bias = weight.clone().requires_grad_(), bias.clone().requires_grad_()
-        optimizer = torch.optim.LBFGS(
-            [weight, bias],
-            max_iter=_ITERATIONS,
-            history_size=10,
-            tolerance_grad=_GRADIENT_TOLERANCE,
-            tolerance_change=_CHANGE_TOLERANCE,
-            line_search_fn="strong_wolfe",
-        )
+    def minimise(self, weight: Tensor) -> Tensor:
+        """The minimum, from a starting point: L-BFGS (Nocedal and Wright, algorithm 7.5) on W / scale.
 
-        def closure() -> Tensor:
-            optimizer.zero_grad()
-            loss = self(weight, bias)
-            loss.backward()  # type: ignore[no-untyped-call]
-            return loss
+        Outputs are linear in the weights, so that a line search needs no product of its own.
+        """
+        scale = self.scale[:, None]
+        raw = self.x @ weight
+        value, gradient = self._value(raw, weight), scale * self._gradient(raw, weight)
+        memory: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=_MEMORY)
+        for _ in range(_ITERATIONS):
+            direction = _direction(gradient, memory)
+            along, change = scale * direction, self.x @ (scale * direction)
+            slope, step = (gradient * direction).sum(), 1.0
+            lower = self._value(raw + change, weight + along)
+            while lower > value + _SUFFICIENT_DECREASE * step * slope and step > _SHORTEST_STEP:
+                step /= 2
+                lower = self._value(raw + step * change, weight + step * along)
+            if not lower < value:
+                break
+            weight, raw = weight + step * along, raw + step * change
+            turned = scale * self._gradient(raw, weight)
+            moved, difference = step * direction, turned - gradient
+            curvature = (moved * difference).sum()
+            if curvature > 0:
+                memory.append((moved, difference, curvature))
+            gain, value, gradient = value - lower, lower, turned
+            if gain <= _TOLERANCE * value:
+                break
+        return weight
 
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
-        return weight.detach(), bias.detach()
-
-    def __call__(self, weight: Tensor, bias: Tensor) -> Tensor:
-        raw = self.x @ weight.T + bias
+    def _value(self, raw: Tensor, weight: Tensor) -> Tensor:
         if self.kind is TaskKind.MULTILABEL:
-            losses = nn.functional.softplus(raw).sum(1) - (raw * self.targets).sum(1)
+            losses = nn.functional.softplus(raw) - raw * self.targets
         else:
-            losses = -(self.targets * torch.log_softmax(raw, dim=1)).sum(1)
+            losses = -self.targets * torch.log_softmax(raw, dim=1)
         if self.sample_weights is not None:
             losses = losses * self.sample_weights
-        return losses.mean() + 0.5 * self.decay * (weight * self.scale).square().sum()
+        return losses.sum() + 0.5 * (self.decay[:, None] * weight.square()).sum()
+
+    def _gradient(self, raw: Tensor, weight: Tensor) -> Tensor:
+        multilabel = self.kind is TaskKind.MULTILABEL
+        errors = (torch.sigmoid(raw) if multilabel else torch.softmax(raw, dim=1)) - self.targets
+        if self.sample_weights is not None:
+            errors = errors * self.sample_weights
+        return self.x.T @ errors + self.decay[:, None] * weight
 
 
-def ridge_path(
-    features: Tensor, targets: Tensor, *, penalties: Sequence[float] = PENALTIES
-) -> Iterator[LinearHead]:
-    """Ridge regression for each penalty from one eigendecomposition of the smaller Gram matrix.
-
-    Args:
-        features: (N, F).
-        targets: (N, K) values, or indicators (least-squares classification).
-        penalties: Weight of ||W||^2 against the summed squared error.
-
-    Yields:
-        One head a penalty.
-    """
-    standardise = Standardiser(features)
-    x = standardise(features).double()
-    offset = targets.double().mean(dim=0)
-    y = targets.double() - offset
-    dual = len(x) < x.shape[1]
-    gram = x @ x.T if dual else x.T @ x
-    values, vectors = torch.linalg.eigh(gram)
-    values = values.clamp_min(0)
-    projected = vectors.T @ (y if dual else x.T @ y)
-    for penalty in penalties:
-        solved = vectors @ (projected / (values + penalty)[:, None])
-        weight = ((x.T @ solved) if dual else solved).T
-        yield standardise.unfold(weight.to(features.dtype), offset.to(features.dtype), penalty)
+def _direction(gradient: Tensor, memory: deque[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+    """The quasi-Newton step (algorithm 7.4): minus the inverse Hessian, as remembered, times the gradient."""
+    direction, shares = -gradient, []
+    for moved, difference, curvature in reversed(memory):
+        share = (moved * direction).sum() / curvature
+        direction = direction - share * difference
+        shares.append(share)
+    if memory:
+        _, difference, curvature = memory[-1]
+        direction = direction * (curvature / difference.square().sum())
+    for (moved, difference, curvature), share in zip(memory, reversed(shares), strict=True):
+        direction = direction + (share - (difference * direction).sum() / curvature) * moved
+    return direction
 
 
 def prototype_head(features: Tensor, targets: Tensor) -> LinearHead:

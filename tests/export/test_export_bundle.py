@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from autotl.config import TrialConfig
 from autotl.errors import DecodeError, ExportError, ParityError, StorageError
 from autotl.export import bundle as bundle_module
 from autotl.export import swap
@@ -19,7 +20,9 @@ from autotl.export.bundle import export_bundle
 from autotl.export.swap import exchange, swap_in
 from autotl.serve.bundle import previous_folder, read_bundle
 from autotl.serve.predictor import Predictor
+from autotl.strategies.registry import strategy
 from autotl.task import TaskKind
+from autotl.testing.workbench import tiny_workbench
 
 
 @pytest.mark.parametrize("kind", list(TaskKind))
@@ -39,6 +42,16 @@ def test_every_kind_of_task_is_exported_with_parity_on_images_of_many_sizes(imag
     bundle = export_bundle(model, dataset, np.arange(len(dataset)), tmp_path / "model")
     assert bundle.manifest["parity"]["rows"] == 40
     assert bundle.manifest["inputs"] == ["image"]
+
+
+@pytest.mark.parametrize("choice", [{"depths": "all", "share": 0.1}, {"head": "mlp"}], ids=str)
+def test_heads_on_chosen_features_and_with_a_hidden_layer_are_exported_with_parity(tmp_path, choice):
+    bench = tiny_workbench(tmp_path)
+    config = TrialConfig("tiny-image", "linear_probe", choice)
+    run = strategy("linear_probe").start(bench, config)
+    run.step()
+    bundle = export_bundle(run.model(), bench.dataset, bench.splits.test, tmp_path / "model")
+    assert bundle.manifest["parity"]["largest_difference"] < 1e-4
 
 
 def test_pairs_of_texts_are_exported(text_case, tmp_path):

@@ -25,6 +25,16 @@ class TestBuiltInStrategies(StrategyContract):
         return strategies()[strategy_name]
 
 
+class TestLinearProbeOfOtherHeads(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy("linear_probe")
+
+    @pytest.fixture(params=[{"depths": "auto"}, {"depths": "all", "share": 0.1}, {"head": "mlp"}], ids=str)
+    def short(self, request):
+        return request.param
+
+
 def test_an_unknown_strategy_is_answered_with_the_known_ones():
     with pytest.raises(SpaceError, match=r"unknown strategy; found 'nope'; expected .*linear_probe.*top_k"):
         strategy("nope")

@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from autotl.task import TaskKind
-from autotl.training.linear import logistic_path, prototype_head, ridge_path
+from autotl.training.linear import logistic_path, prototype_head
+from autotl.training.ridge import ridge_path
 
 
 @pytest.fixture
@@ -37,6 +38,33 @@ def test_logistic_regression_is_that_of_scikit_learn(blobs, penalty):
     assert np.abs(ours - reference.predict_proba(scaled)).max() < 5e-3
 
 
+@pytest.mark.parametrize("rows", [240, 30])
+@pytest.mark.parametrize("kind", [TaskKind.MULTICLASS, TaskKind.MULTILABEL])
+def test_the_loss_is_at_its_minimum(blobs, kind, rows):
+    features, labels = np.tile(blobs[0][:rows], 4)[:, :44], blobs[1][:rows]
+    features = features + np.random.default_rng(1).normal(size=features.shape).astype(np.float32)
+    targets, scaled = indicators(labels), StandardScaler().fit_transform(features)
+    for head in logistic_path(torch.from_numpy(features), targets, kind, penalties=(100.0, 10.0, 1.0, 0.3)):
+        multilabel = kind is TaskKind.MULTILABEL
+        weight = head.weight.numpy() * features.std(axis=0)
+        ours = _loss(head(torch.from_numpy(features)), weight, targets, head.penalty, multilabel)
+        rest = [labels == c for c in range(4)] if multilabel else [labels]
+        fits = [LogisticRegression(C=1 / head.penalty, tol=1e-9, max_iter=5000).fit(scaled, y) for y in rest]
+        raw = np.stack([fit.decision_function(scaled) for fit in fits], axis=1).reshape(rows, 4)
+        coefficients = np.concatenate([fit.coef_ for fit in fits])
+        assert ours <= 1.0001 * _loss(torch.from_numpy(raw), coefficients, targets, head.penalty, multilabel)
+
+
+def _loss(raw, weight, targets, penalty, multilabel):
+    if multilabel:
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            raw, targets.to(raw.dtype), reduction="sum"
+        )
+    else:
+        loss = torch.nn.functional.cross_entropy(raw, targets.to(raw.dtype), reduction="sum")
+    return float(loss) + 0.5 * penalty * float(np.square(weight).sum())
+
+
 def test_each_penalty_of_a_path_equals_a_fit_of_its_own(blobs):
     features, labels = torch.from_numpy(blobs[0]), indicators(blobs[1])
     together = list(logistic_path(features, labels, TaskKind.MULTICLASS, penalties=(30.0, 3.0)))
@@ -49,7 +77,11 @@ def test_each_penalty_of_a_path_equals_a_fit_of_its_own(blobs):
 def test_ridge_is_that_of_scikit_learn_in_both_its_forms(blobs, rows, columns):
     features = blobs[0][:rows, :columns]
     targets = features @ np.arange(columns, dtype=np.float32)[:, None] + blobs[1][:rows, None]
-    head = next(ridge_path(torch.from_numpy(features), torch.from_numpy(targets), penalties=(10.0,)))
+    head = next(
+        ridge_path(
+            torch.from_numpy(features), torch.from_numpy(targets), TaskKind.REGRESSION, penalties=(10.0,)
+        )
+    )
     scaled = StandardScaler().fit_transform(features)
     reference = Ridge(alpha=10.0).fit(scaled, targets).predict(scaled)
     found = head(torch.from_numpy(features)).numpy()
@@ -85,5 +117,5 @@ def test_a_constant_column_does_no_harm(blobs):
 
 def test_the_module_is_the_head(blobs):
     features = torch.from_numpy(blobs[0])
-    head = next(ridge_path(features, indicators(blobs[1]), penalties=(1.0,)))
+    head = next(ridge_path(features, indicators(blobs[1]), TaskKind.MULTICLASS, penalties=(1.0,)))
     assert torch.allclose(head.module()(features), head(features), atol=1e-5)
