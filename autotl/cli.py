@@ -212,7 +212,7 @@ def predict(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             show_default=False,
             help="Files, folders, tables (CSV, TSV, JSONL, Parquet), or - for standard input.",
         ),
@@ -251,8 +251,8 @@ def evaluate(
     text: options.Text = None,
     image: options.Image = None,
     part: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Score train, val or test; test where DATA has one, else all."),
+        options.PartName | None,
+        typer.Option(help="Which part to score; test where DATA has one, else all rows."),
     ] = None,
     json: options.Json = False,
 ) -> None:

@@ -24,7 +24,11 @@ def contenders(results: Sequence[TrialResult]) -> list[TrialResult]:
     candidates = [result for result in results if is_candidate(result)]
     if not candidates:
         errors = sorted({str(result.error) for result in results if result.error})
-        raise SearchError("no trial could be finished", found="; ".join(errors) or "none was begun")
+        raise SearchError(
+            "no trial could be finished",
+            found="; ".join(errors) or "none was begun",
+            hint=None if errors else "Give it more time: --time, and --resume to go on.",
+        )
     crossed = [result for result in candidates if "cross_validated" in result.facts]
     if not crossed:
         return candidates

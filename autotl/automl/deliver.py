@@ -37,45 +37,27 @@ def evaluate(
         {"metric", "score", "n", "metrics": {name: value}}.
 
     Raises:
-        DataError: The classes of the data are not those of the bundle.
+        DataError: The data cannot be read, have no such part, or are of another kind than the bundle's.
+        TargetError: The data have classes that the bundle does not know.
     """
     from autotl.data.open import open_dataset
 
     predictor = Predictor(bundle)
     task = predictor.task
-    dataset = open_dataset(
-        data, target=target, task=task.kind.value, metric=task.metric, labels=labels, **columns
-    )
+    modality = predictor.bundle.spec.modality
+    dataset = open_dataset(data, target=target, task=task, labels=labels, modality=modality, **columns)
     rows = np.arange(len(dataset))
-    if dataset.parts is not None:
-        wanted = part or "test"
-        chosen = np.flatnonzero(dataset.parts == wanted)
+    if part is not None or dataset.parts is not None:
+        parts = np.full(len(dataset), "") if dataset.parts is None else dataset.parts
+        chosen = np.flatnonzero(parts == (part or "test"))
         rows = chosen if len(chosen) or part else rows
     if len(rows) == 0:
-        raise DataError("nothing to score", found=f"no rows in part {part!r}")
-    targets = _in_order_of(task.classes, dataset.task.classes, dataset.targets[rows])
+        known = ", ".join(sorted(set(parts))) or "data without parts"
+        raise DataError(f"no rows in the part {part!r}", found=known, expected="a part that the data have")
+    targets = dataset.targets[rows]
     outputs = predictor.predict_proba(dataset.take(rows).items)
     values = {name: m(targets, outputs) for name, m in metrics(task.kind).items()}
     return {"metric": task.metric, "score": values[task.metric], "n": len(rows), "metrics": values}
-
-
-def _in_order_of(classes: Sequence[str], found: Sequence[str], targets: Any) -> Any:
-    """Targets whose class order is that of the data, in the order of the bundle."""
-    if not classes:
-        return targets
-    unknown = sorted(set(found) - set(classes))
-    if unknown:
-        raise DataError(
-            "the data have classes that the bundle does not know",
-            found=", ".join(unknown[:5]),
-            expected=", ".join(list(classes)[:10]),
-        )
-    position = np.array([list(classes).index(name) for name in found])
-    if targets.ndim == 1:
-        return position[targets]
-    ordered = np.zeros((len(targets), len(classes)), targets.dtype)
-    ordered[:, position] = targets
-    return ordered
 
 
 def export_trial(run: Any, number: int | None = None, folder: str | Path | None = None) -> Path:
@@ -97,6 +79,7 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
     from autotl.trial.run_folder import RunFolder
 
     run = run if isinstance(run, RunFolder) else RunFolder(run)
+    run.record()
     delivery = reopen(run)
     trials = run.results()
     known = [*trials, *delivery.combinations.recall(trials)]

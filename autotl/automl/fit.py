@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from autotl.automl.choice import choose
 from autotl.automl.delivery import PARITY_ROWS, Delivery, some
 from autotl.automl.experience import Experience
@@ -102,8 +100,9 @@ class Fit:
     def run(self, data: Any, labels: Sequence[Any] | None) -> Outcome:
         """All stages."""
         folder = self._open_folder()
-        dataset, splits = self._read(folder, data, labels)
-        profile, space, runner = self._plan(folder, dataset, splits)
+        with folder.created():
+            dataset, splits = self._read(folder, data, labels)
+            profile, space, runner = self._plan(folder, dataset, splits)
         delivery = Delivery(runner, self._settings.seed)
         self._first_model(delivery, space)
         space = self._probe(space, runner)
@@ -123,7 +122,8 @@ class Fit:
                 found=str(folder.path),
                 hint="Go on with it: --resume. Or choose another with --out.",
             )
-        folder.create()
+        if self._settings.resume:
+            folder.record("settings", "data")
         return folder
 
     def _read(self, folder: RunFolder, data: Any, labels: Sequence[Any] | None) -> tuple[Dataset, Splits]:
@@ -132,17 +132,14 @@ class Fit:
         for finding in dataset.findings:
             self._tell(Note(finding.message, warning=finding.severity != "info"))
         self._record["findings"] = [asdict(finding) for finding in dataset.findings]
-        path = folder.path / "splits.npz"
-        if folder.exists() and path.is_file():
+        if folder.exists():
             self._check_same_data(folder, dataset)
-            saved = np.load(path, allow_pickle=False)
-            splits = Splits(saved["train"], saved["val"], saved["test"])
-        np.savez(path, train=splits.train, val=splits.val, test=splits.test)
+            splits = folder.read_splits()
         return dataset, splits
 
     def _check_same_data(self, folder: RunFolder, dataset: Dataset) -> None:
         """Refuse to go on with a run on other data than it was begun on."""
-        expected = folder.read_json("run.json")["data"]["fingerprint"]
+        expected = folder.record("data")["data"]["fingerprint"]
         found = dataset_fingerprint(dataset, modality(dataset.modality))
         if found != expected:
             raise RunError(
@@ -169,6 +166,7 @@ class Fit:
             "data": {"source": dataset.source, "fingerprint": profile.fingerprint, "rows": profile.rows},
             "backbones": [asdict(choice) for choice in choices],
         }
+        folder.write_splits(splits)
         folder.write_json("space.json", space.to_json())
         folder.write_json("profile.json", profile.to_json())
         self._write(folder)

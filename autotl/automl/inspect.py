@@ -40,6 +40,8 @@ def read_data(
     data: Any, settings: Settings, *, labels: Sequence[Any] | None = None
 ) -> tuple[Dataset, Splits]:
     """Open, audit and split a data set as the settings ask."""
+    if settings.space is not None:
+        read_document(settings.space)  # a mistake in it should not cost a long audit first
     dataset = open_dataset(
         data,
         target=settings.target,

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from autotl.automl.delivery import Delivery
 from autotl.automl.inspect import candidates, read_data
 from autotl.automl.settings import Settings, pick_device
-from autotl.data.dataset import Splits
 from autotl.errors import RunError
 from autotl.profile.profile import DatasetProfile
 from autotl.trial.run_folder import RunFolder
@@ -22,7 +19,7 @@ def reopen(folder: RunFolder) -> Delivery:
     Raises:
         RunError: The data were in memory, or are no longer where they were.
     """
-    record = folder.read_json("run.json")
+    record = folder.record("settings", "data")
     settings = Settings.from_json(record["settings"])
     source = Path(record["data"]["source"])
     if not source.exists():
@@ -33,13 +30,14 @@ def reopen(folder: RunFolder) -> Delivery:
             hint="Only the winner, in model/, can be had without them.",
         )
     dataset, _ = read_data(source, settings)
-    saved = np.load(folder.path / "splits.npz", allow_pickle=False)
+    splits = folder.read_splits()
     profile = DatasetProfile.from_json(folder.read_json("profile.json"))
     if len(dataset) != sum(profile.rows.values()):
         raise RunError(
             "the data of the run have changed",
             found=f"{len(dataset)} rows",
             expected=f"{sum(profile.rows.values())}",
+            hint="Only the winner, in model/, can be had without the data as they were.",
         )
     resources = Resources(
         pick_device(settings.device, settings.threads),
@@ -49,7 +47,6 @@ def reopen(folder: RunFolder) -> Delivery:
         settings.cache_dir,
         settings.cache_limit,
     )
-    splits = Splits(saved["train"], saved["val"], saved["test"])
     infos = candidates(dataset.modality, settings)
     plan = RunnerPlan(dataset, splits, infos, profile.inputs, folder, resources)
     return Delivery(TrialRunner(plan), settings.seed)

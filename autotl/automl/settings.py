@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from autotl.backbones.cache_dir import cache_dir
-from autotl.errors import DataError, MissingExtraError, RunError
+from autotl.errors import DataError, MissingExtraError, RunError, StorageError
 from autotl.features.store import parse_size
 from autotl.search.budget import parse_duration
+from autotl.trial.run_folder import free_folder
 
 QUALITIES = ("fast", "balanced", "best")
 ENGINES = ("local", "ray")
+#: Seeds that every library takes, and more threads than any machine gains from.
+MOST_SEED, MOST_THREADS = 2**32 - 1, 1024
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Settings:
         Raises:
             DataError: A parameter is outside its domain.
             BudgetError: The time budget cannot be read.
+            RunError: A run is to go on, and nothing says which.
+            StorageError: The cache folder that was asked for cannot be made.
         """
         p = dict(parameters)
         trials = p["trials"]
@@ -69,7 +75,16 @@ class Settings:
                 raise DataError(f"{share} is no share", found=p[share], expected="a number between 0 and 1")
         if trials is not None and trials < 1:
             raise DataError("trials leaves nothing to do", found=trials, expected="1 or more")
-        name = f"{datetime.now():%Y%m%d-%H%M%S}"
+        _check_range("seed", p["seed"], 0, MOST_SEED)
+        if p["threads"] is not None:
+            _check_range("threads", p["threads"], 1, MOST_THREADS)
+        if p["resume"] and p["out"] is None:
+            raise RunError(
+                "cannot tell which run to go on with",
+                found="resume without a run folder",
+                hint="Name it: autotl fit DATA --out RUN --resume",
+            )
+        new = free_folder(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}")
         return cls(
             time_seconds=None if budget is None else parse_duration(budget),
             trials=trials,
@@ -87,7 +102,7 @@ class Settings:
             device=p["device"],
             threads=p["threads"],
             offline=p["offline"],
-            out=Path(p["out"]) if p["out"] is not None else Path("runs") / name,
+            out=Path(p["out"]) if p["out"] is not None else new,
             resume=p["resume"],
             seed=p["seed"],
             quality=p["quality"],
@@ -95,7 +110,7 @@ class Settings:
             val_share=p["val_share"],
             val=None if p["val"] is None else str(p["val"]),
             test=None if p["test"] is None else str(p["test"]),
-            cache_dir=Path(p["cache_dir"]) if p["cache_dir"] is not None else cache_dir(),
+            cache_dir=_made(Path(p["cache_dir"])) if p["cache_dir"] is not None else cache_dir(),
             cache_limit=None if p["cache_limit"] is None else parse_size(p["cache_limit"]),
             experience=p["experience"],
         )
@@ -106,8 +121,19 @@ class Settings:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Settings:
-        """Rebuild settings that `to_json` wrote."""
+        """Rebuild settings that `to_json` wrote.
+
+        Raises:
+            RunError: They are those of another version.
+        """
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        known = {field.name for field in dataclass_fields(cls)}
+        if fields.keys() != known:
+            raise RunError(
+                "the run was recorded by another version of autotl",
+                found=f"settings that differ in {', '.join(sorted(fields.keys() ^ known))}",
+                hint="Open it with that version; run.json names it.",
+            )
         for name in ("space", "out", "cache_dir"):
             fields[name] = None if fields[name] is None else Path(fields[name])
         return cls(**fields)
@@ -158,6 +184,23 @@ def _names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
         return None
     parts = value.split(",") if isinstance(value, str) else list(value)
     return tuple(part.strip() for part in parts if part.strip())
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            "cannot make the cache folder",
+            found=f"{folder} ({error.strerror})",
+            hint="Choose another with --cache-dir.",
+        ) from error
+    return folder
+
+
+def _check_range(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise DataError(f"{name} is out of range", found=value, expected=f"{least} to {most}")
 
 
 def _check_choice(name: str, value: Any, options: tuple[str, ...]) -> None:

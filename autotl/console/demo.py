@@ -11,6 +11,8 @@ from rich.table import Table
 from autotl.console.demo_data import DemoData, write_images, write_texts
 from autotl.console.fitting import fit_and_show
 from autotl.console.output import show
+from autotl.search.budget import parse_duration
+from autotl.trial.run_folder import free_folder
 
 _FOLDER = Path("demo_data")
 
@@ -25,6 +27,7 @@ def run_demo(kind: str, *, time_budget: str, out: Path | None, threads: int | No
         threads: CPU threads.
         seed: Seed of the search.
     """
+    parse_duration(time_budget)  # a mistake in it should not leave data behind
     data = write_texts(_FOLDER) if kind == "text" else write_images(_FOLDER)
     out = out or free_folder(Path("runs") / f"demo-{kind}")
     show(f"autotl fit {data.train} --time {time_budget} --out {out}", "")
@@ -51,12 +54,3 @@ def held_out_view(bundle: Path, data: DemoData) -> Table:
         style = "" if row["label"] == truth else "red"
         table.add_row(escape(shown), escape(row["label"]), f"{row['confidence']:.3f}", truth, style=style)
     return table
-
-
-def free_folder(path: Path) -> Path:
-    """`path`, or the first of `path-2`, `path-3`, ... that does not exist."""
-    number, free = 1, path
-    while free.exists():
-        number += 1
-        free = path.with_name(f"{path.name}-{number}")
-    return free

@@ -1,7 +1,7 @@
 """How a verb ends that cannot go on: a message in red and an exit code, in place of a traceback.
 
-2 for what the user can put right (`AutotlError`, a missing extra, a full disk), 130 for Ctrl-C. Any other
-exception is a defect of the program and is let through with its traceback.
+2 for what the user can put right (`AutotlError`, a missing extra, a full disk, a forbidden file), 130 for
+Ctrl-C. Any other exception is a defect of the program and is let through with its traceback.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from autotl.errors import AutotlError, MissingExtraError, StorageError
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "Pillow", "conformal_clip_data": "conformal-clip-data"}
-_DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 class Verbs(TyperGroup):
@@ -52,6 +52,12 @@ def in_words(error: Exception) -> AutotlError | None:
             "the disk takes no more",
             found=f"{error.strerror}, writing {error.filename}" if error.filename else error.strerror,
             hint="Free some space, or choose another disk with --out; a run goes on with --resume.",
+        )
+    if isinstance(error, PermissionError):
+        return StorageError(
+            "no permission to read or write",
+            found=error.filename or error.strerror,
+            hint="Change its permissions, or choose another place.",
         )
     return None
 

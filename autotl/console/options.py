@@ -11,6 +11,7 @@ TaskName = Literal["auto", "multiclass", "binary", "multilabel", "regression"]
 LicenseRule = Literal["any", "permissive"]
 EngineName = Literal["local", "ray"]
 QualityName = Literal["fast", "balanced", "best"]
+PartName = Literal["train", "val", "test"]
 DemoName = Literal["image", "text"]
 
 _SEARCH = "Search"
@@ -106,7 +107,16 @@ License = Annotated[
 Quality = Annotated[
     QualityName, typer.Option(help="How thoroughly to use the budget.", rich_help_panel=_SEARCH)
 ]
-Seed = Annotated[int, typer.Option(help="Seed of splits, search and training.", rich_help_panel=_SEARCH)]
+Seed = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=2**32 - 1,
+        metavar="N",
+        help="Seed of splits, search and training.",
+        rich_help_panel=_SEARCH,
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the run in --out.", rich_help_panel=_SEARCH)
 ]
@@ -130,7 +140,9 @@ Scheduler = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.", rich_help_panel=_MACHINE)]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="CPU threads; all cores where unset.", rich_help_panel=_MACHINE),
+    typer.Option(
+        min=1, max=1024, metavar="N", help="CPU threads; all cores where unset.", rich_help_panel=_MACHINE
+    ),
 ]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Never touch the network.", rich_help_panel=_MACHINE)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from autotl.atomic import replacing
-from autotl.errors import DecodeError
+from autotl.errors import DataError, DecodeError
 from autotl.task import Task, TaskKind
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 #: Inputs predicted before their rows are written.
 _CHUNK = 256
+_JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 
 
 def predictions(predictor: Predictor, names: Sequence[str], items: Sequence[Item]) -> Iterator[Row]:
@@ -84,9 +85,17 @@ def write(rows: Iterator[Row], task: Task, out: Path | None, *, as_json: bool) -
         The number of rows, and those that are errors.
 
     Raises:
+        DataError: The file's ending names no format.
         StorageError: The file cannot be written.
     """
-    as_json = as_json or (out is not None and out.suffix.lower() in (".json", ".jsonl", ".ndjson"))
+    ending = "" if out is None else out.suffix.lower()
+    as_json = as_json or ending in _JSON_ENDINGS
+    if out is not None and not as_json and ending != ".csv":
+        raise DataError(
+            f"cannot tell in which format to write {out}",
+            found=repr(out.suffix),
+            expected=", ".join((".csv", *_JSON_ENDINGS)),
+        )
     if out is None:
         return _write(rows, task, sys.stdout, as_json)
     with replacing(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

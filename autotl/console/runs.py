@@ -27,9 +27,9 @@ def read_leaderboard(path: Path) -> Leaderboard:
     from autotl.trial.run_folder import RunFolder
 
     run = RunFolder(path)
-    record = run.read_json("run.json")
+    record = run.record("task")
     if (path / "leaderboard.json").is_file():
-        return Leaderboard.read(path / "leaderboard.json")
+        return Leaderboard.from_json(run.read_json("leaderboard.json"))
     results = run.results()
     if not results:
         raise RunError("no trial of this run is finished yet", found=str(path))

@@ -23,6 +23,7 @@ from autotl.data.checks import (
     imbalance,
     near_duplicates,
     rare_classes,
+    refuse_one_input,
 )
 from autotl.data.dataset import Dataset, Finding
 from autotl.data.duplicates import near_clusters
@@ -47,7 +48,7 @@ def audit(dataset: Dataset, modality: Modality, *, threads: int | None = None) -
 
     Raises:
         TargetError: There is one class only, or an official part has a class that train lacks.
-        DataError: There are too few rows.
+        DataError: There are too few rows, or all inputs are alike.
     """
     check_usable(dataset)
     seen = examine(dataset.items, modality, threads=threads)
@@ -63,6 +64,7 @@ def audit(dataset: Dataset, modality: Modality, *, threads: int | None = None) -
     check_usable(
         clean, " once unreadable and repeated rows are left out" if len(clean) < len(dataset) else ""
     )
+    refuse_one_input(clean)
     findings += (*rare_classes(clean), *absent_labels(clean), *imbalance(clean))
     return replace(clean, findings=dataset.findings + findings)
 

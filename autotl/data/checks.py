@@ -95,6 +95,21 @@ def _refuse_absent(dataset: Dataset, rows: Array, state: str) -> None:
             )
 
 
+def refuse_one_input(dataset: Dataset) -> None:
+    """Refuse rows that all hold the same input.
+
+    Raises:
+        DataError: They do.
+    """
+    if len(set(dataset.fingerprints)) == 1:
+        raise DataError(
+            "all inputs are alike, so there is nothing to learn from them",
+            found=f"{plural(len(dataset), 'row')} with the input of {dataset.names[0]}",
+            expected="different inputs",
+            hint="Is the input right? Choose another column with --text COL or --image COL.",
+        )
+
+
 def conflicting_labels(dataset: Dataset) -> Iterator[Finding]:
     """Equal inputs with different targets."""
     prints = np.unique(np.asarray(dataset.fingerprints), return_inverse=True)[1]

@@ -177,14 +177,21 @@ def _find_inputs(
             )
         return files[0], (found[files[0]][0],)
     if not found:
+        options = " or ".join(f"--{kind} COL" for kind in ("text", "image") if kind in kinds)
         raise DataError(
             f"no column of {table.source} looks like an input",
-            found=table.listing,
+            found=", ".join(name + _poverty(values) for name, values in table.columns.items()),
             expected=f"a column of {' or '.join(kinds)}",
-            hint="Name it with --text COL or --image COL.",
+            hint=f"Name it with {options}." if options else None,
         )
     name = max(found, key=lambda kind: len(found[kind]))
     return name, _belonging(found[name])
+
+
+def _poverty(values: list[Any]) -> str:
+    """What keeps a column from being an input whatever it holds, in brackets."""
+    distinct = {str(value) for value in values if not is_missing(value)} - {""}
+    return " (empty)" if not distinct else " (one value only)" if len(distinct) == 1 else ""
 
 
 def _kind_of(values: list[Any], kinds: Mapping[str, Modality], folder: Path) -> Modality | None:
@@ -196,7 +203,9 @@ def _kind_of(values: list[Any], kinds: Mapping[str, Modality], folder: Path) -> 
     by_ending = [kind for kind in kinds.values() if kind.extensions and _named_files(sample, kind)]
     if by_ending:
         return by_ending[0]
-    if all(isinstance(value, str) for value in sample) and len(set(present)) < max(3, 0.05 * len(present)):
+    if all(isinstance(value, str) for value in sample) and len(set(present)) < max(
+        min(3, len(present)), 0.05 * len(present)
+    ):
         return None
     inputs = [_value(value, False, folder) for value in sample]
     scores = {kind.name: kind.sniff(inputs) for kind in kinds.values()}

@@ -117,6 +117,8 @@ def _tables(
         path = _existing(Path(source))
         if path.is_file():
             return {"": read_table(path)}, ()
+        if not path.is_dir():
+            raise DataError(f"cannot read {path}", found="a device or a pipe", expected="a file or a folder")
         files = find_tables(path)
         if not files:
             return None, ()

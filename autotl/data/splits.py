@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotl.data.dataset import Dataset, Splits
+from autotl.data.rows import plural
 from autotl.data.stratify import hold_out
 from autotl.errors import DataError
 from autotl.task import TaskKind
@@ -58,9 +59,10 @@ def split(dataset: Dataset, *, seed: int = 0, test_share: float = 0.2, val_share
         rows[part], train = train[held], train[~held]
     for part, chosen in (("train", train), *rows.items()):
         if not len(chosen):
+            groups = plural(len(np.unique(units)), "group")
             raise DataError(
                 f"no row can go to the {part} part",
-                found=f"{len(dataset)} rows in {len(np.unique(units))} groups that must stay together",
+                found=f"{len(dataset)} rows in {groups} that must stay together",
                 expected="at least 3 groups",
                 hint="Give an official part with --val PATH or --test PATH.",
             )

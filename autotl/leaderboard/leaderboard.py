@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotl.atomic import replacing
 from autotl.config import TrialResult, TrialState, Value
+from autotl.errors import RunError
 from autotl.leaderboard.interval import Interval
 from autotl.leaderboard.selection import cost, is_candidate
 
@@ -171,8 +172,21 @@ class Leaderboard:
     @classmethod
     def read(cls, path: Path) -> Leaderboard:
         """The leaderboard that `to_json` wrote."""
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return cls(tuple(Row(**row) for row in content["rows"]), content["metric"])
+        return cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Leaderboard:
+        """Rebuild a leaderboard from the object in a file of `to_json`.
+
+        Raises:
+            RunError: The object is something else.
+        """
+        try:
+            return cls(tuple(Row(**row) for row in content["rows"]), content["metric"])
+        except (KeyError, TypeError) as error:
+            raise RunError(
+                "leaderboard.json holds no leaderboard", found=f"{type(error).__name__}: {error}"
+            ) from error
 
     def render(self, *, limit: int | None = None, width: int = 80) -> Table:
         """A Rich table, readable at 80 columns; `*` marks the winner, `+` the Pareto front.

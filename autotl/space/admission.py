@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from autotl.backbones.backbone import Availability, BackboneInfo
+from autotl.data.rows import some
 from autotl.errors import SpaceError
 from autotl.profile.profile import DatasetProfile
 
@@ -23,7 +24,7 @@ _DEFAULT_SHARE, _DEFAULT_SECONDS = 0.15, 30.0
 #: Most backbones in one search.
 _MOST_BACKBONES = {"fast": 3, "balanced": 6, "best": 12}
 _BYTES_PER_WEIGHT = 4
-_NOT_ASKED = "others were asked for"
+_NOT_ASKED, _FOREIGN = "others were asked for", "wrong language"
 #: Tokens that the catalogue's figure for a text is counted at, and those that an average word takes.
 _TOKENS_OF_MACS, _TOKENS_PER_WORD = 128, 1.35
 
@@ -179,7 +180,7 @@ def _objection(info: BackboneInfo, availability: Availability | None, demand: De
     if limits.max_latency_ms is not None and latency > limits.max_latency_ms:
         return f"about {latency:.1f} ms a prediction is over the limit of {limits.max_latency_ms:g} ms"
     if asked is None and language and info.languages and not {language, "mul"} & set(info.languages):
-        return f"wrong language: knows {', '.join(info.languages)}, the texts are in {language}"
+        return f"{_FOREIGN}: knows {', '.join(info.languages)}, the texts are in {language}"
     return None
 
 
@@ -218,13 +219,19 @@ def _nothing_left(
 ) -> SpaceError:
     asked = {name: reason for name, reason in reasons.items() if reason != _NOT_ASKED}
     asked.update({choice.name: choice.reason for choice in unknown})
-    listed = "; ".join(f"{name}: {reason}" for name, reason in list(asked.items())[:8])
-    more = f"; and {len(asked) - 8} more" if len(asked) > 8 else ""
+    alike: dict[str | None, list[str]] = {}
+    for name, reason in asked.items():
+        alike.setdefault(reason, []).append(name)
+    listed = "; ".join(f"{some(names, 3)}: {reason}" for reason, names in alike.items())
+    foreign = [names[0] for reason, names in alike.items() if str(reason).startswith(_FOREIGN)]
+    hint = "Look at them: autotl backbones."
+    if foreign:
+        hint += f" Or take one whatever its language: --backbones {foreign[0]}"
     return SpaceError(
         "no backbone is left to search with",
-        found=(listed + more) or f"no backbone for {demand.profile.modality} in the catalogue",
+        found=listed or f"no backbone for {demand.profile.modality} in the catalogue",
         expected="at least one that licence, limits and language admit and whose weights are here",
-        hint="Look at them: autotl backbones.",
+        hint=hint,
     )
 
 

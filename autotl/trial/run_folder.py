@@ -15,12 +15,17 @@ Every file is written whole or not at all.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autotl.atomic import replacing
 from autotl.config import TrialResult
+from autotl.data.dataset import Splits
 from autotl.errors import RunError, StorageError
 
 
@@ -66,21 +71,77 @@ class RunFolder:
                 hint="Choose another with --out.",
             ) from error
 
+    @contextmanager
+    def created(self) -> Iterator[None]:
+        """Make the folder; where it is new and the block fails before anything lies in it, remove it again.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        is_new = not self.path.exists()
+        self.create()
+        try:
+            yield
+        except BaseException:
+            if is_new:
+                with suppress(OSError):  # not empty
+                    self.path.rmdir()
+            raise
+
     def read_json(self, name: str) -> Any:
-        """Content of a JSON file of the run.
+        """Content of a JSON file of the run, an object.
 
         Raises:
             RunError: The file is missing or malformed.
         """
         path = self.path / name
         try:
-            return json.loads(path.read_text())
-        except FileNotFoundError:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
             raise RunError(
                 "not a run folder", found=f"no {name} in {self.path}", hint="Start one: autotl fit DATA"
             ) from None
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{path} is malformed", found=str(error)) from error
+        if not isinstance(value, dict):
+            raise RunError(f"{path} is malformed", found=type(value).__name__, expected="an object")
+        return value
+
+    def record(self, *keys: str) -> dict[str, Any]:
+        """What `run.json` says, with these keys for sure.
+
+        Raises:
+            RunError: There is none, or it lacks a key.
+        """
+        record: dict[str, Any] = self.read_json("run.json")
+        missing = [key for key in keys if key not in record]
+        if missing:
+            raise RunError(
+                f"{self.path / 'run.json'} is malformed",
+                found=f"no {', '.join(missing)}",
+                hint="Begin a new run with another --out.",
+            )
+        return record
+
+    def write_splits(self, splits: Splits) -> None:
+        """Record which rows belong to which part."""
+        np.savez(self.path / "splits.npz", train=splits.train, val=splits.val, test=splits.test)
+
+    def read_splits(self) -> Splits:
+        """The parts that `write_splits` recorded.
+
+        Raises:
+            RunError: They are missing or malformed.
+        """
+        path = self.path / "splits.npz"
+        try:
+            with np.load(path, allow_pickle=False) as saved:
+                return Splits(saved["train"], saved["val"], saved["test"])
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            reason = f"no {path.name}" if isinstance(error, FileNotFoundError) else "no arrays of rows"
+            raise RunError(
+                f"cannot read {path}", found=reason, hint="Begin a new run with another --out."
+            ) from error
 
     def write_json(self, name: str, value: Mapping[str, Any] | list[Any]) -> None:
         """Write a JSON file atomically."""
@@ -95,4 +156,24 @@ class RunFolder:
     def results(self) -> list[TrialResult]:
         """All finished trials by number."""
         paths = sorted((self.path / "trials").glob("*/result.json"))
-        return [TrialResult.from_json(json.loads(path.read_text())) for path in paths]
+        return [self._result(path) for path in paths]
+
+    def _result(self, path: Path) -> TrialResult:
+        content = self.read_json(str(path.relative_to(self.path)))
+        try:
+            return TrialResult.from_json(content)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{path} is malformed",
+                found=f"{type(error).__name__}: {error}",
+                hint=f"To do without this trial, delete the folder {path.parent}",
+            ) from error
+
+
+def free_folder(path: Path) -> Path:
+    """`path`, or the first of `path-2`, `path-3`, ... that does not exist."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from autotl.atomic import replacing
@@ -36,6 +35,7 @@ from autotl.task import metric
 from autotl.training.model import TransferModel
 from autotl.training.workbench import Workbench
 from autotl.trial.run_folder import RunFolder
+from autotl.trial.weights import read_weights, write_weights
 
 Array = NDArray[Any]
 Report = Callable[[int, int], None]
@@ -206,7 +206,7 @@ class TrialRunner:
         path = self._checkpoint(result.number)
         if not path.is_file():
             raise RunError(f"trial {result.number} left nothing to go on from", found=f"no {path}")
-        return TransferTrial(result.number, result.config, self, result, load_file(path))
+        return TransferTrial(result.number, result.config, self, result, read_weights(path))
 
     def bench(self, config: TrialConfig) -> Workbench:
         """The workbench of a configuration; one a backbone and preprocessing."""
@@ -311,9 +311,7 @@ class TrialRunner:
         """Write the weights and validation outputs of a run."""
         folder = self.folder.trial(number)
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / "model.safetensors") as path:
-            state = {name: value.contiguous() for name, value in run.state(resumable=False).items()}
-            save_file(state, path)
+        write_weights(folder / "model.safetensors", run.state(resumable=False))
         with replacing(folder / "validation.npy") as path, path.open("wb") as file:
             np.save(file, run.validation_outputs().numpy(), allow_pickle=False)
 
@@ -321,8 +319,7 @@ class TrialRunner:
         """Write all that a run needs to go on."""
         path = self._checkpoint(number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            save_file({name: value.contiguous() for name, value in run.state().items()}, temporary)
+        write_weights(path, run.state())
 
     def drop_checkpoint(self, number: int) -> None:
         """Delete what a trial needed to go on."""
@@ -339,9 +336,13 @@ class TrialRunner:
         """
         path = self.folder.trial(result.number) / "model.safetensors"
         if not path.is_file():
-            raise RunError(f"trial {result.number} left no weights", found=result.state.value)
+            raise RunError(
+                f"trial {result.number} left no weights",
+                found=f"no {path}",
+                hint=f"Export another: autotl leaderboard {self.folder.path}",
+            )
         return strategy(result.config.strategy).start(
-            self.bench(result.config), result.config, load_file(path)
+            self.bench(result.config), result.config, read_weights(path)
         )
 
     def quick_fit(self, config: TrialConfig, splits: Splits) -> TransferModel:

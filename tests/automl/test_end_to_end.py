@@ -172,5 +172,5 @@ def test_ray_leaves_the_same_kind_of_run(tmp_path):
 
 def test_evaluating_data_with_unknown_classes_is_refused(images, tmp_path):
     other = write_image_folder(tmp_path / "other", classes=5, rows_per_class=3)
-    with pytest.raises(DataError, match="the data have classes that the bundle does not know"):
+    with pytest.raises(DataError, match="holds classes that the model does not know"):
         images[1].score(other)

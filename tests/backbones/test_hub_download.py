@@ -60,8 +60,13 @@ def test_a_repository_that_the_hub_lacks_is_named(hub: LoopbackHub) -> None:
 def test_a_damaged_body_is_refused_and_removed(hub: LoopbackHub, file: str) -> None:
     publish(hub)
     hub.corrupted.add(file)
-    with pytest.raises(ChecksumError, match=f"the downloaded {REPOSITORY}/{file} is damaged"):
+    with pytest.raises(ChecksumError) as caught:
         fetch(REPOSITORY, file)
+    assert str(caught.value) == (
+        f"the downloaded {REPOSITORY}/{file} is damaged; found {caught.value.found}; "
+        f"expected {caught.value.expected}. The damaged copy was removed: run again."
+    )
+    assert caught.value.found != caught.value.expected
     assert not lock_path().exists()
     hub.corrupted.clear()
     assert fetch(REPOSITORY, file).read_bytes() in (BODY, SETTINGS)

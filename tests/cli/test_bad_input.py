@@ -119,6 +119,16 @@ def test_a_disk_that_fills_up_is_no_defect_of_the_program():
     )
 
 
+def test_a_forbidden_file_is_named():
+    error = PermissionError(errno.EACCES, "Permission denied", "secret.csv")
+    result = CliRunner().invoke(failing(error), ["verb"])
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: no permission to read or write; found secret.csv.\n"
+        "Change its permissions, or choose another place.\n"
+    )
+
+
 def test_another_error_of_the_system_keeps_its_traceback():
     error = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
     assert CliRunner().invoke(failing(error), ["verb"]).exception is error

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from autotl.console.demo import free_folder
 from autotl.console.demo_data import write_images, write_texts
 from autotl.errors import StorageError
+from autotl.trial.run_folder import free_folder
 
 
 def test_photos_are_class_folders_and_some_are_held_out(tmp_path):

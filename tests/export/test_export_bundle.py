@@ -173,6 +173,19 @@ def test_a_failed_export_leaves_the_old_bundle_and_no_debris(text_case, tmp_path
     assert os.listdir(target.parent) == ["model"]
 
 
+def test_a_bundle_that_does_not_fit_on_the_disk(text_case, tmp_path, files_of_at_most):
+    model, dataset = text_case()
+    target = tmp_path / "out" / "model"
+    export_bundle(model, dataset, np.arange(8), target, record={"number": 1})
+    with files_of_at_most(1000), pytest.raises(StorageError) as caught:
+        export_bundle(model, dataset, np.arange(8), target, record={"number": 2})
+    assert str(caught.value) == (
+        f"cannot write the bundle; found {target} (File too large). Free space, or choose --out."
+    )
+    assert read_bundle(target).manifest["record"] == {"number": 1}
+    assert os.listdir(target.parent) == ["model"]
+
+
 # --- the swap ---------------------------------------------------------------------------------------------
 
 
