@@ -24,6 +24,7 @@ from autotl.training.ensemble import ensemble
 from autotl.training.model import TransferModel
 from autotl.training.soup import can_average, soup
 from autotl.trial.cross_validation import fits_in_one_step
+from autotl.trial.run_folder import RunFolder
 from autotl.trial.runner import TrialRunner
 
 Array = NDArray[Any]
@@ -68,7 +69,7 @@ class Combinations:
             results: All trials.
             until: Time (`time.monotonic`) after which no network is run.
         """
-        self._trials = {result.number: result for result in results}
+        self.know(results)
         found: list[TrialResult] = []
         begun = time.perf_counter()
         for combination in (self._ensemble(results), self._soup(results, until)):
@@ -78,13 +79,9 @@ class Combinations:
         self._runner.folder.write_json(_FILE, [result.to_json() for result in found])
         return found
 
-    def recall(self, results: Sequence[TrialResult]) -> list[TrialResult]:
-        """What `find` left in the run folder, but for combinations whose number a trial has since taken."""
+    def know(self, results: Sequence[TrialResult]) -> None:
+        """Take the trials of a run that was opened again as what combinations may be made of."""
         self._trials = {result.number: result for result in results}
-        path = self._runner.folder.path / _FILE
-        saved = json.loads(path.read_text()) if path.is_file() else []
-        found = [TrialResult.from_json(value) for value in saved]
-        return [result for result in found if result.number not in self._trials]
 
     def members(self, result: TrialResult) -> list[TrialResult]:
         """The trials that a result is made of: of a trial, itself."""
@@ -179,3 +176,11 @@ class Combinations:
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / "validation.npy", raw_outputs(found.validation, self._runner.dataset.task.kind))
         return result
+
+
+def recall(folder: RunFolder, results: Sequence[TrialResult]) -> list[TrialResult]:
+    """What `Combinations.find` left in a run folder, but for what a trial has since taken the number of."""
+    path = folder.path / _FILE
+    saved = json.loads(path.read_text()) if path.is_file() else []
+    taken = {result.number for result in results}
+    return [result for result in map(TrialResult.from_json, saved) if result.number not in taken]

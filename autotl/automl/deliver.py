@@ -74,15 +74,15 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
     Raises:
         RunError: No such trial, or it left no weights.
     """
+    from autotl.automl.combine import recall
     from autotl.automl.reopen import reopen
     from autotl.leaderboard.selection import select
     from autotl.trial.run_folder import RunFolder
 
     run = run if isinstance(run, RunFolder) else RunFolder(run)
-    run.record()
-    delivery = reopen(run)
+    record = run.record()
     trials = run.results()
-    known = [*trials, *delivery.combinations.recall(trials)]
+    known = [*trials, *recall(run, trials)]
     results = {result.number: result for result in known if result.score is not None}
     if number is not None and number not in results:
         raise RunError(
@@ -93,9 +93,11 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
     if not results:
         raise RunError("no finished trial to export", found=str(run.path))
     if number is None:
-        winner = run.read_json("run.json").get("winner") or {"trial": select(trials)}
+        winner = record.get("winner") or {"trial": select(trials)}
     chosen = int(winner["trial"]) if number is None else number
     target = Path(folder) if folder else run.path / ("model" if number is None else f"model-{chosen:04d}")
+    delivery = reopen(run)
+    delivery.combinations.know(trials)
     model = delivery.combinations.model(results[chosen])
     delivery.calibrate(model, results[chosen])
     delivery.export(model, {"winner": {"trial": chosen}}, target)

@@ -10,7 +10,7 @@ import torch
 
 from autotl.automl import evidence as evidence_module
 from autotl.automl.choice import choose
-from autotl.automl.combine import Combinations
+from autotl.automl.combine import Combinations, recall
 from autotl.automl.delivery import Delivery
 from autotl.automl.evidence import Evidence
 from autotl.config import TrialConfig, TrialState
@@ -105,9 +105,10 @@ def test_an_ensemble_is_kept_with_its_members_and_made_again_from_disk(runner, h
     assert np.abs(refitted - expected).max() > 1e-3
     assert [result.number for result in runner.folder.results()] == [0, 1, 2, 3]
     again = Combinations(runner, Evidence(runner, seed=0), seed=0)
-    assert again.recall(heads) == [found]
+    assert recall(runner.folder, heads) == [found]
+    again.know(heads)
     assert runner.predict(again.model(found), val) == pytest.approx(expected, abs=1e-4)
-    assert again.recall([*heads, replace(heads[0], number=4)]) == []
+    assert recall(runner.folder, [*heads, replace(heads[0], number=4)]) == []
 
 
 def test_a_soup_is_made_of_trainings_that_do_not_hurt_it(runner):
@@ -144,7 +145,7 @@ def test_an_ensemble_is_measured_ranked_refitted_and_exported_like_a_trial(runne
     delivery = Delivery(runner, seed=0)
     results = delivery.evidence.cross_validate(heads, FOREVER)
     (found,) = delivery.combinations.find(results, FOREVER)
-    board = delivery.leaderboard(delivery.measure([*results, found], FOREVER), found)
+    board = delivery.leaderboard(delivery.measure([*results, found], FOREVER), found, {})
     assert len(board) == 5
     row = next(row for row in board if row.winner)
     assert (row.trial, row.strategy, row.backbone) == (4, "ensemble", "tiny-image")
