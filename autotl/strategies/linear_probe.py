@@ -77,9 +77,10 @@ class LinearProbeRun:
         """What to fit heads on; for "auto" the few that closed-form fits find, the preferred one first."""
         depth, share = self._bench.backbone.depth, float(self._config.get("share", 1.0))
         name = str(self._config.get("depths", "last"))
-        if name == "auto":
-            return promising(self._bench, candidate_sets(depth), _FITTED)
-        return [FeatureSet(depths, share) for depths in depth_sets(name, depth)]
+        sets = depth_sets(name, depth)
+        return (
+            promising(self._bench, sets, _FITTED) if name == "auto" else [FeatureSet(d, share) for d in sets]
+        )
 
     def _surpassed_by(self, raw: Tensor) -> bool:
         """Whether validation outputs are better than those kept by more than the noise."""
@@ -123,7 +124,8 @@ def depth_sets(name: str, depth: int) -> Sequence[tuple[int, ...]]:
     """Sets of depths to try, of which the best on validation is kept.
 
     "last" is the network's own embedding, "inner" each single depth of the later half, "late" the later half
-    together, "all" every depth together; numbers separated by commas are those depths.
+    together, "all" every depth together, "auto" all of these and the earlier depths too, simplest first;
+    numbers separated by commas are those depths.
     """
     half = range(max(1, depth // 2), depth + 1)
     if name == "last":
@@ -134,14 +136,10 @@ def depth_sets(name: str, depth: int) -> Sequence[tuple[int, ...]]:
         return [tuple(half)]
     if name == "all":
         return [tuple(range(1, depth + 1))]
+    if name == "auto":
+        singles: list[tuple[int, ...]] = [(d,) for d in range(depth, 0, -1)]
+        return list(dict.fromkeys([*singles, tuple(half), tuple(range(1, depth + 1))]))
     return [tuple(int(part) for part in name.split(","))]
-
-
-def candidate_sets(depth: int) -> list[tuple[int, ...]]:
-    """All sets that "auto" looks at, simplest first: each depth from the last to the first, late, all."""
-    singles: list[tuple[int, ...]] = [(d,) for d in range(depth, 0, -1)]
-    together = [*depth_sets("late", depth), *depth_sets("all", depth)]
-    return [*singles, *(depths for depths in dict.fromkeys(together) if len(depths) > 1)]
 
 
 class LinearProbe:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autotl.config import TrialConfig
-from autotl.strategies.linear_probe import STRATEGY, candidate_sets
+from autotl.strategies.linear_probe import STRATEGY, depth_sets
 from autotl.task import TaskKind
 from autotl.testing.workbench import KINDS, tiny_workbench
 from autotl.training.depths import promising, surpasses
@@ -52,7 +52,7 @@ def test_an_inner_depth_is_found_where_the_last_is_useless(tmp_path, kind):
 
 def test_of_equals_the_simplest_is_preferred(tmp_path):
     bench = bench_of(tmp_path, [5.0, 5.0, 5.0, 5.0])
-    assert promising(bench, candidate_sets(DEPTH), 2)[0].depths == (DEPTH,)
+    assert promising(bench, depth_sets("auto", DEPTH), 2)[0].depths == (DEPTH,)
 
 
 def test_depths_that_complete_each_other_are_read_together(tmp_path):
@@ -60,7 +60,7 @@ def test_depths_that_complete_each_other_are_read_together(tmp_path):
     labels = bench.dataset.targets
     for depth, label in ((2, 0), (3, 1), (4, 2)):
         bench.frozen.values[depth - 1] += 4.0 * (labels == label)[:, None]
-    assert len(promising(bench, candidate_sets(DEPTH), 1)[0].depths) > 1
+    assert len(promising(bench, depth_sets("auto", DEPTH), 1)[0].depths) > 1
 
 
 def test_a_few_features_of_all_depths_may_be_used(tmp_path):
@@ -73,8 +73,8 @@ def test_a_few_features_of_all_depths_may_be_used(tmp_path):
 
 
 def test_every_single_depth_is_looked_at_from_the_last_on():
-    assert candidate_sets(4) == [(4,), (3,), (2,), (1,), (2, 3, 4), (1, 2, 3, 4)]
-    assert candidate_sets(1) == [(1,)]
+    assert depth_sets("auto", 4) == [(4,), (3,), (2,), (1,), (2, 3, 4), (1, 2, 3, 4)]
+    assert depth_sets("auto", 1) == [(1,)]
 
 
 def test_only_more_than_the_noise_surpasses(tmp_path):
