@@ -35,6 +35,10 @@ class AutoTL:
         license: "permissive" leaves out weights whose licence restricts use; "any" keeps them.
         target, group, text, image: Columns of a table.
         engine: "local" or "ray".
+        ray_address: The Ray cluster to run on, "auto" or "HOST:PORT"; None starts Ray on this machine.
+            `out` and the data must lie where all nodes see them, under the same path.
+        trial_cpus, trial_gpus: What a trial reserves under Ray. A share of a GPU lets trials use it together;
+            None means 1 GPU where this machine trains on one.
         scheduler: Who gets the next epoch: "fifo", "asha", "pasha", "gain", or a plug-in's; Ray has its own.
         device: "auto", "cpu", "cuda", ...
         threads: CPU threads.
@@ -79,6 +83,9 @@ class AutoTL:
         text: str | list[str] | None = None,
         image: str | None = None,
         engine: str = "local",
+        ray_address: str | None = None,
+        trial_cpus: float = 1,
+        trial_gpus: float | None = None,
         scheduler: str = "fifo",
         device: str = "auto",
         threads: int | None = None,

@@ -247,7 +247,7 @@ class Fit:
                 space,
                 runner,
                 self._time.budget,
-                self._settings.seed,
+                self._settings,
                 self._time.search_deadline,
                 listen,
             )

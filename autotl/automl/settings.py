@@ -38,6 +38,9 @@ class Settings:
     text: tuple[str, ...] | None
     image: str | None
     engine: str
+    ray_address: str | None
+    trial_cpus: float
+    trial_gpus: float | None
     scheduler: str
     device: str
     threads: int | None
@@ -84,6 +87,16 @@ class Settings:
                 found="resume without a run folder",
                 hint="Name it: autotl fit DATA --out RUN --resume",
             )
+        if p["trial_cpus"] <= 0 or (p["trial_gpus"] or 0) < 0:
+            raise DataError(
+                "a trial cannot reserve so little",
+                found=f"trial_cpus={p['trial_cpus']}, trial_gpus={p['trial_gpus']}",
+                expected="more than 0 CPUs and 0 or more GPUs",
+            )
+        if p["ray_address"] is not None and p["engine"] != "ray":
+            raise DataError(
+                "ray_address has no use", found=f"engine={p['engine']!r}", expected="engine='ray'"
+            )
         new = free_folder(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}")
         return cls(
             time_seconds=None if budget is None else parse_duration(budget),
@@ -98,6 +111,9 @@ class Settings:
             text=_names(p["text"]),
             image=p["image"],
             engine=p["engine"],
+            ray_address=p["ray_address"],
+            trial_cpus=p["trial_cpus"],
+            trial_gpus=p["trial_gpus"],
             scheduler=p["scheduler"],
             device=p["device"],
             threads=p["threads"],

@@ -129,6 +129,26 @@ Engine = Annotated[
     EngineName,
     typer.Option(help="Run trials in this process or under Ray Tune.", rich_help_panel=_MACHINE),
 ]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Ray cluster to run on: auto or HOST:PORT; Ray on this machine where unset. All nodes must see "
+        "DATA and --out under the same paths.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+TrialCpus = Annotated[
+    float, typer.Option(metavar="N", help="CPUs that a trial under Ray reserves.", rich_help_panel=_MACHINE)
+]
+TrialGpus = Annotated[
+    float | None,
+    typer.Option(
+        metavar="N",
+        help="GPUs that a trial under Ray reserves, or a share of one; 1 where unset and --device has one.",
+        rich_help_panel=_MACHINE,
+    ),
+]
 Scheduler = Annotated[
     str,
     typer.Option(

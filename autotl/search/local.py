@@ -79,6 +79,19 @@ class LocalBackend:
         if self._running is not None and self._running.number == number:
             self._running.pausing = True
 
+    def checkpoint(self) -> TrialResult | None:
+        """Put what the trial under way has reached to disk, and go on; None where that failed.
+
+        A trial that cannot be saved may still end well, so that a failure here is logged only.
+        """
+        run = self._running
+        assert run is not None
+        assert run.trial is not None
+        error, result = _guarded(run.trial.pause)
+        if error:
+            _log.warning("trial %d could not be saved on its way: %s", run.number, error)
+        return result
+
     def stop(self, number: int, state: TrialState, error: str | None = None) -> None:
         """End the trial at the next `poll`."""
         if self._running is not None and self._running.number == number:

@@ -1,20 +1,17 @@
-"""The search under Ray Tune on this machine: same trials, same run folder, ASHA as the scheduler.
+"""The search under Ray Tune, here or on a cluster: same trials, same run folder, ASHA as the scheduler.
 
-First form: Ray decides who runs and who is stopped; journal, results and events are those of the loop.
-Starting Ray takes several seconds and each trial about two, which is why it is not the default.
+Ray decides who runs where and who is stopped, and looks for another worker where one dies; journal, results
+and events are those of the loop. Starting Ray takes several seconds and a worker about two, which is why it
+is not the default.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import tempfile
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
@@ -23,16 +20,36 @@ from autotl.search.budget import Budget
 from autotl.search.events import EpochDone, Listener, Note, TrialFinished, TrialStarted, silent
 from autotl.search.outcomes import best_score, first_failures_alike, sound
 from autotl.search.proposals import Proposal, Proposer, Space
-from autotl.search.storage import StudyStorage
+from autotl.search.storage import RETRIES, StudyStorage
 from autotl.trial.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from autotl.search.ray_tune import DistinctSearch, FactoryBuilder, JournalCallback
+    from autotl.search.ray_trial import FactoryBuilder
+    from autotl.search.ray_tune import DistinctSearch, JournalCallback
 
 _log = logging.getLogger(__name__)
-_OBJECT_STORE_BYTES = 200 << 20
 _OVERRUN = 1.1
-_NEW_OUTPUT = "RAY_AIR_NEW_OUTPUT"
+
+
+@dataclass(frozen=True)
+class RaySetup:
+    """Where trials run and what each may take.
+
+    Attributes:
+        address: Of a cluster, "auto" or "HOST:PORT"; None starts Ray on this machine.
+        trial_cpus: CPUs that a trial reserves.
+        trial_gpus: GPUs that a trial reserves; a share lets several trials use one.
+    """
+
+    address: str | None = None
+    trial_cpus: float = 1
+    trial_gpus: float = 0
+
+    def slots(self, cluster: dict[str, float]) -> int:
+        """How many trials fit such a cluster ({"CPU": 8.0, ...}) at once, at least one."""
+        wanted = {"CPU": self.trial_cpus, "GPU": self.trial_gpus}
+        room = [cluster.get(name, 0) // amount for name, amount in wanted.items() if amount]
+        return max(1, int(min(room, default=1)))
 
 
 def run_ray(
@@ -44,19 +61,21 @@ def run_ray(
     seed: int = 0,
     listener: Listener = silent,
     epochs: int = 10,
-    resources: Mapping[str, float] | None = None,
+    setup: RaySetup | None = None,
 ) -> list[TrialResult]:
     """Search with Ray Tune: Optuna proposes, ASHA (Li et al. 2020) stops what lags behind.
+
+    A trial that loses its worker is tried again, from its last checkpoint, on whatever node has room.
 
     Args:
         space: What may be tried; its portfolio comes first.
         factory_builder: Called in each worker for the factory; Ray must be able to move it there.
-        run_folder: Shared by all workers.
+        run_folder: Seen by all workers under the same path.
         budget: When to stop; trials end by themselves when their next epoch cannot fit.
         seed: Seed of the sampler. Concurrency makes the order of results, and so proposals, vary.
         listener: Told of every start, epoch and end.
-        epochs: Most epochs of a trial.
-        resources: What a trial takes, {"cpu": 1} unless given.
+        epochs: Epochs of a usual trial, which ASHA's rungs divide.
+        setup: Where trials run; on this machine with a CPU each unless given.
 
     Returns:
         All finished trials by number, earlier ones included.
@@ -64,7 +83,7 @@ def run_ray(
     Raises:
         MissingExtraError: Ray is not installed.
         SearchError: The first three trials failed alike.
-        RunError: Another process searches in this run folder.
+        RunError: Another process searches in this run folder, or there is no cluster at the address.
     """
     try:
         import autotl.search.ray_tune  # noqa: F401  (fails here, before anything is begun)
@@ -72,13 +91,12 @@ def run_ray(
         raise MissingExtraError(
             "the Ray engine is not installed", found=str(error), hint="pip install 'autotl[ray]'"
         ) from error
-    per_trial = dict(resources or {"cpu": 1})
     with StudyStorage(run_folder) as storage:
-        driver = _Driver(storage, run_folder, budget, listener)
-        searcher = driver.searcher(space, seed)
+        driver = _Driver(storage, run_folder, budget, listener, Proposer(space, seed))
+        searcher = driver.searcher(space)
         try:
             if not budget.exhausted:
-                _tune(factory_builder, searcher, driver.callback(), budget, epochs, per_trial)
+                _tune(factory_builder, searcher, driver, epochs, setup or RaySetup())
         finally:
             driver.close()
         driver.check()
@@ -89,103 +107,108 @@ def run_ray(
 
 
 def _tune(
-    builder: FactoryBuilder,
-    searcher: DistinctSearch,
-    callback: JournalCallback,
-    budget: Budget,
-    epochs: int,
-    resources: dict[str, float],
+    builder: FactoryBuilder, searcher: DistinctSearch, driver: _Driver, epochs: int, setup: RaySetup
 ) -> None:
-    """Run Ray Tune to its end, on the Ray that is there or on one of our own."""
-    import ray
-    from ray import tune
+    """Run Ray Tune to its end."""
+    from autotl.search.ray_session import ray_session
 
-    from autotl.search.ray_tune import SCORE, RayTrial
+    with (
+        ray_session(setup.address, driver.folder.path / "ray.log"),
+        tempfile.TemporaryDirectory(prefix="autotl-ray-") as scratch,
+    ):
+        import ray
+        from ray import tune
 
-    trainable = tune.with_resources(tune.with_parameters(RayTrial, builder=builder), resources=resources)
-    scheduler = tune.schedulers.ASHAScheduler(
-        metric=SCORE, mode="max", max_t=epochs, grace_period=min(2, epochs)
-    )
-    with _ray_session(), tempfile.TemporaryDirectory(prefix="autotl-ray-") as scratch:
-        cpus = ray.cluster_resources().get("CPU", 1)
+        from autotl.search.ray_trial import EPOCH, SCORE, RayTrial
+
+        trainable = tune.with_resources(
+            tune.with_parameters(RayTrial, builder=builder),
+            resources={"cpu": setup.trial_cpus, "gpu": setup.trial_gpus},
+        )
+        scheduler = tune.schedulers.ASHAScheduler(
+            time_attr=EPOCH,
+            metric=SCORE,
+            mode="max",
+            max_t=epochs,
+            grace_period=min(2, epochs),
+            stop_last_trials=False,
+        )
+        budget = driver.budget
         tune_config = tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
             num_samples=-1,
-            max_concurrent_trials=max(1, int(cpus // max(resources.get("cpu", 1), 1))),
+            max_concurrent_trials=setup.slots(ray.cluster_resources()),
             time_budget_s=budget.remaining() * _OVERRUN if budget.timed else None,
+            reuse_actors=True,
         )
         run_config = tune.RunConfig(
-            storage_path=scratch,
+            storage_path=scratch,  # of the process that searches only: checkpoints are in the run folder
             verbose=0,
-            callbacks=[callback],
+            callbacks=[driver.callback()],
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         )
         tune.Tuner(trainable, tune_config=tune_config, run_config=run_config).fit()
 
 
-@contextmanager
-def _ray_session() -> Iterator[None]:
-    """Start Ray where none runs, and leave the process as it was."""
-    import ray
-
-    ours = not ray.is_initialized()
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    new_output = os.environ.get(_NEW_OUTPUT)
-    os.environ[_NEW_OUTPUT] = "0"  # the other reporter prints, however low its verbosity
-    if ours:
-        ray.init(include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, logging_level="WARNING")
-    try:
-        yield
-    finally:
-        if ours:
-            ray.shutdown()
-        if main:
-            signal.signal(signal.SIGINT, handler)  # Ray Tune installs its own and keeps it
-        if new_output is None:
-            del os.environ[_NEW_OUTPUT]
-        else:
-            os.environ[_NEW_OUTPUT] = new_output
-
-
 class _Driver:
     """Keeps journal, results and listener up to date with what the workers do."""
 
-    def __init__(self, storage: StudyStorage, folder: RunFolder, budget: Budget, listener: Listener) -> None:
-        self._storage, self._folder, self._budget, self._listener = storage, folder, budget, listener
+    def __init__(
+        self,
+        storage: StudyStorage,
+        folder: RunFolder,
+        budget: Budget,
+        listener: Listener,
+        proposer: Proposer,
+    ) -> None:
+        self.folder, self.budget = folder, budget
+        self._storage, self._listener, self._proposer = storage, listener, proposer
         self._deadline = time.time() + budget.remaining() if budget.timed else None
         recovered = storage.recover()
         self.results = {result.number: result for result in recovered.results}
-        for paused in recovered.paused:  # left by another engine: Ray goes on from its own checkpoints only
-            self.results[paused.number] = replace(paused, state=TrialState.PRUNED)
-            storage.finish(self.results[paused.number])
+        self._paused = list(recovered.paused)
         self._retry = list(recovered.retry)
         self._running: dict[int, TrialConfig] = {}
+        self._epochs: dict[int, int] = {}
+        self._stopped: set[int] = set()
         self._fresh: list[TrialResult] = []
 
-    def searcher(self, space: Space, seed: int) -> DistinctSearch:
-        """The searcher, with what is known from earlier trials."""
+    def searcher(self, space: Space) -> DistinctSearch:
+        """The searcher, with what earlier trials taught; what failed is tried again if nothing worked."""
         from autotl.search.ray_tune import DistinctSearch
 
-        earlier = Proposer(space, seed)
-        for result in self.results.values():
-            earlier.learn(result)
+        learned, failed = list(self.results.values()), []
+        if best_score(learned) is None:
+            learned, failed = [], [result.config for result in learned]
+        for result in learned:
+            self._proposer.learn(result)
+        for result in self._paused:
+            self._proposer.hold(result.config)
         return DistinctSearch(
             space,
-            first=list(_expressible(space, [*self._retry, *space.portfolio()])),
-            known={result.config.key for result in self.results.values()},
+            first=list(_expressible(space, [*failed, *self._retry, *space.portfolio()])),
+            known={result.config.key for result in (*learned, *self._paused)},
+            go_on=self._go_on,
             admit=self._admit,
             begin=self._begin,
-            sampler=earlier.sampler,
-            study=earlier.study,
+            sampler=self._proposer.sampler,
+            study=self._proposer.study,
         )
 
     def callback(self) -> JournalCallback:
         """The callback for Ray."""
         from autotl.search.ray_tune import JournalCallback
 
-        return JournalCallback(self._on_start, self._on_epoch, self._on_death, self._collect)
+        return JournalCallback(
+            on_start=self._on_start,
+            on_epoch=self._on_epoch,
+            on_result=self._end,
+            on_stop=self._on_stop,
+            on_loss=self._on_loss,
+            on_round=self._collect,
+        )
 
     def check(self) -> None:
         """Say why, if the search ended because nothing works."""
@@ -193,54 +216,88 @@ class _Driver:
             raise error
 
     def close(self) -> None:
-        """Pick up the last results; a trial without one was broken off."""
+        """Pick up the last results. What a trial broken off had saved counts; others are to be retried."""
+        self._stopped.update(self._running)
         self._collect()
         for number in list(self._running):
-            self._storage.interrupt(number)
-            del self._running[number]
-            self._listener(Note(f"trial {number} was broken off before its first epoch"))
+            if reached := self.folder.result(number):
+                self._end(replace(reached, state=TrialState.PRUNED))
+            else:
+                self._storage.interrupt(number)
+                del self._running[number]
+                self._listener(Note(f"trial {number} was broken off before its first epoch"))
+        for reached in self._paused:
+            self._running[reached.number] = reached.config
+            self._end(replace(reached, state=TrialState.PRUNED))
 
     def _admit(self) -> bool:
-        alike = first_failures_alike(self._fresh, best_score(self.results.values()))
         started = len(self.results) + len(self._running)
-        return alike is None and not self._budget.exhausted and self._budget.admits(started)
+        return self._useful() and self.budget.admits(started)
+
+    def _useful(self) -> bool:
+        alike = first_failures_alike(self._fresh, best_score(self.results.values()))
+        return alike is None and not self.budget.exhausted
+
+    def _go_on(self) -> dict[str, Any] | None:
+        if not self._paused or not self._useful():
+            return None
+        reached = self._paused.pop(0)
+        return self._given(reached.number, reached.config)
 
     def _begin(self, proposal: Proposal) -> dict[str, Any]:
-        number = self._storage.begin(proposal)
-        self._running[number] = proposal.config
+        return self._given(self._storage.begin(proposal), proposal.config)
+
+    def _given(self, number: int, config: TrialConfig) -> dict[str, Any]:
+        """What a worker must know to take the trial on."""
+        self._running[number] = config
         return {
             "number": number,
-            "config": proposal.config.to_json(),
-            "run_folder": str(self._folder.path.absolute()),
+            "config": config.to_json(),
+            "run_folder": str(self.folder.path.absolute()),
             "deadline": self._deadline,
         }
 
     def _on_start(self, number: int) -> None:
-        self._listener(TrialStarted(number, self._running[number]))
+        if number not in self._epochs:
+            reached = self.folder.result(number)
+            self._epochs[number] = len(reached.curve) if reached else 0
+            self._listener(TrialStarted(number, self._running[number]))
 
     def _on_epoch(self, number: int, epoch: EpochResult) -> None:
-        if number in self._running:
+        if number in self._running and epoch.epoch > self._epochs[number]:  # others are repetitions
+            self._epochs[number] = epoch.epoch
             self._storage.report(number, epoch)
-        self._listener(EpochDone(number, epoch))
+            self._listener(EpochDone(number, epoch))
 
-    def _on_death(self, number: int, message: str) -> None:
-        self._collect()
-        if number in self._running:
+    def _on_stop(self, number: int) -> None:
+        self._stopped.add(number)
+
+    def _on_loss(self, number: int, message: str, again: bool) -> None:
+        if again:
+            reached = self.folder.result(number)
+            place = f"after epoch {len(reached.curve)}" if reached else "from the start"
+            self._listener(Note(f"trial {number} lost its worker and goes on {place}", warning=True))
+            _log.info("trial %d lost its worker: %s", number, message)
+        elif number in self._running:
             config = self._running[number]
             self._end(TrialResult(number, config, TrialState.FAILED, error=f"the worker died: {message}"))
 
     def _collect(self) -> None:
-        for number in list(self._running):
-            if (self._folder.trial(number) / "result.json").exists():
-                content = self._folder.read_json(f"trials/{number:04d}/result.json")
-                self._end(TrialResult.from_json(content))
+        """Take over results of stopped trials, which their workers write in their own time."""
+        for number in self._stopped & self._running.keys():
+            result = self.folder.result(number)
+            if result is not None and result.state is not TrialState.PAUSED:
+                self._end(result)
 
     def _end(self, result: TrialResult) -> None:
+        if result.number not in self._running:
+            return
         result = sound(result)
         del self._running[result.number]
         self._storage.finish(result)
         self.results[result.number] = result
         self._fresh.append(result)
+        self._proposer.tell(result)
         self._listener(TrialFinished(result, best_score(self.results.values())))
 
 

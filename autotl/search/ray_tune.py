@@ -1,13 +1,12 @@
-"""The three places where Ray Tune calls us: the trial in a worker, the searcher and the callback here.
+"""Where Ray Tune calls us in the process that searches: the searcher and the callback.
 
-Imported only once Ray is known to be installed. Ray moves these classes between its processes by its own
-means; nothing of ours is read back from what it stores.
+Imported only once Ray is known to be installed. Ray stores its own state by its own means; nothing of ours is
+read back from it.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -15,95 +14,16 @@ from typing import Any, cast
 import optuna
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.result import TRAINING_ITERATION
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
-from autotl.search.backend import Ended, Stepped
-from autotl.search.costs import next_step_seconds
-from autotl.search.local import LocalBackend
+from autotl.config import EpochResult, TrialResult
 from autotl.search.proposals import Proposal, Space
+from autotl.search.ray_trial import EPOCH, OURS, SCORE
 from autotl.search.storage import INTERRUPTED
-from autotl.trial.run_folder import RunFolder
-from autotl.trial.trial import Trial, TrialFactory
 
-OURS = "autotl"
-SCORE = "score"
 _ATTEMPTS = 30
-FactoryBuilder = Callable[[], TrialFactory]
-
-
-class _DeferredFactory:
-    """Builds the factory inside a trial's boundary, so that a failure to build it is the trial's."""
-
-    def __init__(self, builder: FactoryBuilder) -> None:
-        self._builder = builder
-
-    def start(self, number: int, config: TrialConfig) -> Trial:
-        return self._builder().start(number, config)
-
-    def resume(self, result: TrialResult) -> Trial:
-        return self._builder().resume(result)
-
-    def predict_seconds(self, config: TrialConfig) -> float | None:
-        return None
-
-
-class RayTrial(tune.Trainable):  # type: ignore[misc]  # Ray is untyped here
-    """One trial in a Ray worker: the steps of the local backend, the result in the shared run folder."""
-
-    def setup(self, config: dict[str, Any], builder: FactoryBuilder | None = None) -> None:
-        """Take the trial on.
-
-        Args:
-            config: Under "autotl": `number`, `config`, `run_folder` and `deadline` (Unix time or None).
-            builder: Gives the factory.
-        """
-        assert builder is not None
-        ours = config[OURS]
-        self._folder = RunFolder(ours["run_folder"])
-        self._number, self._deadline = ours["number"], ours["deadline"]
-        self._ended = False
-        self._epochs = 0
-        self._local = LocalBackend(_DeferredFactory(builder))
-        self._local.start(self._number, TrialConfig.from_json(ours["config"]))
-
-    def step(self) -> dict[str, Any]:
-        """One epoch; NaN as the score of a trial that failed."""
-        event = self._local.poll()[0]
-        if isinstance(event, Ended):
-            self._keep(event.result)
-            return {SCORE: math.nan, "done": True}
-        assert isinstance(event, Stepped)  # nothing here asks for a pause
-        self._epochs += 1
-        if event.done or self._too_late(event):
-            self._finish(TrialState.COMPLETE)
-        epoch = event.epoch
-        return {
-            SCORE: epoch.score,
-            "epoch": epoch.epoch,
-            "train_loss": epoch.train_loss,
-            "epoch_seconds": epoch.seconds,
-            "done": self._ended,
-        }
-
-    def cleanup(self) -> None:
-        """Keep what a stopped trial has reached; one without an epoch leaves nothing."""
-        if not self._ended and self._epochs:
-            self._finish(TrialState.PRUNED)
-
-    def _too_late(self, event: Stepped) -> bool:
-        if self._deadline is None or event.keeps_deadline:
-            return False
-        return bool(time.time() + next_step_seconds(event.seconds) > self._deadline)
-
-    def _finish(self, state: TrialState) -> None:
-        self._local.stop(self._number, state)
-        self._keep(cast(Ended, self._local.poll()[0]).result)
-
-    def _keep(self, result: TrialResult) -> None:
-        self._ended = True
-        self._folder.write_result(result)
 
 
 class DistinctSearch(OptunaSearch):  # type: ignore[misc]  # Ray is untyped here
@@ -116,7 +36,8 @@ class DistinctSearch(OptunaSearch):  # type: ignore[misc]  # Ray is untyped here
         space: The search space, asked define-by-run.
         first: Optuna parameters tried before all others.
         known: Keys of configurations that need no further trial.
-        admit: Asked before each trial; False ends the search.
+        go_on: Gives what the worker of a trial begun earlier must know, None where there is none.
+        admit: Asked before each new trial; False ends the search.
         begin: Records a trial that starts; gives what its worker must know.
         sampler: Optuna's sampler.
         study: Holds the trials that the sampler knows already.
@@ -128,13 +49,15 @@ class DistinctSearch(OptunaSearch):  # type: ignore[misc]  # Ray is untyped here
         *,
         first: list[dict[str, Any]],
         known: set[str],
+        go_on: Callable[[], dict[str, Any] | None],
         admit: Callable[[], bool],
         begin: Callable[[Proposal], dict[str, Any]],
         sampler: optuna.samplers.BaseSampler,
         study: optuna.Study,
     ) -> None:
-        self._known, self._admit, self._begin = known, admit, begin
+        self._known, self._go_on, self._admit, self._begin = known, go_on, admit, begin
         self._names: dict[str, str] = {}
+        self._epochs: dict[str, int] = {}
         self._proposal: Proposal | None = None
         self.finished = False
 
@@ -154,7 +77,9 @@ class DistinctSearch(OptunaSearch):  # type: ignore[misc]  # Ray is untyped here
         )
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next configuration that is new, or the sign that there is none."""
+        """A trial to go on with, the next configuration that is new, or the sign that there is none."""
+        if earlier := self._go_on():
+            return {OURS: earlier}
         for attempt in range(_ATTEMPTS if self._admit() else 0):
             name = f"{trial_id}-{attempt}"
             super().suggest(name)
@@ -169,16 +94,19 @@ class DistinctSearch(OptunaSearch):  # type: ignore[misc]  # Ray is untyped here
         return cast(str, Searcher.FINISHED)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Report an epoch."""
-        if math.isfinite(result[SCORE]):
-            super().on_trial_result(self._names[trial_id], result)
+        """Report an epoch, once: a trial that lost its worker may repeat some."""
+        epoch = result.get(EPOCH, 0)
+        if trial_id in self._names and epoch > self._epochs.get(trial_id, 0):
+            self._epochs[trial_id] = epoch
+            super().on_trial_result(self._names[trial_id], {**result, TRAINING_ITERATION: epoch})
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell a trial; one without a finite score failed."""
-        failed = error or result is None or not math.isfinite(result.get(SCORE, math.nan))
-        super().on_trial_complete(self._names[trial_id], None if failed else result, error=failed)
+        """Tell a trial; one without a finite score failed. Those begun earlier are not Optuna's."""
+        if trial_id in self._names:
+            failed = error or result is None or not math.isfinite(result.get(SCORE, math.nan))
+            super().on_trial_complete(self._names[trial_id], None if failed else result, error=failed)
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray stores its tuner at the start, and a run is resumed from the run folder instead."""
@@ -193,20 +121,26 @@ class JournalCallback(tune.Callback):  # type: ignore[misc]  # Ray is untyped he
     """Hands what happens in the workers to the process that owns journal and listener.
 
     Args:
-        on_start: Called with a trial's number.
+        on_start: Called with a trial's number, again where another worker takes it on.
         on_epoch: Called with a number and an epoch.
-        on_death: Called with a number and a message, where a worker died.
-        collect: Called often, to pick up results from the run folder.
+        on_result: Called with the result of a trial that ended by itself.
+        on_stop: Called with the number of a trial that ended, by itself or not.
+        on_loss: Called with a number, a message, and whether it is tried again, where a worker died.
+        on_round: Called often.
     """
 
     def __init__(
         self,
+        *,
         on_start: Callable[[int], None],
         on_epoch: Callable[[int, EpochResult], None],
-        on_death: Callable[[int, str], None],
-        collect: Callable[[], None],
+        on_result: Callable[[TrialResult], None],
+        on_stop: Callable[[int], None],
+        on_loss: Callable[[int, str, bool], None],
+        on_round: Callable[[], None],
     ) -> None:
-        self._start, self._epoch, self._death, self._collect = on_start, on_epoch, on_death, collect
+        self._start, self._epoch, self._result = on_start, on_epoch, on_result
+        self._stop, self._loss, self._round = on_stop, on_loss, on_round
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing, as in `DistinctSearch`."""
@@ -224,20 +158,39 @@ class JournalCallback(tune.Callback):  # type: ignore[misc]  # Ray is untyped he
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        """An epoch is done."""
-        if "epoch" in result:
-            epoch = EpochResult(result["epoch"], result[SCORE], result["train_loss"], result["epoch_seconds"])
+        """An epoch is done, or a trial."""
+        if EPOCH in result:
+            epoch = EpochResult(result[EPOCH], result[SCORE], result["train_loss"], result["epoch_seconds"])
             self._epoch(_number(trial), epoch)
+        if OURS in result:
+            self._result(TrialResult.from_json(result[OURS]))
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        """A trial ended, or Ray told its worker to stop."""
+        self._stop(_number(trial))
+
+    def on_trial_recover(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        """A worker died, for instance with its node; Ray looks for another."""
+        self._loss(_number(trial), _last_words(trial), True)
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
-        """A worker died, for instance killed for its memory."""
-        error = trial.get_error()
-        self._death(_number(trial), str(error).strip() if error else INTERRUPTED)
+        """A worker died, once too often."""
+        self._loss(_number(trial), _last_words(trial), False)
 
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
         """Ray's loop went round once."""
-        self._collect()
+        self._round()
 
 
 def _number(trial: TuneTrial) -> int:
     return int(trial.config[OURS]["number"])
+
+
+def _last_words(trial: TuneTrial) -> str:
+    """The first line of what Ray says of a dead worker."""
+    error = trial.get_error()
+    return str(error).strip().partition("\n")[0] if error else INTERRUPTED

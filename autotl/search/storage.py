@@ -28,7 +28,8 @@ from autotl.trial.run_folder import RunFolder
 _log = logging.getLogger(__name__)
 STUDY_NAME = "autotl"
 INTERRUPTED = "interrupted"
-_RETRIES = 2
+#: How often a trial that was broken off is tried again.
+RETRIES = 2
 _STATES = {
     TrialState.COMPLETE: OptunaState.COMPLETE,
     TrialState.PRUNED: OptunaState.PRUNED,
@@ -198,9 +199,9 @@ class StudyStorage:
         counts = Counter(config.key for config in broken)
         unique = {config.key: config for config in broken if config.key not in done}
         for key, config in unique.items():
-            if counts[key] > _RETRIES:
+            if counts[key] > RETRIES:
                 _log.warning("not tried again, as it was interrupted %d times: %s", counts[key], config)
-        return tuple(config for key, config in unique.items() if counts[key] <= _RETRIES)
+        return tuple(config for key, config in unique.items() if counts[key] <= RETRIES)
 
 
 def _whole(proposal: Proposal, result: TrialResult) -> FrozenTrial:

@@ -153,6 +153,14 @@ class RunFolder:
         self.trial(result.number).mkdir(parents=True, exist_ok=True)
         self.write_json(f"trials/{result.number:04d}/result.json", result.to_json())
 
+    def result(self, number: int) -> TrialResult | None:
+        """What a trial has left so far, None where that is nothing."""
+        try:
+            text = (self.trial(number) / "result.json").read_text()
+        except FileNotFoundError:
+            return None
+        return TrialResult.from_json(json.loads(text))
+
     def results(self) -> list[TrialResult]:
         """All finished trials by number."""
         paths = sorted((self.path / "trials").glob("*/result.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -35,7 +36,7 @@ from autotl.task import metric
 from autotl.training.model import TransferModel
 from autotl.training.workbench import Workbench
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.weights import read_weights, write_weights
+from autotl.trial.weights import read_notes, read_weights, write_weights
 
 Array = NDArray[Any]
 Report = Callable[[int, int], None]
@@ -124,9 +125,10 @@ class TransferTrial:
         return epoch
 
     def pause(self) -> TrialResult:
-        """Write the state to go on from, then what `finish` writes."""
-        self._runner.save_checkpoint(self.number, self._run)
-        return self.finish(TrialState.PAUSED)
+        """Write what `finish` writes, then the state to go on from, and with it what was reached."""
+        result = self.finish(TrialState.PAUSED)
+        self._runner.save_checkpoint(result, self._run)
+        return result
 
     def finish(self, state: TrialState, error: str | None = None) -> TrialResult:
         """Write weights and validation outputs, then the result."""
@@ -206,7 +208,9 @@ class TrialRunner:
         path = self._checkpoint(result.number)
         if not path.is_file():
             raise RunError(f"trial {result.number} left nothing to go on from", found=f"no {path}")
-        return TransferTrial(result.number, result.config, self, result, read_weights(path))
+        # Its own record counts: `result` may be older.
+        reached = TrialResult.from_json(json.loads(read_notes(path)["result"]))
+        return TransferTrial(result.number, result.config, self, reached, read_weights(path))
 
     def bench(self, config: TrialConfig) -> Workbench:
         """The workbench of a configuration; one a backbone and preprocessing."""
@@ -315,11 +319,11 @@ class TrialRunner:
         with replacing(folder / "validation.npy") as path, path.open("wb") as file:
             np.save(file, run.validation_outputs().numpy(), allow_pickle=False)
 
-    def save_checkpoint(self, number: int, run: Run) -> None:
-        """Write all that a run needs to go on."""
-        path = self._checkpoint(number)
+    def save_checkpoint(self, reached: TrialResult, run: Run) -> None:
+        """Write all that a run needs to go on, with the result up to there in the same file."""
+        path = self._checkpoint(reached.number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_weights(path, run.state())
+        write_weights(path, run.state(), {"result": json.dumps(reached.to_json())})
 
     def drop_checkpoint(self, number: int) -> None:
         """Delete what a trial needed to go on."""

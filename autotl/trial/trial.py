@@ -27,7 +27,7 @@ class Trial(Protocol):
     def pause(self) -> TrialResult:
         """Write what `finish` writes, and what `TrialFactory.resume` needs; gives the result so far, PAUSED.
 
-        Frees memory; the trial is unusable after.
+        The trial may be dropped after, or go on: then it was a checkpoint.
         """
 
     def finish(self, state: TrialState, error: str | None = None) -> TrialResult:

@@ -170,3 +170,44 @@ def test_a_paused_training_goes_on_as_if_it_had_never_stopped(runner):
     assert not (runner.folder.trial(1) / "checkpoint.safetensors").exists()
     model = runner.restore(ended.result).model()
     assert torch.equal(model.head.weight, runner.restore(whole).model().head.weight)
+
+
+def test_a_checkpoint_on_the_way_changes_nothing_and_holds_what_was_reached(runner):
+    config = TrialConfig(
+        "tiny", "top_k", {"cut": 0.5, "epochs": 3, "batch_size": 8, "augment": "none", "learning_rate": 1e-2}
+    )
+    backend = LocalBackend(runner)
+    backend.start(0, config)
+    backend.poll()
+    older = backend.checkpoint()
+    backend.poll()
+    newer = backend.checkpoint()
+    backend.poll()
+    (whole,) = backend.poll()
+    assert (len(older.curve), len(newer.curve), len(whole.result.curve)) == (1, 2, 3)
+    assert older.state is newer.state is TrialState.PAUSED
+    backend.start(1, config)
+    backend.poll()
+    backend.poll()
+    backend.checkpoint()
+    ended = runner.resume(replace(older, number=1))  # its file was written before the checkpoint was
+    ended.step()
+    assert ended.done
+    result = ended.finish(TrialState.COMPLETE)
+    assert [(e.epoch, e.score, e.train_loss) for e in result.curve] == [
+        (e.epoch, e.score, e.train_loss) for e in whole.result.curve
+    ]
+
+
+def test_a_checkpoint_that_fails_is_logged_and_the_trial_goes_on(tmp_path, monkeypatch, caplog):
+    folder = RunFolder(tmp_path / "run")
+    factory = FakeFactory(folder)
+    backend = LocalBackend(factory)
+    backend.start(0, TrialConfig("net", "slow", {"epochs": 2}))
+    backend.poll()
+    monkeypatch.setattr(factory.trials[0], "pause", lambda: (_ for _ in ()).throw(OSError("disk full")))
+    assert backend.checkpoint() is None
+    assert "trial 0 could not be saved on its way: OSError: disk full" in caplog.text
+    backend.poll()
+    (ended,) = backend.poll()
+    assert ended.result.state is TrialState.COMPLETE

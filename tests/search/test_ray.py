@@ -1,20 +1,116 @@
-"""The first form of the Ray engine, on a real Ray of this machine."""
+"""The search under Ray, on a real cluster of two nodes on this machine."""
 
 import functools
+import json
+import os
+import signal
+import subprocess
 import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import search_fakes
-from search_fakes import CurveSpace, FakeFactory
+from search_fakes import CurveSpace, FakeFactory, FakeTrial
 
 from autotl.config import TrialState
-from autotl.errors import MissingExtraError
+from autotl.errors import MissingExtraError, RunError
 from autotl.search.budget import Budget
-from autotl.search.events import EpochDone, TrialFinished, TrialStarted
+from autotl.search.events import EpochDone, Note, TrialFinished, TrialStarted
 from autotl.search.loop import run_search
-from autotl.search.ray import run_ray
+from autotl.search.ray import RaySetup, run_ray
 from autotl.search.storage import StudyStorage
 from autotl.trial.run_folder import RunFolder
+
+EPOCHS = 8
+_PATIENCE_SECONDS = 120
+
+
+class SavingTrial(FakeTrial):
+    """Keeps its checkpoint on disk, and a list of all epochs that were ever run."""
+
+    def step(self):
+        result = super().step()
+        with (self.folder.trial(self.number) / "epochs.txt").open("a") as file:
+            file.write(f"{result.epoch}\n")
+        return result
+
+    def pause(self):
+        result = self.finish(TrialState.PAUSED)
+        self.finishes = 0
+        path = self.folder.trial(self.number) / "checkpoint.json"
+        path.write_text(json.dumps(result.to_json()))
+        return result
+
+
+@dataclass
+class SavingFactory(FakeFactory):
+    """Trials of one score, so that ASHA stops none."""
+
+    def resume(self, result):
+        assert (self.folder.trial(result.number) / "checkpoint.json").is_file()
+        return self._trial(result.number, result.config, list(result.curve))
+
+    def _trial(self, number, config, curve):
+        self.folder.trial(number).mkdir(parents=True, exist_ok=True)
+        return SavingTrial(
+            number, config, self.folder, level_score, self.step_seconds, fail=self.fail, curve=curve
+        )
+
+
+def level_score(config, epoch):
+    return epoch / 100
+
+
+def fails_in_two_ways(number, epoch):
+    if number == 3:
+        os._exit(1)
+    return ValueError("odd") if number == 2 and epoch == 1 else None
+
+
+def epochs_run(folder, number):
+    return Counter(map(int, (folder.trial(number) / "epochs.txt").read_text().split()))
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.05)
+
+
+def reached_epochs(folder):
+    """Epochs of each trial that is saved but not over."""
+    return {r.number: len(r.curve) for r in folder.results() if r.state is TrialState.PAUSED}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes of one CPU each; a test that kills one starts another."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    for module in (search_fakes, sys.modules[__name__]):
+        ray.cloudpickle.register_pickle_by_value(module)
+    node = {"num_cpus": 1, "object_store_memory": 100 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    cluster.add_node(**node)
+    yield cluster
+    cluster.shutdown()
+
+
+def search(cluster, folder, factory, trials, listener, epochs=EPOCHS):
+    return run_ray(
+        CurveSpace(portfolio=3, epochs=epochs),
+        factory,
+        folder,
+        budget=Budget(500, trials),
+        listener=listener,
+        epochs=epochs,
+        setup=RaySetup(cluster.address),
+    )
 
 
 def test_a_missing_ray_is_answered_with_the_install_line(tmp_path, monkeypatch):
@@ -25,34 +121,54 @@ def test_a_missing_ray_is_answered_with_the_install_line(tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
-def fails_at_rate_003(number, epoch):
-    return ValueError("odd") if number == 2 and epoch == 1 else None
+def test_as_many_trials_run_at_once_as_the_scarcest_resource_allows():
+    cluster = {"CPU": 16.0, "GPU": 2.0}
+    assert RaySetup().slots(cluster) == 16
+    assert RaySetup(trial_cpus=3).slots(cluster) == 5
+    assert RaySetup(trial_cpus=4, trial_gpus=1).slots(cluster) == 2
+    assert RaySetup(trial_cpus=1, trial_gpus=0.25).slots(cluster) == 8
+    assert RaySetup(trial_cpus=32).slots(cluster) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_ray_runs_the_same_trials_into_the_same_run_folder(tmp_path, capfd):
-    ray = pytest.importorskip("ray")
-    ray.cloudpickle.register_pickle_by_value(search_fakes)
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, logging_level="ERROR")
+def test_an_address_without_a_cluster_is_named(tmp_path):
+    pytest.importorskip("ray")
+    with pytest.raises(RunError, match=r"no Ray cluster can be joined there; found ray://far:1 .*ray start"):
+        run_ray(
+            CurveSpace(),
+            lambda: None,
+            RunFolder(tmp_path / "run"),
+            budget=Budget(trials=1),
+            setup=RaySetup("ray://far:1"),
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_ray_runs_the_same_trials_into_the_same_run_folder(cluster, tmp_path, capfd):
     folder = RunFolder(tmp_path / "run")
     space = CurveSpace(portfolio=3, epochs=4)
     first = run_search(space, FakeFactory(folder), folder, budget=Budget(trials=1))
-    capfd.readouterr()
     events = []
-    try:
-        builder = functools.partial(FakeFactory, folder, step_seconds=0.1, fail=fails_at_rate_003)
-        budget = Budget(500, 6)
-        results = run_ray(space, builder, folder, budget=budget, listener=events.append, epochs=4)
-    finally:
-        ray.shutdown()
+    builder = functools.partial(SavingFactory, folder, step_seconds=0.05, fail=fails_in_two_ways)
+    results = search(cluster, folder, builder, 6, events.append, epochs=4)
     assert results[:1] == first
     assert [r.config for r in results[:3]] == space.portfolio()
     assert [r.number for r in results] == list(range(6))
     assert len({r.config.key for r in results}) == 6
-    assert results[2].state is TrialState.FAILED
+    assert [r.state for r in results] == [
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+        TrialState.FAILED,
+        TrialState.FAILED,
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+    ]
     assert results[2].error == "ValueError: odd"
+    assert results[3].error.startswith("the worker died: ")
+    notes = [e.message for e in events if isinstance(e, Note)]
+    assert notes == ["trial 3 lost its worker and goes on from the start"] * 2
     for result in results:
         weights = folder.trial(result.number) / "model.safetensors"
         assert weights.exists() is (result.score is not None)
@@ -66,6 +182,83 @@ def test_ray_runs_the_same_trials_into_the_same_run_folder(tmp_path, capfd):
     started = [e.number for e in events if isinstance(e, TrialStarted)]
     finished = [e.result.number for e in events if isinstance(e, TrialFinished)]
     assert sorted(started) == sorted(finished) == [1, 2, 3, 4, 5]
-    assert sum(isinstance(e, EpochDone) for e in events) >= 8
-    assert not budget.cancelled
-    assert capfd.readouterr().out == ""
+    assert Counter(e.number for e in events if isinstance(e, EpochDone)) == {1: 4, 4: 4, 5: 4}
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_node_that_dies_loses_nothing_finished_and_its_trial_goes_on_elsewhere(cluster, tmp_path, capfd):
+    folder = RunFolder(tmp_path / "run")
+    events, before = [], []
+
+    def listen(event):
+        events.append(event)
+        waiting = reached_epochs(folder)
+        if not before and any(isinstance(e, TrialFinished) for e in events) and len(waiting) == 2:
+            before.extend(r for r in folder.results() if r.state is TrialState.COMPLETE)
+            cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+
+    builder = functools.partial(SavingFactory, folder, step_seconds=0.3)
+    try:
+        results = search(cluster, folder, builder, 5, listen)
+    finally:
+        cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+    assert len(before) >= 1
+    assert [r for r in results if r.number in {b.number for b in before}] == before
+    assert [(r.number, r.state, len(r.curve)) for r in results] == [
+        (number, TrialState.COMPLETE, EPOCHS) for number in range(5)
+    ]
+    assert [[e.epoch for e in r.curve] for r in results] == [list(range(1, EPOCHS + 1))] * 5
+    notes = [e.message for e in events if isinstance(e, Note)]
+    assert len(notes) == 1
+    lost = int(notes[0].split()[1])
+    assert notes[0].startswith(f"trial {lost} lost its worker and goes on after epoch ")
+    assert epochs_run(folder, lost)[1] == 1
+    told = Counter((e.number, e.epoch.epoch) for e in events if isinstance(e, EpochDone))
+    assert set(told.values()) == {1}
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+
+
+KILLED = """
+import functools, sys
+import ray, search_fakes, test_ray
+from autotl.trial.run_folder import RunFolder
+class At:
+    address = sys.argv[2]
+for module in (search_fakes, test_ray):
+    ray.cloudpickle.register_pickle_by_value(module)
+folder = RunFolder(sys.argv[1])
+builder = functools.partial(test_ray.SavingFactory, folder, step_seconds=0.5)
+test_ray.search(At, folder, builder, 4, lambda event: None)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_after_a_kill_of_the_search_its_trials_go_on_from_their_checkpoints(cluster, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(folder.path), cluster.address],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: process.poll() is not None or list(reached_epochs(folder).values()) == [2, 2])
+    assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(1)  # Ray ends the workers of a dead driver
+    waiting = reached_epochs(folder)
+    assert waiting
+    events = []
+    results = search(
+        cluster, folder, functools.partial(SavingFactory, folder, step_seconds=0.05), 4, events.append
+    )
+    assert [(r.number, r.state, len(r.curve)) for r in results] == [
+        (number, TrialState.COMPLETE, EPOCHS) for number in range(4)
+    ]
+    assert all(epochs_run(folder, number)[1] == 1 for number in waiting)
+    told = Counter(e.number for e in events if isinstance(e, EpochDone))
+    assert all(told[number] == EPOCHS - reached for number, reached in waiting.items())
