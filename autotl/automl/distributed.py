@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from autotl.automl.settings import Settings, pick_device
 from autotl.backbones.backbone import BackboneInfo
 from autotl.features.allocator import keep_freed_memory
-from autotl.search.ray import RaySetup, run_ray
+from autotl.search.ray import run_ray
+from autotl.search.ray_session import RaySetup
 from autotl.trial.run_folder import RunFolder
 from autotl.trial.runner import RunnerPlan, TrialRunner
 

@@ -11,7 +11,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
@@ -20,6 +20,7 @@ from autotl.search.budget import Budget
 from autotl.search.events import EpochDone, Listener, Note, TrialFinished, TrialStarted, silent
 from autotl.search.outcomes import best_score, first_failures_alike, sound
 from autotl.search.proposals import Proposal, Proposer, Space
+from autotl.search.ray_session import RaySetup, ray_session
 from autotl.search.storage import RETRIES, StudyStorage
 from autotl.trial.run_folder import RunFolder
 
@@ -29,27 +30,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _OVERRUN = 1.1
-
-
-@dataclass(frozen=True)
-class RaySetup:
-    """Where trials run and what each may take.
-
-    Attributes:
-        address: Of a cluster, "auto" or "HOST:PORT"; None starts Ray on this machine.
-        trial_cpus: CPUs that a trial reserves.
-        trial_gpus: GPUs that a trial reserves; a share lets several trials use one.
-    """
-
-    address: str | None = None
-    trial_cpus: float = 1
-    trial_gpus: float = 0
-
-    def slots(self, cluster: dict[str, float]) -> int:
-        """How many trials fit such a cluster ({"CPU": 8.0, ...}) at once, at least one."""
-        wanted = {"CPU": self.trial_cpus, "GPU": self.trial_gpus}
-        room = [cluster.get(name, 0) // amount for name, amount in wanted.items() if amount]
-        return max(1, int(min(room, default=1)))
 
 
 def run_ray(
@@ -83,7 +63,8 @@ def run_ray(
     Raises:
         MissingExtraError: Ray is not installed.
         SearchError: The first three trials failed alike.
-        RunError: Another process searches in this run folder, or there is no cluster at the address.
+        RunError: Another process searches in this run folder, there is no cluster at the address, or no node
+            of it has what a trial reserves.
     """
     try:
         import autotl.search.ray_tune  # noqa: F401  (fails here, before anything is begun)
@@ -110,8 +91,6 @@ def _tune(
     builder: FactoryBuilder, searcher: DistinctSearch, driver: _Driver, epochs: int, setup: RaySetup
 ) -> None:
     """Run Ray Tune to its end."""
-    from autotl.search.ray_session import ray_session
-
     with (
         ray_session(setup.address, driver.folder.path / "ray.log"),
         tempfile.TemporaryDirectory(prefix="autotl-ray-") as scratch,
@@ -138,7 +117,7 @@ def _tune(
             search_alg=searcher,
             scheduler=scheduler,
             num_samples=-1,
-            max_concurrent_trials=setup.slots(ray.cluster_resources()),
+            max_concurrent_trials=setup.slots(node["Resources"] for node in ray.nodes() if node["Alive"]),
             time_budget_s=budget.remaining() * _OVERRUN if budget.timed else None,
             reuse_actors=True,
         )

@@ -1,4 +1,4 @@
-"""Connects to a Ray cluster, or starts Ray on this machine, and leaves the process as it was.
+"""Which Ray to use (`RaySetup`) and its use: connects to a cluster or starts one, and leaves no trace after.
 
 Ray talks much, to the console by default. While a session lasts its log goes to a file, and what workers
 print stays in their own logs.
@@ -10,8 +10,9 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from autotl.errors import RunError
@@ -25,6 +26,40 @@ _ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+
+
+@dataclass(frozen=True)
+class RaySetup:
+    """Where trials run and what each may take.
+
+    Attributes:
+        address: Of a cluster, "auto" or "HOST:PORT"; None starts Ray on this machine.
+        trial_cpus: CPUs that a trial reserves.
+        trial_gpus: GPUs that a trial reserves; a share lets several trials use one.
+    """
+
+    address: str | None = None
+    trial_cpus: float = 1
+    trial_gpus: float = 0
+
+    def slots(self, nodes: Iterable[Mapping[str, float]]) -> int:
+        """How many trials fit nodes with such resources ({"CPU": 8.0, "GPU": 1.0}) at once.
+
+        Raises:
+            RunError: No node has room for one.
+        """
+        wanted = {"CPU": self.trial_cpus, "GPU": self.trial_gpus}
+        wanted = {name: amount for name, amount in wanted.items() if amount}
+        offers = [{name: node.get(name, 0) for name in wanted} for node in nodes]
+        room = sum(int(min(offer[name] // amount for name, amount in wanted.items())) for offer in offers)
+        if not room:
+            raise RunError(
+                "no node of the Ray cluster has what a trial reserves",
+                found="; ".join(map(_listed, offers)),
+                expected=_listed(wanted),
+                hint="Ask for less with --trial-cpus and --trial-gpus.",
+            )
+        return room
 
 
 @contextmanager
@@ -116,3 +151,8 @@ def _logged_to(path: Path) -> Iterator[None]:
         logger.handlers = before
         logger.setLevel(level)
         file.close()
+
+
+def _listed(resources: Mapping[str, float]) -> str:
+    """Such as "4 CPU, 1 GPU"."""
+    return ", ".join(f"{amount:g} {name}" for name, amount in resources.items())

@@ -103,10 +103,13 @@ class DistinctSearch(OptunaSearch):  # type: ignore[misc]  # Ray is untyped here
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell a trial; one without a finite score failed. Those begun earlier are not Optuna's."""
+        """Tell a trial's best score; one without failed. Trials begun earlier are not Optuna's."""
         if trial_id in self._names:
-            failed = error or result is None or not math.isfinite(result.get(SCORE, math.nan))
-            super().on_trial_complete(self._names[trial_id], None if failed else result, error=failed)
+            row = result or {}
+            last = row.get(SCORE, math.nan)
+            failed = error or not math.isfinite(last)
+            told = None if failed else {**row, SCORE: row.get(f"{OURS}/score", last)}
+            super().on_trial_complete(self._names[trial_id], told, error=failed)
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray stores its tuner at the start, and a run is resumed from the run folder instead."""

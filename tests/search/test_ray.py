@@ -20,7 +20,8 @@ from autotl.errors import MissingExtraError, RunError
 from autotl.search.budget import Budget
 from autotl.search.events import EpochDone, Note, TrialFinished, TrialStarted
 from autotl.search.loop import run_search
-from autotl.search.ray import RaySetup, run_ray
+from autotl.search.ray import run_ray
+from autotl.search.ray_session import RaySetup
 from autotl.search.storage import StudyStorage
 from autotl.trial.run_folder import RunFolder
 
@@ -122,12 +123,14 @@ def test_a_missing_ray_is_answered_with_the_install_line(tmp_path, monkeypatch):
 
 
 def test_as_many_trials_run_at_once_as_the_scarcest_resource_allows():
-    cluster = {"CPU": 16.0, "GPU": 2.0}
-    assert RaySetup().slots(cluster) == 16
-    assert RaySetup(trial_cpus=3).slots(cluster) == 5
-    assert RaySetup(trial_cpus=4, trial_gpus=1).slots(cluster) == 2
-    assert RaySetup(trial_cpus=1, trial_gpus=0.25).slots(cluster) == 8
-    assert RaySetup(trial_cpus=32).slots(cluster) == 1
+    nodes = [{"CPU": 8.0, "GPU": 1.0, "memory": 1e9}, {"CPU": 4.0}]
+    assert RaySetup().slots(nodes) == 12
+    assert RaySetup(trial_cpus=3).slots(nodes) == 3
+    assert RaySetup(trial_cpus=4, trial_gpus=1).slots(nodes) == 1
+    assert RaySetup(trial_cpus=1, trial_gpus=0.25).slots(nodes) == 4
+    told = r"what a trial reserves; found 8 CPU, 1 GPU; 4 CPU, 0 GPU; expected 12 CPU, 0.5 GPU. Ask for less"
+    with pytest.raises(RunError, match=told):
+        RaySetup(trial_cpus=12, trial_gpus=0.5).slots(nodes)
 
 
 @pytest.mark.slow
