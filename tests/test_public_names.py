@@ -36,6 +36,9 @@ def test_the_estimator_takes_these_parameters():
         *("target", "group", "text", "image", "test_share", "val_share", "val", "test"),
         *(
             "engine",
+            "ray_address",
+            "trial_cpus",
+            "trial_gpus",
             "scheduler",
             "device",
             "threads",

@@ -73,12 +73,14 @@ def test_every_option_reaches_the_estimator(fit, tmp_path):
         *("--val-share", "0.1", "--val", "v.csv", "--test", "t.csv", "--cache-dir", "cache"),
         *("--cache-limit", "5GB"),
         *("--scheduler", "gain", "--no-experience"),
+        *("--ray-address", "head:6379", "--trial-cpus", "2", "--trial-gpus", "0.5"),
     )
     assert Path("photos") == FakeAutoTL.data
     assert FakeAutoTL.asked == {
         **{"target": "price", "task": "regression", "metric": "mae", "time_budget": "90s", "trials": 5},
         **{"space": Path("my.toml"), "backbones": ["a", "b"], "license": "permissive", "group": "shop"},
         **{"text": ["title", "body"], "image": "photo", "engine": "ray", "device": "cpu", "threads": 2},
+        **{"ray_address": "head:6379", "trial_cpus": 2.0, "trial_gpus": 0.5},
         **{"offline": True, "resume": True, "seed": 7, "quality": "best", "test_share": 0.3},
         **{"val_share": 0.1, "val": Path("v.csv"), "test": Path("t.csv"), "cache_dir": Path("cache")},
         "cache_limit": "5GB",
