@@ -259,9 +259,11 @@ def test_after_a_kill_of_the_search_its_trials_go_on_from_their_checkpoints(clus
     results = search(
         cluster, folder, functools.partial(SavingFactory, folder, step_seconds=0.05), 4, events.append
     )
-    assert [(r.number, r.state, len(r.curve)) for r in results] == [
-        (number, TrialState.COMPLETE, EPOCHS) for number in range(4)
-    ]
+    assert [(r.state, len(r.curve)) for r in results] == [(TrialState.COMPLETE, EPOCHS)] * 4
+    assert set(waiting) <= {r.number for r in results}
+    assert {c.key for c in CurveSpace(portfolio=3, epochs=EPOCHS).portfolio()} < {
+        r.config.key for r in results
+    }
     assert all(epochs_run(folder, number)[1] == 1 for number in waiting)
     told = Counter(e.number for e in events if isinstance(e, EpochDone))
     assert all(0 < told[number] <= EPOCHS - reached for number, reached in waiting.items())
