@@ -75,13 +75,15 @@ def run_ray(
     with StudyStorage(run_folder) as storage:
         driver = _Driver(storage, run_folder, budget, listener, Proposer(space, seed))
         searcher = driver.searcher(space)
+        cut_short = False
         try:
             if not budget.exhausted:
                 _tune(factory_builder, searcher, driver, epochs, setup or RaySetup())
+                cut_short = not searcher.finished or driver.under_way
         finally:
             driver.close()
         driver.check()
-        if not searcher.finished and not budget.exhausted:
+        if cut_short and not budget.exhausted:  # Ray Tune answers Ctrl-C by returning
             budget.cancel()
             listener(Note("interrupted: ending the search with the best so far", warning=True))
         return [driver.results[number] for number in sorted(driver.results)]
@@ -188,6 +190,11 @@ class _Driver:
             on_loss=self._on_loss,
             on_round=self._collect,
         )
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a trial neither ended nor was told to."""
+        return bool(self._running.keys() - self._stopped)
 
     def check(self) -> None:
         """Say why, if the search ended because nothing works."""

@@ -71,6 +71,12 @@ def fails_in_two_ways(number, epoch):
     return ValueError("odd") if number == 2 and epoch == 1 else None
 
 
+def holds_until(path, number, epoch):
+    """Trials after the first wait before their fourth epoch, so that one runs on each node."""
+    if number and epoch == 4:
+        wait_until(path.exists)
+
+
 def epochs_run(folder, number):
     return Counter(map(int, (folder.trial(number) / "epochs.txt").read_text().split()))
 
@@ -202,8 +208,10 @@ def test_a_node_that_dies_loses_nothing_finished_and_its_trial_goes_on_elsewhere
         if not before and any(isinstance(e, TrialFinished) for e in events) and len(waiting) == 2:
             before.extend(r for r in folder.results() if r.state is TrialState.COMPLETE)
             cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+            killed.touch()
 
-    builder = functools.partial(SavingFactory, folder, step_seconds=0.3)
+    killed = tmp_path / "killed"
+    builder = functools.partial(SavingFactory, folder, fail=functools.partial(holds_until, killed))
     try:
         results = search(cluster, folder, builder, 5, listen)
     finally:
