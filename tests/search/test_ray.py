@@ -208,10 +208,11 @@ def test_a_node_that_dies_loses_nothing_finished_and_its_trial_goes_on_elsewhere
         if not before and any(isinstance(e, TrialFinished) for e in events) and len(waiting) == 2:
             before.extend(r for r in folder.results() if r.state is TrialState.COMPLETE)
             cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
-            killed.touch()
+        if isinstance(event, Note):  # the loss was noticed
+            noticed.touch()
 
-    killed = tmp_path / "killed"
-    builder = functools.partial(SavingFactory, folder, fail=functools.partial(holds_until, killed))
+    noticed = tmp_path / "noticed"
+    builder = functools.partial(SavingFactory, folder, fail=functools.partial(holds_until, noticed))
     try:
         results = search(cluster, folder, builder, 5, listen)
     finally:
