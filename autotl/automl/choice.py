@@ -42,7 +42,7 @@ def choose(
     gain: Gain,
     *,
     combined: Sequence[TrialResult] = (),
-    prefer_cheaper: bool = True,
+    cheaper_share: float = 0.0,
 ) -> tuple[TrialResult, bool]:
     """The winner, and whether there is time to refit it.
 
@@ -57,16 +57,15 @@ def choose(
         can_refit: Whether a trial's final fit has time.
         gain: How much one trial gains over another on rows that both were not fitted on.
         combined: Ensembles and averages of trials.
-        prefer_cheaper: Whether a much cheaper trial wins that is as good within one standard error.
+        cheaper_share: A trial of at most this share of the best one's cost wins where it is as good within
+            one standard error.
 
     Raises:
         SearchError: No trial has a score.
     """
     candidates = contenders(results)
     winner = _best(candidates)
-    if prefer_cheaper:
-        everyone = [result for result in results if is_candidate(result)]
-        winner = within_one_standard_error(everyone, winner, gain)
+    winner = within_one_standard_error(results, winner, gain, share=cheaper_share)
     for combination in combined:
         if _beats(combination, winner, gain):
             winner = combination

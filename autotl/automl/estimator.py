@@ -47,7 +47,7 @@ class AutoTL:
         resume: Go on with the run in `out`.
         seed: Seed of splits, sampling and training.
         quality: "fast", "balanced" or "best": how much time is worth how much accuracy. But for "best", a
-            model of half the cost wins where it is as good within the noise.
+            model of a quarter of the cost (half of it for "fast") wins where it is as good within the noise.
         test_share, val_share: Shares split off where the source has no parts of its own.
         val, test: Paths of further official parts.
         cache_dir: Folder of the lock file of downloads, of what was measured on this machine, and of cached

@@ -48,6 +48,8 @@ from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
 #: Training and validation rows that the first model is fitted on, and rows its bundle is verified on.
 _FIRST_ROWS = (600, 200)
 _FIRST_PARITY_ROWS = 32
+#: Share of the best trial's cost at which one that is as good within the noise is delivered in its place.
+_CHEAPER_SHARE = {"fast": 0.5, "balanced": 0.25, "best": 0.0}
 #: Rows, beside those of the test part, that export and test still have to run through the network.
 _FURTHER_ROWS = 2 * PARITY_ROWS
 
@@ -296,7 +298,7 @@ class Fit:
             lambda result: self._time.allows_refit(combinations.refit_seconds(result)),
             delivery.evidence.gain,
             combined=combined,
-            prefer_cheaper=self._settings.quality != "best",
+            cheaper_share=_CHEAPER_SHARE[self._settings.quality],
         )
         model = combinations.model(winner, refit=refit)
         self._record["temperature"] = delivery.calibrate(model, winner)

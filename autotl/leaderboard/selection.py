@@ -11,8 +11,6 @@ from autotl.leaderboard.interval import Interval
 
 #: How much one trial gains over another on the same rows, positive where it is better.
 Gain = Callable[[TrialResult, TrialResult], Interval]
-#: Share of the best trial's cost that counts as much cheaper.
-MUCH_CHEAPER = 0.5
 
 
 def select(results: Sequence[TrialResult]) -> int:
@@ -35,13 +33,15 @@ def select(results: Sequence[TrialResult]) -> int:
     return min(candidates, key=_order).number
 
 
-def much_cheaper(results: Sequence[TrialResult], best: TrialResult) -> list[TrialResult]:
-    """The candidates that cost at most half of the best one, cheapest first."""
-    found = [r for r in results if is_candidate(r) and _is_much_cheaper(r, best)]
+def much_cheaper(results: Sequence[TrialResult], best: TrialResult, share: float) -> list[TrialResult]:
+    """The candidates that cost at most this share of the best one, cheapest first."""
+    found = [r for r in results if is_candidate(r) and _is_much_cheaper(r, best, share)]
     return sorted(found, key=lambda r: (cost(r), _order(r)))
 
 
-def within_one_standard_error(results: Sequence[TrialResult], best: TrialResult, gain: Gain) -> TrialResult:
+def within_one_standard_error(
+    results: Sequence[TrialResult], best: TrialResult, gain: Gain, *, share: float
+) -> TrialResult:
     """The cheapest of the much cheaper trials that the best one does not beat by more than the noise.
 
     The rule of one standard error (Breiman et al. 1984, section 3.4.3), with the error of the paired
@@ -52,11 +52,12 @@ def within_one_standard_error(results: Sequence[TrialResult], best: TrialResult,
         results: Trials.
         best: The best of them.
         gain: How much one trial gains over another.
+        share: Of the best one's cost that counts as much cheaper; 0 keeps the best.
 
     Returns:
         `best` where no other trial is both much cheaper and as good.
     """
-    for rival in much_cheaper(results, best):
+    for rival in much_cheaper(results, best, share):
         over_rival = gain(best, rival)
         if over_rival.value <= over_rival.standard_error:
             return rival
@@ -85,9 +86,9 @@ def _order(result: TrialResult) -> tuple[float, tuple[float, ...], int]:
     return -(result.score or 0.0), cost(result)[:4], result.number
 
 
-def _is_much_cheaper(result: TrialResult, best: TrialResult) -> bool:
+def _is_much_cheaper(result: TrialResult, best: TrialResult, share: float) -> bool:
     """Whether the first figure that both trials know is at most the share of the best one's."""
     for own, other in zip(cost(result)[:4], cost(best)[:4], strict=True):
         if math.isfinite(own) and math.isfinite(other):
-            return own <= MUCH_CHEAPER * other
+            return own <= share * other
     return False

@@ -116,7 +116,8 @@ class _Halving:
             return
         field = self._rung(field, rows)
         others = [_Unit(unit.backbone, size) for unit in field for size in self._sizes(unit.backbone)]
-        if others := self._affordable(others, rows):
+        # Without a limit of time there is none to what other sizes may cost beside the trials asked for.
+        if self._budget.timed and (others := self._affordable(others, rows)):
             field = self._rung([*field, *others], rows)
         while len(field) > 1 and rows < min(_MOST_ROWS, self._prober.rows):
             rows = min(_GROWTH * rows, _MOST_ROWS, self._prober.rows)

@@ -73,8 +73,9 @@ def test_heads_are_told_apart_by_cross_validation_and_from_trainings_by_the_vali
 
 def test_a_much_cheaper_trial_wins_within_the_noise_unless_the_best_is_asked_for():
     results = [head(0, 0.90, latency_ms=5.0), training(1, 0.91, latency_ms=20.0)]
-    assert chosen(results, always(0.01, 0.02)) == 0
-    assert chosen(results, always(0.01, 0.02), prefer_cheaper=False) == 1
+    assert chosen(results, always(0.01, 0.02), cheaper_share=0.25) == 0
+    assert chosen(results, always(0.01, 0.02), cheaper_share=0.2) == 1
+    assert chosen(results, always(0.01, 0.02)) == 1
     assert chosen(results, always(0.01, 0.002)) == 1
 
 

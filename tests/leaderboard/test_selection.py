@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.errors import SearchError
+from autotl.leaderboard import selection
 from autotl.leaderboard.interval import Interval
-from autotl.leaderboard.selection import select, within_one_standard_error
+from autotl.leaderboard.selection import select
 
 
 def _result(number, score, state=TrialState.COMPLETE, seconds=1.0, **facts):
@@ -40,6 +42,9 @@ def test_failed_unfinished_and_scoreless_trials_never_win():
     assert select([*losers, _result(5, 0.1, TrialState.PRUNED)]) == 5
     with pytest.raises(SearchError, match="4 trials, none with a score"):
         select(losers)
+
+
+within_one_standard_error = partial(selection.within_one_standard_error, share=0.5)
 
 
 def _gain(value, error):

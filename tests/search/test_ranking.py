@@ -86,24 +86,31 @@ def test_only_the_better_depths_of_those_that_go_on_are_scored_again():
     assert {depths for _, _, rows, depths in prober.seen if rows > 250} == {((5, 9),)}
 
 
+AMPLE = Budget(1e6, clock=lambda: 0.0)
+
+
 def test_other_input_sizes_are_tried_of_the_better_half_and_the_best_is_handed_on():
     prober = FakeProber(ACCURACY, bonus_of_128=0.05)
-    ranking = rank_backbones(space((0, 128)), prober, INFOS, Budget(trials=9))
+    ranking = rank_backbones(space((0, 128)), prober, INFOS, AMPLE)
     assert {name for name, size, *_ in prober.seen if size == 128} == {"middle", "small"}
     assert ranking[0].input_size == 128
     assert suited_inputs(ranking, INFOS) == {
         "middle": {"input_size": 128}, "small": {"input_size": 128}, "large": {}, "tiny": {}
     }  # fmt: skip
     worse = FakeProber(ACCURACY)
-    assert (
-        suited_inputs(rank_backbones(space((0, 128)), worse, INFOS, Budget(trials=9)), INFOS)["middle"] == {}
-    )
+    assert suited_inputs(rank_backbones(space((0, 128)), worse, INFOS, AMPLE), INFOS)["middle"] == {}
+
+
+def test_where_trials_are_counted_each_network_is_probed_at_its_own_size():
+    prober = FakeProber(ACCURACY, bonus_of_128=0.05)
+    rank_backbones(space((0, 128)), prober, INFOS, Budget(trials=9))
+    assert not [size for _, size, *_ in prober.seen if size == 128]
 
 
 def test_a_network_of_one_size_is_probed_at_no_other():
     infos = {**INFOS, "middle": info("middle", fixed_size=True)}
     prober = FakeProber(ACCURACY)
-    rank_backbones(space((0, 128)), prober, infos, Budget(trials=9))
+    rank_backbones(space((0, 128)), prober, infos, AMPLE)
     assert {name for name, size, *_ in prober.seen if size == 128} == {"small"}
 
 
