@@ -176,7 +176,7 @@ def test_the_fastest_engine_is_timed_once_and_recorded(bench, tmp_path, monkeypa
     options = {"device": torch.device("cpu"), "threads": 1, "record": record, "key": "k"}
     fastest_engine(network, batch, **options)
     assert record.get("k") in engines.candidates(network, batch, torch.device("cpu"), 1)
-    monkeypatch.setattr(engines, "_time", lambda *_: pytest.fail("timed again"))
+    monkeypatch.setattr(engines, "_times", lambda *_: pytest.fail("timed again"))
     fastest_engine(network, batch, **options)
 
 
@@ -185,7 +185,7 @@ def test_a_network_that_onnx_cannot_express_is_run_by_torch(bench, tmp_path, mon
         raise RuntimeError("no such operator")
 
     monkeypatch.setattr(engines, "onnx_engine", refuse)
-    monkeypatch.setattr(engines, "_time", lambda *_: 1.0)
+    monkeypatch.setattr(engines, "_times", lambda ways, batch: dict.fromkeys(ways, 1.0))
     record = EngineRecord(tmp_path / "record.json")
     network = FrozenNetwork(bench.backbone, 1, (), pooled=True).eval()
     batch = bench.frozen.inputs.batch(np.arange(4))
