@@ -14,6 +14,7 @@ from autotl.automl.delivery import PARITY_ROWS, Delivery, some
 from autotl.automl.experience import Experience
 from autotl.automl.inspect import data_of, plan_space, read_data, versions
 from autotl.automl.settings import Settings, hardware, pick_device
+from autotl.automl.stages import Stages
 from autotl.automl.time_plan import TimePlan
 from autotl.config import TrialResult
 from autotl.data.dataset import Dataset, Splits
@@ -30,7 +31,6 @@ from autotl.search.events import (
     Event,
     Listener,
     Note,
-    StageStarted,
     TrialFinished,
     silent,
 )
@@ -83,7 +83,7 @@ class Fit:
         self._scheduler = scheduler(settings.scheduler)
         self._tell = listener or silent
         self._time = TimePlan(settings.time_seconds, settings.trials, start)
-        self._stages: list[tuple[str, float]] = []
+        self._stages = Stages(self._tell)
         self._record: dict[str, Any] = {
             "command": sys.argv,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -129,7 +129,7 @@ class Fit:
         return folder
 
     def _read(self, folder: RunFolder, data: Any, labels: Sequence[Any] | None) -> tuple[Dataset, Splits]:
-        self._stage("read", str(data_of(data)))
+        self._stages.begin("read", str(data_of(data)))
         dataset, splits = read_data(data, self._settings, labels=labels)
         for finding in dataset.findings:
             self._tell(Note(finding.message, warning=finding.severity != "info"))
@@ -154,7 +154,7 @@ class Fit:
     def _plan(
         self, folder: RunFolder, dataset: Dataset, splits: Splits
     ) -> tuple[DatasetProfile, SearchSpace, TrialRunner]:
-        self._stage("profile")
+        self._stages.begin("profile")
         profile, space, choices, infos = plan_space(dataset, splits, self._settings, device=str(self._device))
         previous = folder.read_json("run.json") if folder.exists() else None
         if previous is not None:
@@ -193,7 +193,7 @@ class Fit:
         runner = delivery.runner
         if (runner.folder.bundle / "bundle.json").is_file():
             return
-        self._stage("first model")
+        self._stages.begin("first model")
         few = some(runner.splits, runner.dataset.targets, *_FIRST_ROWS, self._settings.seed)
         model = runner.quick_fit(space.portfolio()[0], few)
         self._record["first_predictor_seconds"] = self._time.elapsed
@@ -220,7 +220,7 @@ class Fit:
         """Rank the backbones by their features of a few rows, and let the better ones go first."""
         if "ranking" in self._record:  # the space on disk is in this order already
             return space
-        self._stage("probe")
+        self._stages.begin("probe")
         prober = Prober(runner, self._settings.seed)
         ranking = rank_backbones(space, prober, runner.infos, self._time.budget, self._tell)
         if ranking:
@@ -232,7 +232,7 @@ class Fit:
         return space
 
     def _search(self, space: SearchSpace, runner: TrialRunner) -> list[TrialResult]:
-        self._stage("search")
+        self._stages.begin("search")
         self._earlier = {result.number for result in runner.folder.results()}
 
         def listen(event: Event) -> None:
@@ -271,7 +271,7 @@ class Fit:
             return "the search space has no such control"
         if deadline is None:
             return "the budget left no time for it"
-        self._stage("control", f"{controls[0].backbone} from scratch")
+        self._stages.begin("control", f"{controls[0].backbone} from scratch")
         control = runner.control(controls[0], deadline)
         self._record["control"] = control[0].to_json()
         return control
@@ -280,7 +280,7 @@ class Fit:
         self, delivery: Delivery, results: list[TrialResult]
     ) -> tuple[list[TrialResult], list[TrialResult]]:
         """What the choice needs to know beside the scores, and what can be combined of the trials."""
-        self._stage("choose")
+        self._stages.begin("choose")
         until = self._time.choice_deadline()
         results = delivery.evidence.cross_validate(results, until)
         if self._time.budget.timed:  # else a run repeats itself, and counts operations in place of seconds
@@ -292,7 +292,7 @@ class Fit:
     ) -> TrialResult:
         """Choose the winner, refit it on training and validation rows where time allows, export it."""
         runner, combinations = delivery.runner, delivery.combinations
-        self._stage("refit")
+        self._stages.begin("refit")
         winner, refit = choose(
             results,
             lambda result: self._time.allows_refit(combinations.refit_seconds(result)),
@@ -310,7 +310,7 @@ class Fit:
             "refitted": refit,
             "config": winner.config.to_json(),
         }
-        self._stage("export")
+        self._stages.begin("export")
         facts = {"winner": self._record["winner"], "metrics": {"validation": winner.score}}
         manifest = delivery.export(model, facts, runner.folder.bundle)
         self._record["parity"] = manifest.get("parity", {})
@@ -328,12 +328,12 @@ class Fit:
     ) -> Outcome:
         """Score the test part once, rank, report."""
         runner = delivery.runner
-        self._stage("test")
+        self._stages.begin("test")
         profile = replace(profile, shifts=runner.shifts())
         runner.folder.write_json("profile.json", profile.to_json())
         predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
         test = delivery.score_test(predictor, control)
-        searched = self._stage_seconds()["search"]
+        searched = self._stages.seconds()["search"]
         test["verdict"] = (*test["verdict"], *delivery.on_search(winner, results, searched))
         self._record["test"] = test
         self._record["verdict"] = test["verdict"]
@@ -344,38 +344,25 @@ class Fit:
             runner.folder.write_result(result)
         leaderboard.to_csv(runner.folder.path / "leaderboard.csv")
         leaderboard.to_json(runner.folder.path / "leaderboard.json")
-        self._stage("report")
+        self._stages.begin("report")
         self._write(runner.folder)
         write_report(runner.folder)
         runner.close()
         self._experience.record(profile, results, runner.rates)
         self._record["seconds"] = self._time.elapsed
-        self._record["overhead_seconds"] = self._stages_beside_work(results)
+        self._record["stages"] = self._stages.seconds()
+        self._record["overhead_seconds"] = self._seconds_beside_work(results)
         self._write(runner.folder)
         return Outcome(leaderboard, profile, winner, runner.folder, test, predictor)
 
     # --- the record ----------------------------------------------------------------------------------------
 
-    def _stage(self, name: str, detail: str = "") -> None:
-        """Say that a stage begins, and note how long the last one took."""
-        now = time.monotonic()
-        if self._stages:
-            last, begun = self._stages[-1]
-            self._stages[-1] = (last, now - begun)
-        self._stages.append((name, now))
-        self._tell(StageStarted(name, detail))
-
-    def _stages_beside_work(self, results: list[TrialResult]) -> float:
+    def _seconds_beside_work(self, results: list[TrialResult]) -> float:
         """Seconds of search, ranking and report that no trial, feature or export accounts for."""
-        seconds = self._stage_seconds()
-        self._record["stages"] = seconds
+        seconds = self._stages.seconds()
         fresh = [r for r in results if r.number not in self._earlier]
         return seconds["search"] - sum(result.seconds for result in fresh) + seconds["report"]
 
     def _write(self, folder: RunFolder) -> None:
         self._record["seconds"] = self._time.elapsed
         folder.write_json("run.json", self._record)
-
-    def _stage_seconds(self) -> dict[str, float]:
-        *done, (last, begun) = self._stages
-        return {**dict(done), last: time.monotonic() - begun}
