@@ -23,13 +23,14 @@ from benchmarks.ablations.cache import TARGET as CACHE
 from benchmarks.ablations.cost import TARGET as COST
 from benchmarks.ablations.first_model import TARGET as FIRST_MODEL
 from benchmarks.ablations.gather import pending, summary
+from benchmarks.ablations.ranking import TARGET as RANKING
 from benchmarks.ablations.scheduler import TARGET as SCHEDULER
 from benchmarks.ablations.target import Arm, Profile, Target, Workspace
 from benchmarks.ablations.tenlines import TARGET as TEN_LINES
 from benchmarks.record import RESULTS, append, provenance, rows
 
 TARGETS: dict[str, Target] = {
-    target.name: target for target in (COST, FIRST_MODEL, SCHEDULER, CACHE, TEN_LINES)
+    target.name: target for target in (COST, FIRST_MODEL, RANKING, SCHEDULER, CACHE, TEN_LINES)
 }
 _QUICK_SETS = ("signdigits", "trashnet256", "sst2", "banking77_16")
 PROFILES = {

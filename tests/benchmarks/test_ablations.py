@@ -88,3 +88,15 @@ def test_random_search_needs_the_time_of_its_own_best_training():
     assert found["gap_points"] == pytest.approx(sum(80 - 10 * order[0] for order in orders) / 4)
     assert found["time_share"] == pytest.approx(sum((order.index(4.0) + 1) / 5 for order in orders) / 4)
     assert found["regret"][-1] == 0.0
+
+
+def test_the_ranking_is_right_where_its_choice_is_within_a_point_of_the_best():
+    times = {"ranking_seconds": 10.0, "tuning_seconds": 200.0}
+    lines = [
+        line("ranking", "signdigits", "tuned", best=0.95, chosen=0.941, static=0.95, logme=0.90, **times),
+        line("ranking", "trashnet256", "tuned", best=0.92, chosen=0.905, static=0.92, logme=0.92, **times),
+    ]
+    found = TARGETS["ranking"].figures(lines)
+    assert found["ranking_within_1pt_share"] == 0.5
+    assert found["static_within_1pt_share"] == 1.0
+    assert found["ranking_cost_share"] == 0.05
