@@ -57,6 +57,8 @@ def fit(
     space: options.Space = None,
     backbones: options.Backbones = None,
     license: options.License = "any",
+    max_size: options.MaxSize = None,
+    max_latency: options.MaxLatency = None,
     group: options.Group = None,
     text: options.Text = None,
     image: options.Image = None,
@@ -147,6 +149,8 @@ def space(
     space: options.Space = None,
     backbones: options.Backbones = None,
     license: options.License = "any",
+    max_size: options.MaxSize = None,
+    max_latency: options.MaxLatency = None,
     group: options.Group = None,
     text: options.Text = None,
     image: options.Image = None,
@@ -332,7 +336,7 @@ def _data_parameters(given: dict[str, object]) -> dict[str, object]:
 
 def _search_parameters(given: dict[str, object]) -> dict[str, object]:
     """What `fit` and `space` hand on beside the data."""
-    same = ("space", "license", "device", "quality")
+    same = ("space", "license", "max_size", "max_latency", "device", "quality")
     return {"backbones": options.names(given["backbones"]), **{name: given[name] for name in same}}
 
 

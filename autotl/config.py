@@ -90,6 +90,11 @@ class TrialConfig:
         return int(self.get("epochs", 1))
 
     @property
+    def fits_in_one_step(self) -> bool:
+        """Whether it is fitted at once, without epochs of training."""
+        return "epochs" not in self.params
+
+    @property
     def key(self) -> str:
         """A short stable hash of the configuration."""
         text = json.dumps(self.to_json(), sort_keys=True)

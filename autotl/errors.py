@@ -44,6 +44,10 @@ def _rebuild(
     return kind(what, found=found, expected=expected, hint=hint)
 
 
+class SettingsError(AutotlError, ValueError):
+    """A parameter of a run is outside its domain."""
+
+
 class DataError(AutotlError, ValueError):
     """The data set cannot be used as it is."""
 

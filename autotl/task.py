@@ -50,8 +50,11 @@ class Metric:
 
     def score(self, targets: Array, predictions: Array) -> float:
         """The value turned so that greater is better; what the search maximises."""
-        value = self(targets, predictions)
-        return value if self.greater_is_better else -value
+        return self.own(self(targets, predictions))
+
+    def own(self, score: float) -> float:
+        """A value turned so that greater is better, turned back; and the other way round."""
+        return score if self.greater_is_better else -score
 
 
 @dataclass(frozen=True)
@@ -170,9 +173,11 @@ def _log_loss(y: Array, p: Array) -> float:
 def _auroc(y: Array, p: Array) -> float:
     from sklearn.metrics import roc_auc_score
 
+    present = np.unique(y)
+    if len(present) < 2:
+        return float("nan")  # nothing to tell apart
     if p.shape[1] == 2:
         return float(roc_auc_score(y, p[:, 1]))
-    present = np.unique(y)
     return float(np.mean([roc_auc_score(y == c, p[:, c]) for c in present]))
 
 

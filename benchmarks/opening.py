@@ -14,8 +14,9 @@ from autotl.automl.estimator import AutoTL
 from autotl.automl.inspect import plan_space, read_data
 from autotl.automl.settings import Settings, pick_device
 from autotl.space.space import SearchSpace
+from autotl.trial.plan import Resources, RunnerPlan
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+from autotl.trial.runner import TrialRunner
 
 
 def open_search(

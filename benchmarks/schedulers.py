@@ -34,7 +34,7 @@ RESUME_SECONDS = 0.5
 class RandomSearch:
     """Every trial to its end."""
 
-    name, summary = "random", "Every trial to its end."
+    name = "random"
 
     def judge(self, trial: Standing, board: Board) -> Verdict:
         """Go on."""
@@ -52,7 +52,7 @@ class RandomSearch:
 class OneEpochThenThree(RandomSearch):
     """One epoch for all, then the best three to the end."""
 
-    name, summary = "one_then_three", "One epoch for all, then the best three to the end."
+    name = "one_then_three"
 
     def judge(self, trial: Standing, board: Board) -> Verdict:
         """Pause after the first epoch."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from autotl.config import TrialResult
 from autotl.errors import SearchError
 from autotl.leaderboard.selection import Gain, is_candidate, select, within_one_standard_error
-from autotl.trial.cross_validation import fits_in_one_step
 
 
 def contenders(results: Sequence[TrialResult]) -> list[TrialResult]:
@@ -15,8 +14,8 @@ def contenders(results: Sequence[TrialResult]) -> list[TrialResult]:
 
     Heads on frozen features are compared with one another by cross-validation, where there is one, and with
     trainings, which have none, by the validation part. The score that decides between heads is not the one
-    that then stands against the trainings, so the choice does not flatter it. Heads that were not
-    cross-validated beside others that were had a worse validation score than these.
+    that then stands against the trainings, so the choice does not flatter it. The heads with the best scores
+    are cross-validated first; where time ended before that, the validation part decides alone.
 
     Raises:
         SearchError: No trial has a score.
@@ -29,10 +28,11 @@ def contenders(results: Sequence[TrialResult]) -> list[TrialResult]:
             found="; ".join(errors) or "none was begun",
             hint=None if errors else "Give it more time: --time, and --resume to go on.",
         )
-    crossed = [result for result in candidates if "cross_validated" in result.facts]
-    if not crossed:
+    heads = [result for result in candidates if result.config.fits_in_one_step]
+    trained = [result for result in candidates if not result.config.fits_in_one_step]
+    crossed = [result for result in heads if "cross_validated" in result.facts]
+    if not crossed or max(r.score or 0.0 for r in crossed) < max(r.score or 0.0 for r in heads):
         return candidates
-    trained = [result for result in candidates if not fits_in_one_step(result.config)]
     return [max(crossed, key=lambda r: (r.facts["cross_validated"], r.score, -r.number)), *trained]
 
 

@@ -23,7 +23,6 @@ from autotl.leaderboard.selection import is_candidate
 from autotl.training.ensemble import ensemble
 from autotl.training.model import TransferModel
 from autotl.training.soup import can_average, soup
-from autotl.trial.cross_validation import fits_in_one_step
 from autotl.trial.run_folder import RunFolder
 from autotl.trial.runner import TrialRunner
 
@@ -104,7 +103,7 @@ class Combinations:
 
     def _ensemble(self, results: Sequence[TrialResult]) -> _Found | None:
         """Of each group of heads over the same features an ensemble; the best of them."""
-        heads = [r for r in results if is_candidate(r) and fits_in_one_step(r.config)]
+        heads = [r for r in results if is_candidate(r) and r.config.fits_in_one_step]
         crossed = [r for r in heads if "cross_validated" in r.facts]
         groups: dict[tuple[str, str], list[TrialResult]] = {}
         for head in sorted(crossed or heads, key=lambda r: -(r.score or 0.0)):
@@ -130,7 +129,7 @@ class Combinations:
 
     def _soup(self, results: Sequence[TrialResult], until: float) -> _Found | None:
         """The greedy soup of the best trainings: each in turn is kept where the mean is no worse for it."""
-        trained = [r for r in results if is_candidate(r) and not fits_in_one_step(r.config)]
+        trained = [r for r in results if is_candidate(r) and not r.config.fits_in_one_step]
         if len(trained) < 2:
             return None
         best, *others = sorted(trained, key=lambda r: -(r.score or 0.0))[:_TRAININGS]
@@ -138,7 +137,7 @@ class Combinations:
         kept, models = [best.number], [runner.restore(best).model()]
         score, validation = best.score or 0.0, np.empty(0)
         for result in others:
-            if time.monotonic() + len(rows) * runner.seconds_a_row() > until:
+            if time.monotonic() + len(rows) * runner.pace.row_seconds() > until:
                 break
             model = runner.restore(result).model()
             if not can_average(models[0], model):
@@ -172,9 +171,8 @@ class Combinations:
             },
         )
         self._evidence.add(result, found.validation, found.crossed)
-        folder = self._runner.folder.trial(number)
-        folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / "validation.npy", raw_outputs(found.validation, self._runner.dataset.task.kind))
+        raw = raw_outputs(found.validation, self._runner.dataset.task.kind)
+        self._runner.folder.write_outputs(number, raw)
         return result
 
 

@@ -24,7 +24,10 @@ from autotl.leaderboard.calibration import fit_temperature
 from autotl.leaderboard.interval import Interval, bootstrap_interval
 from autotl.leaderboard.leaderboard import Leaderboard
 from autotl.leaderboard.verdict import on_search, verdict
+from autotl.modalities.modality import SupportsPreview
 from autotl.modalities.registry import modality
+from autotl.report.html import Preview
+from autotl.report.recorded import plain
 from autotl.search.outlook import expected_gain
 from autotl.serve.predictor import Predictor
 from autotl.task import metric, metrics, trivial_prediction
@@ -62,6 +65,16 @@ class Delivery:
         targets = self.runner.dataset.targets[self.runner.splits.val]
         model.temperature = fit_temperature(raw, targets, self.runner.dataset.task.kind)
         return model.temperature
+
+    def preview(self) -> Preview | None:
+        """Shows a row of the test part by its name; None where the modality has no previews."""
+        dataset = self.runner.dataset
+        shows = modality(dataset.modality)
+        if not isinstance(shows, SupportsPreview):
+            return None
+        test = dataset.take(self.runner.splits.test)
+        items = {plain(name): item for name, item in zip(test.names, test.items, strict=True)}
+        return lambda name: shows.preview(items[name])
 
     def export(
         self,
@@ -116,8 +129,9 @@ class Delivery:
             scratch = self._interval(targets, self.runner.predict(control[1], splits.test))
             extent = f"in {control[0].seconds:.0f} s"
         names = np.array(dataset.take(splits.test).names)
-        path = self.runner.folder.path / "test_predictions.npz"
-        np.savez(path, targets=targets, predictions=outputs, names=names)
+        self.runner.folder.write_arrays(
+            "test_predictions.npz", targets=targets, predictions=outputs, names=names
+        )
         return {
             "metric": task.metric,
             "score": winner.value,

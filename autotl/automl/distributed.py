@@ -13,8 +13,9 @@ from autotl.backbones.backbone import BackboneInfo
 from autotl.features.allocator import keep_freed_memory
 from autotl.search.ray import run_ray
 from autotl.search.ray_session import RaySetup
+from autotl.trial.plan import RunnerPlan
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.runner import RunnerPlan, TrialRunner
+from autotl.trial.runner import TrialRunner
 
 if TYPE_CHECKING:
     from autotl.config import TrialResult

@@ -33,6 +33,10 @@ class AutoTL:
         space: A TOML file that overrides or extends the search space.
         backbones: Names of the only backbones to use.
         license: "permissive" leaves out weights whose licence restricts use; "any" keeps them.
+        max_size: Leaves out backbones whose exported model would be larger ("20MB", bytes), predicted at four
+            bytes a weight.
+        max_latency: Leaves out backbones that would take more milliseconds for a prediction on this device,
+            predicted from their multiply-accumulates.
         target, group, text, image: Columns of a table.
         engine: "local" or "ray".
         ray_address: The Ray cluster to run on, "auto" or "HOST:PORT"; None starts Ray on this machine.
@@ -78,6 +82,8 @@ class AutoTL:
         space: str | Path | None = None,
         backbones: str | list[str] | None = None,
         license: str = "any",
+        max_size: str | int | None = None,
+        max_latency: float | None = None,
         target: str | None = None,
         group: str | None = None,
         text: str | list[str] | None = None,

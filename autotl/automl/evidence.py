@@ -19,7 +19,6 @@ from autotl.trial.cross_validation import (
     FEW_ROWS,
     REPEATS,
     cross_validation_splits,
-    fits_in_one_step,
     held_out_predictions,
 )
 from autotl.trial.runner import TrialRunner
@@ -71,11 +70,12 @@ class Evidence:
         results = [_without_fact(result, "cross_validated") for result in results]
         if len(self._runner.splits.train_and_val) >= FEW_ROWS:
             return results
-        heads = [r for r in results if is_candidate(r) and fits_in_one_step(r.config)]
-        heads.sort(key=lambda r: (r.number != 0, -(r.score or 0.0), r.number))
+        heads = [r for r in results if is_candidate(r) and r.config.fits_in_one_step]
+        heads.sort(key=lambda r: (-(r.score or 0.0), r.number))
+        heads = [*heads[:_CROSS_VALIDATED], *(r for r in heads[_CROSS_VALIDATED:] if r.number == 0)]
         repeats = cross_validation_splits(self._runner, self._seed)
         found: dict[int, float] = {}
-        for result in heads[: _CROSS_VALIDATED + 1]:
+        for result in heads:
             predictions = held_out_predictions(self._runner, result, repeats, until)
             if predictions is None:
                 break

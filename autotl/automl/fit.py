@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from autotl.automl.choice import choose
+from autotl.automl.combine import Combinations
 from autotl.automl.delivery import PARITY_ROWS, Delivery, some
 from autotl.automl.experience import Experience
 from autotl.automl.inspect import data_of, plan_space, read_data, versions
@@ -28,22 +29,26 @@ from autotl.report.html import write_report
 from autotl.search.candidates import backbone_ranks, expectation, suited_inputs
 from autotl.search.events import (
     Advanced,
+    DataRead,
     Event,
     Listener,
     Note,
     TrialFinished,
     silent,
 )
+from autotl.search.local import guarded
 from autotl.search.loop import run_search
 from autotl.search.ranking import rank_backbones
 from autotl.search.schedulers.scheduler import scheduler
 from autotl.serve.predictor import Predictor
 from autotl.space.ranked import ranked
 from autotl.space.space import SearchSpace
+from autotl.task import Task
 from autotl.training.model import TransferModel
+from autotl.trial.plan import RunnerPlan
 from autotl.trial.probe import Prober
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+from autotl.trial.runner import TrialRunner
 
 #: Training and validation rows that the first model is fitted on, and rows its bundle is verified on.
 _FIRST_ROWS = (600, 200)
@@ -81,7 +86,7 @@ class Fit:
         keep_freed_memory()
         self._settings = settings
         self._scheduler = scheduler(settings.scheduler)
-        self._tell = listener or silent
+        self._listener = listener or silent
         self._time = TimePlan(settings.time_seconds, settings.trials, start)
         self._stages = Stages(self._tell)
         self._record: dict[str, Any] = {
@@ -125,14 +130,16 @@ class Fit:
                 hint="Go on with it: --resume. Or choose another with --out.",
             )
         if self._settings.resume:
-            folder.record("settings", "data")
+            recorded = folder.record("settings", "data", "task")["task"]["metric"]
+            self._settings = replace(self._settings, metric=self._settings.metric or recorded)
         return folder
 
     def _read(self, folder: RunFolder, data: Any, labels: Sequence[Any] | None) -> tuple[Dataset, Splits]:
         self._stages.begin("read", str(data_of(data)))
         dataset, splits = read_data(data, self._settings, labels=labels)
         for finding in dataset.findings:
-            self._tell(Note(finding.message, warning=finding.severity != "info"))
+            self._listener(Note(finding.message, warning=finding.severity != "info"))
+        self._tell(DataRead(len(dataset), dataset.task))
         self._record["findings"] = [asdict(finding) for finding in dataset.findings]
         if folder.exists():
             self._check_same_data(folder, dataset)
@@ -140,8 +147,17 @@ class Fit:
         return dataset, splits
 
     def _check_same_data(self, folder: RunFolder, dataset: Dataset) -> None:
-        """Refuse to go on with a run on other data than it was begun on."""
-        expected = folder.record("data")["data"]["fingerprint"]
+        """Refuse to go on with a run on other data than it was begun on, or for another task."""
+        record = folder.record("data", "task")
+        task = Task.from_json(record["task"])
+        if (task.kind, task.metric) != (dataset.task.kind, dataset.task.metric):
+            raise RunError(
+                "the run was begun for another task",
+                found=f"{dataset.task.kind.value}, judged by {dataset.task.metric}",
+                expected=f"{task.kind.value}, judged by {task.metric}",
+                hint="Leave out --task and --metric, or choose another folder with --out.",
+            )
+        expected = record["data"]["fingerprint"]
         found = dataset_fingerprint(dataset, modality(dataset.modality))
         if found != expected:
             raise RunError(
@@ -159,7 +175,7 @@ class Fit:
         previous = folder.read_json("run.json") if folder.exists() else None
         if previous is not None:
             space = SearchSpace.from_json(folder.read_json("space.json"))
-            self._record = {**previous, **self._record}
+            self._record = {**previous, **self._record, "notes": [*previous["notes"], *self._record["notes"]]}
         else:
             space, self._record["recommended"] = self._experience.advise(profile, space)
         self._record |= {
@@ -172,20 +188,13 @@ class Fit:
         folder.write_json("space.json", space.to_json())
         folder.write_json("profile.json", profile.to_json())
         self._write(folder)
-        resources = Resources(
-            self._device,
-            self._settings.threads,
-            self._settings.offline,
-            self._settings.seed,
-            self._settings.cache_dir,
-            self._settings.cache_limit,
-        )
+        resources = self._settings.resources(self._device)
         runner = TrialRunner(
             RunnerPlan(dataset, splits, infos, profile.inputs, folder, resources),
             deadline=self._time.search_deadline,
             report=lambda done, total: self._tell(Advanced(done, total)),
         )
-        runner.expect_rates(self._experience.rates())
+        runner.pace.expect(self._experience.rates())
         return profile, space, runner
 
     def _first_model(self, delivery: Delivery, space: SearchSpace) -> None:
@@ -210,7 +219,7 @@ class Fit:
         """Keep back from the search what export and test are expected to take, once an export was timed."""
         if self._first_export_seconds is None:
             return
-        row = runner.seconds_a_row()
+        row = runner.pace.row_seconds()
         self._time.measured(
             export_seconds=self._first_export_seconds + _FURTHER_ROWS * row,
             test_seconds=2 * len(runner.splits.test) * row,
@@ -272,7 +281,10 @@ class Fit:
         if deadline is None:
             return "the budget left no time for it"
         self._stages.begin("control", f"{controls[0].backbone} from scratch")
-        control = runner.control(controls[0], deadline)
+        error, control = guarded(lambda: runner.control(controls[0], deadline))
+        if control is None:
+            self._tell(Note(f"the control failed: {error}", warning=True))
+            return f"it failed: {error}"
         self._record["control"] = control[0].to_json()
         return control
 
@@ -300,22 +312,34 @@ class Fit:
             combined=combined,
             cheaper_share=_CHEAPER_SHARE[self._settings.quality],
         )
-        model = combinations.model(winner, refit=refit)
+        model, refit = self._final_model(combinations, winner, refit)
         self._record["temperature"] = delivery.calibrate(model, winner)
+        score = delivery.evidence.metric.own(winner.score or 0.0)
         self._record["winner"] = {
             "trial": winner.number,
             "backbone": winner.config.backbone,
             "strategy": winner.config.strategy,
-            "validation_score": winner.score,
+            "validation_score": score,
             "refitted": refit,
             "config": winner.config.to_json(),
         }
         self._stages.begin("export")
-        facts = {"winner": self._record["winner"], "metrics": {"validation": winner.score}}
+        facts = {"winner": self._record["winner"], "metrics": {"validation": {self._record["metric"]: score}}}
         manifest = delivery.export(model, facts, runner.folder.bundle)
         self._record["parity"] = manifest.get("parity", {})
         self._record["model_seconds"] = self._time.elapsed
         return winner
+
+    def _final_model(
+        self, combinations: Combinations, winner: TrialResult, refit: bool
+    ) -> tuple[TransferModel, bool]:
+        """The model of the winner, and whether it was fitted again: a final fit that fails costs no more."""
+        if refit:
+            error, model = guarded(lambda: combinations.model(winner, refit=True))
+            if model is not None:
+                return model, True
+            self._tell(Note(f"the final fit failed; the winner stays as it was: {error}", warning=True))
+        return combinations.model(winner, refit=False), False
 
     def _account(
         self,
@@ -329,7 +353,7 @@ class Fit:
         """Score the test part once, rank, report."""
         runner = delivery.runner
         self._stages.begin("test")
-        profile = replace(profile, shifts=runner.shifts())
+        profile = replace(profile, shifts=runner.benches.shifts())
         runner.folder.write_json("profile.json", profile.to_json())
         predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
         test = delivery.score_test(predictor, control)
@@ -346,19 +370,25 @@ class Fit:
         leaderboard.to_json(runner.folder.path / "leaderboard.json")
         self._stages.begin("report")
         self._write(runner.folder)
-        write_report(runner.folder)
+        write_report(runner.folder, delivery.preview())
         runner.close()
-        self._experience.record(profile, results, runner.rates)
+        self._experience.record(profile, results, runner.pace.rates)
         self._record["seconds"] = self._time.elapsed
         self._record["stages"] = self._stages.seconds()
         self._record["overhead_seconds"] = self._seconds_beside_work(results)
         self._write(runner.folder)
         return Outcome(leaderboard, profile, winner, runner.folder, test, predictor)
 
+    def _tell(self, event: Event) -> None:
+        """Pass an event on; warnings also become part of the record."""
+        if isinstance(event, Note) and event.warning:
+            self._record["notes"].append(event.message)
+        self._listener(event)
+
     # --- the record ----------------------------------------------------------------------------------------
 
     def _seconds_beside_work(self, results: list[TrialResult]) -> float:
-        """Seconds of search, ranking and report that no trial, feature or export accounts for."""
+        """Seconds of search and report that no trial accounts for."""
         seconds = self._stages.seconds()
         fresh = [r for r in results if r.number not in self._earlier]
         return seconds["search"] - sum(result.seconds for result in fresh) + seconds["report"]

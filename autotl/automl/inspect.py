@@ -20,18 +20,19 @@ from autotl.data.splits import split
 from autotl.modalities.registry import modality
 from autotl.profile.build import build_profile
 from autotl.profile.profile import DatasetProfile
-from autotl.space.admission import BackboneChoice
+from autotl.space.admission import BackboneChoice, Limits
 from autotl.space.builder import build_space
 from autotl.space.document import read as read_document
+from autotl.space.resolve import BASELINE_STRATEGY
 from autotl.space.space import SearchSpace
 from autotl.strategies.registry import strategies
+from autotl.trial.plan import RunnerPlan
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+from autotl.trial.runner import TrialRunner
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BASELINE_STRATEGY = "linear_probe"
 _MEASURED_BACKBONES = 3
 _RECORDED = ("autotl", "torch", "timm", "transformers", "onnx", "onnxruntime", "optuna", "numpy", "ray")
 
@@ -54,7 +55,7 @@ def read_data(
         val=settings.val,
         test=settings.test,
     )
-    dataset = audit(dataset, modality(dataset.modality))
+    dataset = audit(dataset, modality(dataset.modality), threads=settings.threads)
     splits = split(dataset, seed=settings.seed, test_share=settings.test_share, val_share=settings.val_share)
     return dataset, splits
 
@@ -76,12 +77,14 @@ def plan_space(
         list(infos.values()),
         available,
         strategies=strategies(),
+        limits=Limits(settings.max_size, settings.max_latency),
         quality=settings.quality,
         device=device,
         time_seconds=settings.time_seconds,
         user_space=settings.space,
         only_backbones=settings.backbones,
         licence=settings.license,
+        threads=settings.threads,
     )
     included = {choice.name: infos[choice.name] for choice in choices if choice.included}
     return profile, space, choices, included
@@ -99,23 +102,24 @@ def profile_data(data: Any, **parameters: Any) -> DatasetProfile:
     device = pick_device(settings.device, settings.threads)
     profile, space, _, infos = plan_space(dataset, splits, settings, device=str(device))
     with tempfile.TemporaryDirectory() as folder:
-        resources = Resources(
-            device, settings.threads, True, settings.seed, settings.cache_dir, settings.cache_limit
-        )
+        resources = replace(settings.resources(device), offline=True)
         plan = RunnerPlan(dataset, splits, infos, profile.inputs, RunFolder(folder), resources)
         runner = TrialRunner(plan)
         with cache_at(settings.cache_dir):
             here = [name for name, info in infos.items() if availability(info, offline=True).available]
         for name in sorted(here, key=lambda name: infos[name].macs)[:_MEASURED_BACKBONES]:
             runner.bench(space.default(name, BASELINE_STRATEGY))
-        return replace(profile, shifts=runner.shifts())
+        return replace(profile, shifts=runner.benches.shifts())
 
 
 def space_for(data: Any, **parameters: Any) -> tuple[SearchSpace, list[BackboneChoice]]:
     """The space that would be searched, and why each backbone is in or out."""
+    from autotl.automl.settings import pick_device
+
     settings = _settings(parameters)
     dataset, splits = read_data(data, settings)
-    _, space, choices, _ = plan_space(dataset, splits, settings, device=settings.device)
+    device = pick_device(settings.device, settings.threads)
+    _, space, choices, _ = plan_space(dataset, splits, settings, device=str(device))
     return space, choices
 
 
@@ -149,6 +153,7 @@ def candidates(modality_name: str, settings: Settings) -> dict[str, BackboneInfo
         infos |= {info.name: info for info in parse_backbones(tables, modality_name)}
     for name in settings.backbones or ():
         if name not in infos:
-            info = resolve(name, modality_name)
+            with cache_at(settings.cache_dir):
+                info = resolve(name, modality_name, offline=settings.offline)
             infos[info.name] = info
     return infos

@@ -9,8 +9,9 @@ from autotl.automl.inspect import candidates, read_data
 from autotl.automl.settings import Settings, pick_device
 from autotl.errors import RunError
 from autotl.profile.profile import DatasetProfile
+from autotl.trial.plan import RunnerPlan
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+from autotl.trial.runner import TrialRunner
 
 
 def reopen(folder: RunFolder) -> Delivery:
@@ -39,14 +40,7 @@ def reopen(folder: RunFolder) -> Delivery:
             expected=f"{sum(profile.rows.values())}",
             hint="Only the winner, in model/, can be had without the data as they were.",
         )
-    resources = Resources(
-        pick_device(settings.device, settings.threads),
-        settings.threads,
-        settings.offline,
-        settings.seed,
-        settings.cache_dir,
-        settings.cache_limit,
-    )
+    resources = settings.resources(pick_device(settings.device, settings.threads))
     infos = candidates(dataset.modality, settings)
     plan = RunnerPlan(dataset, splits, infos, profile.inputs, folder, resources)
     return Delivery(TrialRunner(plan), settings.seed)

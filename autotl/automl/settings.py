@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autotl.backbones.cache_dir import cache_dir
-from autotl.errors import DataError, MissingExtraError, RunError, StorageError
+from autotl.cores import usable_cores
+from autotl.errors import MissingExtraError, RunError, SettingsError, StorageError
 from autotl.features.store import parse_size
 from autotl.search.budget import parse_duration
 from autotl.trial.run_folder import free_folder
 
+if TYPE_CHECKING:
+    import torch
+
+    from autotl.trial.plan import Resources
+
 QUALITIES = ("fast", "balanced", "best")
+LICENSES = ("permissive", "any")
 ENGINES = ("local", "ray")
 #: Seeds that every library takes, and more threads than any machine gains from.
 MOST_SEED, MOST_THREADS = 2**32 - 1, 1024
@@ -56,13 +62,15 @@ class Settings:
     cache_dir: Path
     experience: bool
     cache_limit: int | None = None
+    max_size: int | None = None
+    max_latency: float | None = None
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Settings:
         """Check the parameters of an estimator.
 
         Raises:
-            DataError: A parameter is outside its domain.
+            SettingsError: A parameter is outside its domain.
             BudgetError: The time budget cannot be read.
             RunError: A run is to go on, and nothing says which.
             StorageError: The cache folder that was asked for cannot be made.
@@ -72,12 +80,14 @@ class Settings:
         budget = p["time_budget"]
         _check_choice("quality", p["quality"], QUALITIES)
         _check_choice("engine", p["engine"], ENGINES)
-        _check_choice("license", p["license"], ("permissive", "any"))
+        _check_choice("license", p["license"], LICENSES)
         for share in ("test_share", "val_share"):
             if not 0 < p[share] < 1:
-                raise DataError(f"{share} is no share", found=p[share], expected="a number between 0 and 1")
+                raise SettingsError(
+                    f"{share} is no share", found=p[share], expected="a number between 0 and 1"
+                )
         if trials is not None and trials < 1:
-            raise DataError("trials leaves nothing to do", found=trials, expected="1 or more")
+            raise SettingsError("trials leaves nothing to do", found=trials, expected="1 or more")
         _check_range("seed", p["seed"], 0, MOST_SEED)
         if p["threads"] is not None:
             _check_range("threads", p["threads"], 1, MOST_THREADS)
@@ -88,13 +98,17 @@ class Settings:
                 hint="Name it: autotl fit DATA --out RUN --resume",
             )
         if p["trial_cpus"] <= 0 or (p["trial_gpus"] or 0) < 0:
-            raise DataError(
+            raise SettingsError(
                 "a trial cannot reserve so little",
                 found=f"trial_cpus={p['trial_cpus']}, trial_gpus={p['trial_gpus']}",
                 expected="more than 0 CPUs and 0 or more GPUs",
             )
+        if p["max_latency"] is not None and not p["max_latency"] > 0:
+            raise SettingsError(
+                "max_latency admits no model", found=p["max_latency"], expected="milliseconds, more than 0"
+            )
         if p["ray_address"] is not None and p["engine"] != "ray":
-            raise DataError(
+            raise SettingsError(
                 "ray_address has no use", found=f"engine={p['engine']!r}", expected="engine='ray'"
             )
         new = free_folder(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}")
@@ -128,7 +142,22 @@ class Settings:
             test=None if p["test"] is None else str(p["test"]),
             cache_dir=_made(Path(p["cache_dir"])) if p["cache_dir"] is not None else cache_dir(),
             cache_limit=None if p["cache_limit"] is None else parse_size(p["cache_limit"]),
+            max_size=None if p["max_size"] is None else parse_size(p["max_size"]),
+            max_latency=p["max_latency"],
             experience=p["experience"],
+        )
+
+    def resources(self, device: torch.device) -> Resources:
+        """What trials may use, on the device that was picked."""
+        from autotl.trial.plan import Resources
+
+        return Resources(
+            device=device,
+            threads=self.threads,
+            offline=self.offline,
+            seed=self.seed,
+            cache_dir=self.cache_dir,
+            cache_limit=self.cache_limit,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -155,7 +184,7 @@ class Settings:
         return cls(**fields)
 
 
-def pick_device(name: str, threads: int | None) -> Any:
+def pick_device(name: str, threads: int | None) -> torch.device:
     """The torch device for "auto", "cpu", "cuda", "cuda:1" or "mps"; sets the number of CPU threads.
 
     Raises:
@@ -189,7 +218,7 @@ def hardware(device: str) -> dict[str, Any]:
     return {
         "machine": platform.machine(),
         "system": platform.system(),
-        "cpus": os.cpu_count() or 1,
+        "cpus": usable_cores(),
         "python": platform.python_version(),
         "device": device,
     }
@@ -216,9 +245,9 @@ def _made(folder: Path) -> Path:
 
 def _check_range(name: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
-        raise DataError(f"{name} is out of range", found=value, expected=f"{least} to {most}")
+        raise SettingsError(f"{name} is out of range", found=value, expected=f"{least} to {most}")
 
 
 def _check_choice(name: str, value: Any, options: tuple[str, ...]) -> None:
     if value not in options:
-        raise DataError(f"unknown {name}", found=repr(value), expected=" or ".join(options))
+        raise SettingsError(f"unknown {name}", found=repr(value), expected=" or ".join(options))

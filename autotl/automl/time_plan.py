@@ -52,8 +52,15 @@ class TimePlan:
         self._keep_back()
 
     def refit_takes(self, seconds: float) -> None:
-        """Take over how long the final fit is now expected to take; nothing is kept back for one too long."""
-        self._refit = _MARGIN * seconds if _MARGIN * seconds <= self._refit_most else 0.0
+        """Take over how long the final fit of a new best trial is expected to take.
+
+        Nothing is kept back for one that is too long; what is kept for an earlier trial stays, as that may
+        win by its final fit.
+        """
+        if _MARGIN * seconds <= self._refit_most:
+            self._refit = _MARGIN * seconds
+        elif self._refit == self._refit_most:  # no trial before it had one that is short enough
+            self._refit = 0.0
         self._keep_back()
 
     def search_deadline(self) -> float:
@@ -66,14 +73,15 @@ class TimePlan:
         return not self.budget.cancelled and self.elapsed + seconds + after <= self._total
 
     def control_deadline(self) -> float | None:
-        """When the control must end; None where there is too little time for one."""
+        """When the control must end; None where there is too little time for one, or the user interrupted."""
+        if self.budget.cancelled:
+            return None
         if math.isinf(self._total):
             return math.inf
         now = time.monotonic()
         own = max(self._control, _CONTROL_LEAST_SECONDS)
         deadline = min(now + own, self.start + self._total - self._after_export())
-        worth = deadline - now >= _CONTROL_LEAST_SECONDS
-        return deadline if worth and not self.budget.cancelled else None
+        return deadline if deadline - now >= _CONTROL_LEAST_SECONDS else None
 
     def choice_deadline(self) -> float:
         """When what prepares the choice must end; graphs measured for it need not be measured later."""

@@ -22,12 +22,13 @@ def sources() -> dict[str, Source]:
     return cast(dict[str, Source], discover("autotl.backbones.sources", "SOURCE"))
 
 
-def resolve(name: str, modality: str) -> BackboneInfo:
+def resolve(name: str, modality: str, *, offline: bool = False) -> BackboneInfo:
     """The facts of a backbone.
 
     Args:
         name: A name of the catalogue, "timm/<id>", "hf:<id>" or "local:PATH[:architecture]".
         modality: Name of its modality.
+        offline: Never touch the network.
 
     Raises:
         BackboneError: There is none of that name; close ones are offered.
@@ -39,7 +40,7 @@ def resolve(name: str, modality: str) -> BackboneInfo:
         if info.source in ("timm", "huggingface") and name.removeprefix("hf:") == info.reference:
             return info
     if name.startswith(PREFIXES):
-        return describe(name, modality)
+        return describe(name, modality, offline=offline)
     from difflib import get_close_matches
 
     close = get_close_matches(name, listed, n=3, cutoff=_CLOSE)

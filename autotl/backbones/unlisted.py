@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,15 @@ _SPDX = {
 _LONGEST = 512
 
 
-def describe(name: str, modality: str) -> BackboneInfo:
+def describe(name: str, modality: str, *, offline: bool = False) -> BackboneInfo:
     """The facts of "timm/<id>", "hf:<id>" or "local:PATH[:architecture]".
 
     Parameters and multiply-accumulates are 0 where they cannot be known without a download.
+
+    Args:
+        name: The name.
+        modality: Name of its modality.
+        offline: Never touch the network.
 
     Raises:
         BackboneError: The name fits the modality or any network no way.
@@ -38,7 +44,7 @@ def describe(name: str, modality: str) -> BackboneInfo:
     if name.startswith("timm/"):
         return _timm(name, modality)
     if name.startswith("hf:"):
-        return _huggingface(name, modality)
+        return _huggingface(name, modality, offline)
     return _local(name, modality)
 
 
@@ -57,7 +63,8 @@ def _image(
     """Facts of a timm architecture; `stated` goes before what timm knows."""
     from timm.models import get_pretrained_cfg
 
-    from autotl.backbones.build import architecture_of, timm_network
+    from autotl.backbones import measure
+    from autotl.backbones.build import architecture_of, image_backbone
 
     probe = BackboneInfo(
         name, "image", source, reference, _UNSTATED, False, 0, 0, {}, extra={"architecture": architecture}
@@ -67,16 +74,10 @@ def _image(
     facts: dict[str, Any] = {**(known.to_dict() if known else {}), **stated}
     licence, commercial = spdx(facts.get("license"))
     size = facts.get("input_size", (3, 224, 224))
-    network = timm_network(probe, None)
-    return BackboneInfo(
-        name=name,
-        modality="image",
-        source=source,
-        reference=reference,
+    info = replace(
+        probe,
         licence=licence,
         commercial=commercial,
-        parameters=sum(weight.numel() for weight in network.parameters()),
-        macs=0,
         input={
             "size": int(size[-1]),
             "mean": list(facts.get("mean", (0.485, 0.456, 0.406))),
@@ -85,8 +86,9 @@ def _image(
             "crop_share": float(facts.get("crop_pct", 0.875)),
             "fixed_size": bool(facts.get("fixed_input_size", False)),
         },
-        extra={"architecture": architecture},
     )
+    backbone = image_backbone(info, None)
+    return replace(info, parameters=measure.parameters(backbone), macs=measure.macs(backbone))
 
 
 def spdx(stated: str | None) -> tuple[str, bool]:
@@ -97,7 +99,7 @@ def spdx(stated: str | None) -> tuple[str, bool]:
     return _SPDX.get(lower, f"other:{lower}"), lower in _PERMISSIVE
 
 
-def _huggingface(name: str, modality: str) -> BackboneInfo:
+def _huggingface(name: str, modality: str, offline: bool) -> BackboneInfo:
     from autotl.backbones.hub import fetch
 
     reference = name.removeprefix("hf:")
@@ -108,7 +110,7 @@ def _huggingface(name: str, modality: str) -> BackboneInfo:
             expected="timm/ID or local:PATH",
         )
     try:
-        config = _config(fetch(reference, "config.json"))
+        config = _config(fetch(reference, "config.json", offline=offline))
     except BackboneUnavailableError:
         config = {}  # availability says why it cannot be had
     return _text(name, "huggingface", reference, config)

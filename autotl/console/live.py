@@ -13,7 +13,7 @@ from rich.text import Text
 
 from autotl.config import TrialConfig, TrialState
 from autotl.console.progress import Progress, Running, clock_time
-from autotl.search.events import Event, Note, StageStarted, TrialFinished, TrialStarted
+from autotl.search.events import DataRead, Event, Note, StageStarted, TrialFinished, TrialStarted
 
 if TYPE_CHECKING:
     from autotl.config import TrialResult
@@ -78,10 +78,12 @@ class LineDisplay:
         match event:
             case StageStarted():
                 self._line(f"{event.name}: {event.detail}" if event.detail else event.name)
+            case DataRead():
+                self._line(_found(event))
             case TrialStarted():
                 self._line(f"trial {event.number}: {event.config.backbone}, {event.config.strategy}")
             case TrialFinished():
-                self._line(outcome(event.result, event.best))
+                self._line(outcome(event.result, self.progress))
             case Note():
                 self._line(f"{'warning: ' if event.warning else ''}{event.message}")
             case _:
@@ -132,20 +134,20 @@ def panel(progress: Progress) -> RenderableType:
     grid.add_row("trials", _trials(progress))
     grid.add_row("best so far", _best(progress))
     for running in list(progress.running.values())[:4]:
-        grid.add_row(f"trial {running.number}", _running(running))
+        grid.add_row(f"trial {running.number}", _running(running, progress))
     grid.add_row("time", _time(progress))
     notes = [Text(note.message, style="yellow" if note.warning else "dim") for note in progress.notes]
     return Panel(Group(grid, *notes), title="autotl", title_align="left", border_style="cyan")
 
 
-def outcome(result: TrialResult, best: float | None) -> str:
-    """How a trial ended, in a line."""
+def outcome(result: TrialResult, progress: Progress) -> str:
+    """How a trial ended, and the best score now, in a line."""
     head = f"trial {result.number}"
     if result.state is TrialState.FAILED:
         return f"{head} failed after {result.seconds:.1f} s: {result.error}"
-    score = "no score" if result.score is None else f"{result.score:.4f}"
+    score = "no score" if result.score is None else progress.shown(result.score)
     stopped = " (stopped early)" if result.state is TrialState.PRUNED else ""
-    best_so_far = "" if best is None else f"; best so far {best:.4f}"
+    best_so_far = "" if progress.best is None else f"; best so far {progress.shown(progress.best)}"
     return f"{head}: {score} in {result.seconds:.1f} s{stopped}{best_so_far}"
 
 
@@ -157,6 +159,12 @@ def curve(scores: list[float]) -> str:
     low, high = min(shown), max(shown)
     span = (high - low) or 1.0
     return "".join(_BARS[round((score - low) / span * (len(_BARS) - 1))] for score in shown)
+
+
+def _found(data: DataRead) -> str:
+    """What was read, in a line."""
+    classes = f"{len(data.task.classes)} classes, " if data.task.classes else ""
+    return f"{data.rows:,} rows, {classes}{data.task.kind.value}; judged by {data.task.metric}"
 
 
 def _stage(progress: Progress) -> Text:
@@ -179,17 +187,21 @@ def _trials(progress: Progress) -> str:
 def _best(progress: Progress) -> Text:
     if progress.best is None:
         return Text("none yet", style="dim")
-    text = Text(f"{progress.best:.4f}", style="bold green")
+    text = Text(progress.shown(progress.best), style="bold green")
+    if progress.metric is not None:
+        text.append(f" {progress.metric.name}", style="not bold")
     if progress.best_trial is not None:
         number, config = progress.best_trial
         text.append(f"  trial {number}, {named(config)}", style="not bold default")
     return text
 
 
-def _running(running: Running) -> Text:
+def _running(running: Running, progress: Progress) -> Text:
     text = Text(named(running.config))
     if running.curve:
-        text.append(f"  epoch {len(running.curve)} of {running.config.epochs}  {running.curve[-1]:.4f}")
+        text.append(
+            f"  epoch {len(running.curve)} of {running.config.epochs}  {progress.shown(running.curve[-1])}"
+        )
         text.append(f"  {curve(running.curve)}", style="cyan")
     return text
 

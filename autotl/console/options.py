@@ -149,11 +149,28 @@ TrialGpus = Annotated[
         rich_help_panel=_MACHINE,
     ),
 ]
+MaxSize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Leave out backbones whose model would be larger, such as 20MB; predicted.",
+        rich_help_panel=_SEARCH,
+    ),
+]
+MaxLatency = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MS",
+        help="Leave out backbones that would take more milliseconds a prediction here; predicted.",
+        rich_help_panel=_SEARCH,
+    ),
+]
 Scheduler = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Who gets the next epoch: fifo, asha, pasha, gain.",
+        help="Who gets the next epoch: fifo (one trial after the other, hopeless ones stopped), asha, pasha, "
+        "gain (whoever is expected to gain most per second; the others pause).",
         rich_help_panel=_SEARCH,
     ),
 ]

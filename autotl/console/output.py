@@ -66,14 +66,15 @@ def profile_view(profile: DatasetProfile) -> Table:
 
 
 def space_view(space: SearchSpace, choices: list[BackboneChoice]) -> list[RenderableType]:
-    """A search space for a person: backbones and why, parameters and whose they are, the portfolio."""
+    """A search space for a person: backbones and why, strategies, parameters and whose, the portfolio."""
     described = space.describe()
     portfolio = _table("tried first", "strategy", "parameters")
     for entry in described["portfolio"]:
         portfolio.add_row(
             escape(entry["backbone"]), escape(entry["strategy"]), escape(words(entry["params"]))
         )
-    return [_choices(choices), "", _parameters(described["strategies"]), "", portfolio]
+    parameters = _parameters(described["strategies"])
+    return [_choices(choices), "", _strategies(described["strategies"]), "", parameters, "", portfolio]
 
 
 def _choices(choices: list[BackboneChoice]) -> Table:
@@ -88,6 +89,17 @@ def _choices(choices: list[BackboneChoice]) -> Table:
             out.setdefault(choice.reason, []).append(choice.name)
     for reason, names in out.items():
         table.add_row("no", escape(", ".join(names)), escape(reason), style="dim")
+    return table
+
+
+def _strategies(described: list[Mapping[str, Any]]) -> Table:
+    """What each strategy does."""
+    from autotl.strategies.registry import strategies
+
+    table = _table("strategy", "what it does")
+    known = strategies()
+    for strategy in described:
+        table.add_row(escape(strategy["strategy"]), escape(known[strategy["strategy"]].summary))
     return table
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from autotl.config import TrialConfig, TrialState
 from autotl.search.events import (
     Advanced,
+    DataRead,
     EpochDone,
     Event,
     Note,
@@ -17,6 +18,7 @@ from autotl.search.events import (
     TrialFinished,
     TrialStarted,
 )
+from autotl.task import Metric, metric
 
 #: How many notes are kept for the display.
 _NOTES = 4
@@ -50,6 +52,7 @@ class Progress:
         self._clock, self._start = clock, clock()
         self.stage, self.detail = "start", ""
         self.advanced: Advanced | None = None
+        self.metric: Metric | None = None
         self.running: dict[int, Running] = {}
         self.done = self.failed = 0
         self.best: float | None = None
@@ -66,11 +69,17 @@ class Progress:
         """Seconds left of the budget, at least 0; None without a limit."""
         return None if self.time_seconds is None else max(self.time_seconds - self.elapsed, 0.0)
 
+    def shown(self, score: float) -> str:
+        """A score as a person reads it: in the metric's own direction."""
+        return f"{score if self.metric is None else self.metric.own(score):.4f}"
+
     def update(self, event: Event) -> None:
         """Take in one event."""
         match event:
             case StageStarted():
                 self.stage, self.detail, self.advanced = event.name, event.detail, None
+            case DataRead():
+                self.metric = metric(event.task.metric, event.task.kind)
             case Advanced():
                 self.advanced = event
             case TrialStarted():

@@ -25,7 +25,7 @@ class Finding:
 
     Attributes:
         kind: Machine-readable kind, such as "corrupt_file" or "duplicate_across_parts".
-        severity: "info", "warning" or "error".
+        severity: "info" or "warning".
         message: One plain sentence with counts.
         rows: Names (`Dataset.names`) of the rows concerned, at most 1,000.
         repaired: What was done about it, or None.

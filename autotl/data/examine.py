@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autotl.cores import usable_cores
 from autotl.errors import DecodeError
 from autotl.modalities.modality import Item, Modality, SupportsExamine
 
@@ -41,9 +41,9 @@ def examine(items: Sequence[Item], modality: Modality, *, threads: int | None = 
     Args:
         items: N raw inputs.
         modality: Their modality.
-        threads: Number of threads, by default one a CPU.
+        threads: Number of threads, by default one a core.
     """
-    workers = threads or os.cpu_count() or 1
+    workers = threads or usable_cores()
     chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
     if workers > 1 and len(chunks) > 1:
         with ThreadPoolExecutor(workers) as pool:

@@ -61,11 +61,6 @@ class Bundle:
     folder: Path
     manifest: Mapping[str, Any]
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the model file."""
-        return int(self.manifest["files"][MODEL]["bytes"])
-
 
 def export_bundle(
     model: TransferModel,

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from autotl.atomic import replacing
 from autotl.backbones.backbone import Backbone, Batch
+from autotl.features.precision import fastest_dtype
 from autotl.graph.convert import to_onnx
 from autotl.graph.session import open_session
 
@@ -97,6 +98,7 @@ def torch_engine(
         network = copy.deepcopy(network).to(memory_format=torch.channels_last)
 
     def run(batch: Batch) -> list[Array]:
+        network.to(device)  # others share its weights, and may have moved them
         with torch.inference_mode(), torch.autocast(device.type, dtype=mixed, enabled=mixed is not None):
             moved = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
             return [value.float().cpu().numpy() for value in network(moved)]
@@ -158,16 +160,11 @@ def candidates(
     }
     if device.type == "cpu":
         return found | {"onnxruntime": Candidate(partial(onnx_engine, network, batch, threads))}
-    mixed = _mixed_precision(device)
-    for name, last in layouts.items():
+    mixed = fastest_dtype(device) if device.type == "cuda" else torch.float16
+    for name, last in layouts.items() if mixed else ():
         build = partial(torch_engine, network, device, channels_last=last, mixed=mixed)
         found[f"{PLAIN_TORCH} mixed{name}"] = Candidate(build, _MIXED_TOLERANCE)
     return found
-
-
-def _mixed_precision(device: torch.device) -> torch.dtype:
-    wide = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.bfloat16 if wide else torch.float16
 
 
 def fastest_engine(

@@ -122,9 +122,14 @@ class FrozenPart:
         columns = [slice(int(offsets[d - 1]), int(offsets[d])) for d in depths]
         return np.concatenate([array.read(rows, wanted) for wanted in columns], axis=1)
 
-    def missing(self, rows: Array, view: View = PLAIN) -> int:
-        """How many of the rows have no pooled features yet."""
-        return len(self._pooled_array(view).missing(np.unique(rows)))
+    def missing(self, rows: Array, view: View = PLAIN, cut: int | None = None) -> int:
+        """How many of the rows have no pooled features yet, or no activations after `cut` blocks."""
+        array = self._pooled_array(view) if cut is None else self._hidden_array(cut, view, rows)
+        return len(array.missing(np.unique(rows)))
+
+    def pass_seconds(self, rows: Array, view: View = PLAIN, cut: int | None = None) -> float:
+        """Expected seconds to compute what is missing, at most; 0 before any pass was timed."""
+        return self.seconds_a_row * self.missing(rows, view, cut)
 
     def prepare(self, rows: Array, cut: int, view: View = PLAIN) -> None:
         """Make sure that the activations after `cut` blocks are there (or the inputs, for cut 0)."""

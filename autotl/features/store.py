@@ -20,7 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from autotl.atomic import replacing
-from autotl.errors import DataError, StorageError
+from autotl.errors import SettingsError, StorageError
 from autotl.features.arrays import DATA, MARKS
 from autotl.features.keys import Facts, key
 
@@ -36,11 +36,11 @@ def parse_size(text: str | int) -> int:
     """Bytes meant by "5GB", "500 MB", "1.5GiB", or a plain number of bytes.
 
     Raises:
-        DataError: The text is no size.
+        SettingsError: The text is no size.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?B|)", str(text).strip().upper())
     if match is None:
-        raise DataError("not a size", found=repr(text), expected="one such as 5GB, 500MB, 1.5GiB or 0")
+        raise SettingsError("not a size", found=repr(text), expected="one such as 5GB, 500MB, 1.5GiB or 0")
     return int(float(match[1]) * _UNITS[match[2]])
 
 

@@ -49,15 +49,6 @@ def fit_temperature(raw_outputs: Array, targets: Array, kind: TaskKind) -> float
     return _lowest_loss(raw, targets, kind) if is_gain else 1.0
 
 
-def probabilities(raw_outputs: Array, kind: TaskKind, temperature: float = 1.0) -> Array:
-    """Probabilities (V, K) from logits (V, K): softmax, or a sigmoid a label for multilabel."""
-    scaled = np.asarray(raw_outputs, dtype=np.float64) / temperature
-    if kind is TaskKind.MULTILABEL:
-        return np.asarray(0.5 * (1 + np.tanh(0.5 * scaled)))
-    shifted = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
-
-
 def raw_outputs(predicted: Array, kind: TaskKind) -> Array:
     """Logits (V, K) float32 whose probabilities are `predicted` (V, K); values (V, 1) of a regression."""
     if kind is TaskKind.REGRESSION:
@@ -66,22 +57,6 @@ def raw_outputs(predicted: Array, kind: TaskKind) -> Array:
     if kind is TaskKind.MULTILABEL:
         likely = likely - np.log(np.clip(1 - predicted, _LEAST, None))
     return np.asarray(likely, np.float32)
-
-
-def predictions(
-    raw_outputs: Array,
-    kind: TaskKind,
-    *,
-    temperature: float = 1.0,
-    target_mean: float = 0.0,
-    target_scale: float = 1.0,
-) -> Array:
-    """What a metric takes, from raw outputs (V, K): probabilities (V, K), or values (V,) for regression."""
-    if kind is TaskKind.REGRESSION:
-        return (
-            np.asarray(raw_outputs, dtype=np.float64).reshape(len(raw_outputs)) * target_scale + target_mean
-        )
-    return probabilities(raw_outputs, kind, temperature)
 
 
 def expected_calibration_error(probability: Array, targets: Array, *, bins: int = 15) -> float:

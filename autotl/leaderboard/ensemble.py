@@ -27,9 +27,12 @@ def greedy_weights(metric: Metric, targets: Array, predictions: Array) -> Array:
     """
     picks: list[int] = []
     total = np.zeros_like(predictions[0])
-    best_score, best_length = -np.inf, 0
+    best_score, best_length = -np.inf, 1
     for size in range(1, _PICKS + 1):
-        scores = [metric.score(targets, (total + candidate) / size) for candidate in predictions]
+        # A metric may have no value on a part of the rows, as AUROC has none where a class is missing.
+        scores = np.nan_to_num(
+            [metric.score(targets, (total + candidate) / size) for candidate in predictions], nan=-np.inf
+        )
         pick = int(np.argmax(scores))
         picks.append(pick)
         total = total + predictions[pick]

@@ -13,7 +13,7 @@ from autotl.atomic import replacing
 from autotl.config import TrialResult, TrialState, Value
 from autotl.errors import RunError
 from autotl.leaderboard.interval import Interval
-from autotl.leaderboard.selection import cost, is_candidate
+from autotl.leaderboard.selection import cost, is_candidate, order
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -109,7 +109,7 @@ class Leaderboard:
             winner: Number of the chosen trial.
             predicted: Rank of each backbone that was expected before the search.
         """
-        scored = sorted((r for r in results if is_candidate(r)), key=_order)
+        scored = sorted((r for r in results if is_candidate(r)), key=order)
         rest = sorted((r for r in results if not is_candidate(r)), key=lambda r: r.number)
         front = pareto_front(scored)
         realised = {name: r for r, name in enumerate(dict.fromkeys(r.config.backbone for r in scored), 1)}
@@ -222,10 +222,6 @@ def _point(result: TrialResult) -> tuple[float, ...]:
 def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     pairs: list[tuple[float, float]] = list(zip(one, other, strict=True))
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
-
-
-def _order(result: TrialResult) -> tuple[Any, ...]:
-    return (-(result.score or 0.0), cost(result), result.number)
 
 
 def _row(

@@ -16,8 +16,7 @@ Gain = Callable[[TrialResult, TrialResult], Interval]
 def select(results: Sequence[TrialResult]) -> int:
     """Number of the trial with the best validation score; of equals the cheapest, then the earliest.
 
-    Trial 0, the default recipe, is a candidate like any other, so that the winner is never worse than it on
-    validation.
+    Trial 0, the default recipe, is a candidate like any other.
 
     Raises:
         SearchError: No trial has a score.
@@ -30,13 +29,13 @@ def select(results: Sequence[TrialResult]) -> int:
             expected="at least one finished trial",
             hint="Give more time: --time 10m.",
         )
-    return min(candidates, key=_order).number
+    return min(candidates, key=order).number
 
 
 def much_cheaper(results: Sequence[TrialResult], best: TrialResult, share: float) -> list[TrialResult]:
     """The candidates that cost at most this share of the best one, cheapest first."""
     found = [r for r in results if is_candidate(r) and _is_much_cheaper(r, best, share)]
-    return sorted(found, key=lambda r: (cost(r), _order(r)))
+    return sorted(found, key=lambda r: (cost(r), order(r)))
 
 
 def within_one_standard_error(
@@ -70,25 +69,28 @@ def is_candidate(result: TrialResult) -> bool:
     return has_weights and result.score is not None and math.isfinite(result.score)
 
 
-def cost(result: TrialResult) -> tuple[float, float, float, float, float]:
-    """What a prediction costs, comparable between trials: latency, size, operations, weights; then seconds.
+def cost(result: TrialResult) -> tuple[float, float, float, float]:
+    """What a prediction costs, comparable between trials: latency, size, operations, weights.
 
-    Unknown figures count as infinite; the last are the seconds of training.
+    Unknown figures count as infinite.
     """
     names = ("latency_ms", "size_bytes", "macs", "parameters")
     figures = (result.facts.get(name) for name in names)
     latency, size, macs, weights = (math.inf if figure is None else float(figure) for figure in figures)
-    return latency, size, macs, weights, result.seconds
+    return latency, size, macs, weights
 
 
-def _order(result: TrialResult) -> tuple[float, tuple[float, ...], int]:
-    # Of equals the earlier wins, as simple recipes come first; seconds depend on who had to compute features.
-    return -(result.score or 0.0), cost(result)[:4], result.number
+def order(result: TrialResult) -> tuple[float, tuple[float, ...], int]:
+    """Sorts trials that have a score: the best first, of equals the cheapest, then the earliest.
+
+    Seconds of training tell nothing: they depend on which trial had to compute the features.
+    """
+    return -(result.score or 0.0), cost(result), result.number
 
 
 def _is_much_cheaper(result: TrialResult, best: TrialResult, share: float) -> bool:
     """Whether the first figure that both trials know is at most the share of the best one's."""
-    for own, other in zip(cost(result)[:4], cost(best)[:4], strict=True):
+    for own, other in zip(cost(result), cost(best), strict=True):
         if math.isfinite(own) and math.isfinite(other):
             return own <= share * other
     return False

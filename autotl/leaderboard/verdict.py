@@ -22,7 +22,6 @@ def verdict(
     *,
     control_reason: str = "it was not run",
     control_extent: str = "",
-    winner_is_control: bool = False,
 ) -> tuple[str, ...]:
     """What the scores say, one sentence each, most important first.
 
@@ -34,13 +33,12 @@ def verdict(
         control: Score of training from scratch; None where there is none.
         control_reason: Why there is none.
         control_extent: How long it was trained, "in 40 s", for the sentence.
-        winner_is_control: Whether the winner was itself trained from scratch.
     """
     against_trivial = f"{_number(trivial.value)} {_TRIVIAL[kind]}"
     scratch = f"from scratch {control_extent}".rstrip()
-    if control is None or winner_is_control:
+    if control is None:
         scratch = control_reason
-    sentences = [_on_transfer(metric, winner, control, against_trivial, scratch, winner_is_control)]
+    sentences = [_on_transfer(metric, winner, control, against_trivial, scratch)]
     is_better = _gain(metric, winner, trivial) > 0
     if not is_better:
         sentences.append(
@@ -84,18 +82,8 @@ def on_search(
 
 
 def _on_transfer(
-    metric: Metric,
-    winner: Interval,
-    control: Interval | None,
-    against_trivial: str,
-    scratch: str,
-    winner_is_control: bool,
+    metric: Metric, winner: Interval, control: Interval | None, against_trivial: str, scratch: str
 ) -> str:
-    if winner_is_control:
-        return (
-            f"Transfer did not help: the winner was trained from scratch, {_number(winner.value)} "
-            f"against {against_trivial}."
-        )
     if control is None:
         return (
             "Whether transfer helped is not known: no model was trained from scratch to compare with "

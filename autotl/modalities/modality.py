@@ -12,8 +12,7 @@ examples; what training caches are *prepared* ones. Both come from the same deco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -106,7 +105,7 @@ class Modality(Protocol):
         Args:
             requirements: The backbone's `BackboneInfo.input`.
             description: What `describe` returned for the data set.
-            params: The trial's parameters (`input_size`, `crop`, `max_length`).
+            params: The trial's parameters (`input_size`, `fit`).
         """
 
     def decoder(self, spec: PreprocessingSpec) -> Decoder:
@@ -145,11 +144,3 @@ class SupportsExamine(Protocol):
         Raises:
             DecodeError: The item is unreadable.
         """
-
-
-def as_items(values: Iterable[Any], root: Path | None = None) -> list[Item]:
-    """Plain list of items; relative paths are left alone unless `root` is given."""
-    items = list(values)
-    if root is None:
-        return items
-    return [root / value if isinstance(value, (str, Path)) else value for value in items]

@@ -21,7 +21,7 @@ class PreprocessingSpec:
     Attributes:
         modality: Name of the modality that reads this.
         options: JSON-ready choices. Images: `size`, `fit` ("squash" or "crop"), `crop_share`, `filter`,
-            `draft`. Texts: `max_length`, `pair`, `lowercase`, ...
+            `draft`. Texts: `max_length`, `prefix`.
         assets: Files that decoding needs, by their name in the bundle (`tokenizer.json`).
     """
 

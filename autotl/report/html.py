@@ -1,6 +1,6 @@
 """One self-contained HTML page from a `Summary`: template, style and figures put together, nothing measured.
 
-Everything that comes from data passes Jinja's escaping; only the SVG of `plots` is markup already.
+Everything that comes from data passes Jinja's escaping; only SVG of `plots` and previews are markup already.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REPORT = "report.html"
+#: Safe HTML that shows a row, by its name.
+Preview = Callable[[str], str]
 
 
-def write_report(run: RunFolder) -> Path:
-    """Write `report.html` into a run folder, from nothing but the folder's files.
+def write_report(run: RunFolder, preview: Preview | None = None) -> Path:
+    """Write `report.html` into a run folder, from the folder's files.
 
     Whatever is missing or malformed there is shown as not recorded.
+
+    Args:
+        run: The folder.
+        preview: Shows a row of the test part, by its name, as a short piece of safe HTML; the folder holds
+            names alone.
 
     Returns:
         The path of the report.
@@ -40,15 +47,15 @@ def write_report(run: RunFolder) -> Path:
         MissingExtraError: jinja2 is not installed.
         StorageError: The file cannot be written.
     """
-    page = render(summarize(run))
+    page = render(summarize(run), preview)
     path = run.path / REPORT
     with replacing(path) as target:
         target.write_text(page, encoding="utf-8", errors="replace")
     return path
 
 
-def render(summary: Summary) -> str:
-    """The page; figures are left out where matplotlib is not installed."""
+def render(summary: Summary, preview: Preview | None = None) -> str:
+    """The page; figures are left out where matplotlib is not installed, and previews where there are none."""
     environment = _environment()
     from markupsafe import Markup
 
@@ -73,6 +80,7 @@ def render(summary: Summary) -> str:
             filter(None, (text(data.get("source")), words.moment(text(summary.record.get("started")))))
         ),
         hardest=_hardest(summary),
+        previews={} if preview is None else {n: Markup(preview(n)) for n in _missed(summary)},
         notes=[text(note) for note in sequence(summary.record.get("notes"))],
     )
 
@@ -195,7 +203,7 @@ def _provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     first = number(record.get("first_model_seconds"))
     delivered = number(record.get("model_seconds"))
     pairs: Iterable[tuple[str, object]] = (
-        ("autotl", record.get("autotl_version")),
+        ("autotl", mapping(record.get("versions")).get("autotl")),
         ("started", words.moment(text(record.get("started")))),
         ("took", took if budget is None else f"{took} of a budget of {words.seconds(budget)}"),
         ("first usable model", None if first is None else f"after {words.seconds(first)}"),
@@ -215,6 +223,11 @@ def _provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _command(value: object) -> str:
     """The command as one line to type; a list of arguments is quoted for a POSIX shell."""
     return shlex.join(map(text, value)) if isinstance(value, (list, tuple)) else text(value)
+
+
+def _missed(summary: Summary) -> list[str]:
+    """Names of the rows whose mistakes are shown one by one."""
+    return [] if summary.mistakes is None else [miss.name for miss in summary.mistakes.misses]
 
 
 def _hardest(summary: Summary) -> list[ClassScore]:

@@ -50,7 +50,6 @@ def outcome(result: Outcome) -> str | None:
     rows = [
         ("ignoring the input", result.trivial),
         ("from scratch", result.from_scratch),
-        ("ten-line baseline", result.tenlines),
         ("winner", result.score),
     ]
     known = [(name, value) for name, value in rows if value is not None]

@@ -108,11 +108,11 @@ def _fields(result: TrialResult) -> dict[str, Any]:
 
 
 def _row(fields: Mapping[str, Any], winner: int | None, greater: bool) -> Row:
-    def shown(*names: str) -> float | None:
-        value = next((number(fields[name]) for name in names if fields.get(name) is not None), None)
+    def shown(name: str) -> float | None:
+        value = number(fields.get(name))
         return value if value is None or greater else abs(value)
 
-    low, high = shown("low", "score_low"), shown("high", "score_high")
+    low, high = shown("low"), shown("high")
     if low is not None and high is not None:
         low, high = min(low, high), max(low, high)
     trial = whole(fields.get("trial"))
@@ -124,7 +124,7 @@ def _row(fields: Mapping[str, Any], winner: int | None, greater: bool) -> Row:
         strategy=text(fields.get("strategy")),
         state=state,
         licence=text(fields.get("licence")),
-        score=None if state == TrialState.FAILED else shown("score", "validation_score"),
+        score=None if state == TrialState.FAILED else shown("score"),
         low=low,
         high=high,
         epochs=whole(fields.get("epochs")),

@@ -39,7 +39,7 @@ class Outcome:
         score, low, high: Value and interval.
         n: Test rows.
         metrics: Other metrics by name.
-        trivial, tenlines, from_scratch: The same metric of the baselines.
+        trivial, from_scratch: The same metric of the baselines.
     """
 
     metric: str
@@ -50,7 +50,6 @@ class Outcome:
     n: int | None = None
     metrics: Mapping[str, float | None] | None = None
     trivial: float | None = None
-    tenlines: float | None = None
     from_scratch: float | None = None
 
     def gain(self, value: float) -> float:
@@ -78,13 +77,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Curve:
-    """Validation score, in the metric's direction, and training loss of one trial by epoch."""
+    """Validation score of one trial by epoch, in the metric's direction."""
 
     trial: int
     name: str
     epochs: tuple[int, ...]
     scores: tuple[float, ...]
-    losses: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -225,7 +223,6 @@ def _outcome(test: Mapping[str, Any], name: str, kind: TaskKind | None, greater:
         n=whole(test.get("n")),
         metrics={key: number(value) for key, value in mapping(test.get("metrics")).items()},
         trivial=_shown(test.get("trivial"), greater),
-        tenlines=_shown(test.get("tenlines"), greater),
         from_scratch=_shown(test.get("from_scratch"), greater),
     )
 
@@ -234,14 +231,12 @@ def _curves(results: Sequence[TrialResult], greater: bool) -> tuple[Curve, ...]:
     found = []
     ranked = sorted(results, key=lambda r: (r.score is None, -(number(r.score) or 0.0), r.number))
     for result in ranked:
-        points = [(whole(e.epoch), _shown(e.score, greater), number(e.train_loss)) for e in result.curve]
-        kept = [
-            (epoch, score, loss) for epoch, score, loss in points if epoch is not None and score is not None
-        ]
+        points = [(whole(point.epoch), _shown(point.score, greater)) for point in result.curve]
+        kept = [(epoch, score) for epoch, score in points if epoch is not None and score is not None]
         if len(kept) > 1:
-            epochs, scores, losses = zip(*kept, strict=True)
+            epochs, scores = zip(*kept, strict=True)
             name = plain(f"{result.config.backbone} {result.config.strategy}")
-            found.append(Curve(result.number, name, epochs, scores, losses))
+            found.append(Curve(result.number, name, epochs, scores))
     return tuple(found)
 
 

@@ -109,9 +109,9 @@ def verdict(outcome: Outcome) -> tuple[str, ...]:
     first = f"The winner reaches {score(outcome.score)} {label(outcome.metric)} on the test part"
     first += f" (95 % interval {within})." if within else "."
     sentences = [first]
-    for value, name in ((outcome.trivial, "ignoring the input"), (outcome.tenlines, "the ten-line baseline")):
-        if value is not None:
-            sentences.append(f"That is {outcome.against(value)} {name} ({score(value)}).")
+    if outcome.trivial is not None:
+        against = outcome.against(outcome.trivial)
+        sentences.append(f"That is {against} ignoring the input ({score(outcome.trivial)}).")
     if outcome.from_scratch is None:
         sentences.append("No control was trained from scratch, so it is not known how much transfer gave.")
     elif outcome.helped is None:

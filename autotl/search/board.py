@@ -6,7 +6,7 @@ Schedulers are functions of the board, so that a resumed search decides as the o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
@@ -46,10 +46,6 @@ class Standing:
         return self.step_seconds[-1] if self.step_seconds else 0.0
 
 
-def _unknown(config: TrialConfig) -> float | None:
-    return None
-
-
 @dataclass
 class Board:
     """All trials of a search.
@@ -58,14 +54,14 @@ class Board:
         open: Trials under way or paused, by number.
         finished: Results of the others, in the order in which they ended.
         seconds_left: Time left to search, infinite without a limit.
-        first_seconds: Expected seconds of a configuration's first step, None where unknown.
+        may_begin: Whether the budget admits another trial.
         noise: Standard error of a validation score.
     """
 
     open: dict[int, Standing] = field(default_factory=dict)
     finished: list[TrialResult] = field(default_factory=list)
     seconds_left: float = math.inf
-    first_seconds: Callable[[TrialConfig], float | None] = _unknown
+    may_begin: bool = True
     noise: float = 0.0
 
     @property

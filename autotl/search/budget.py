@@ -43,8 +43,10 @@ class Budget:
         time_seconds: Time of the whole run, from `start` to the bundle written; None for no limit.
         trials: Number of trials, failed ones included; None for no limit.
         start: When the run began, on `clock`; None for now.
-        reserve_seconds: Kept back from the search for refitting, export and report.
         clock: A monotonic clock in seconds.
+
+    Attributes:
+        reserve_seconds: Kept back from the search for refitting, export and report.
 
     Raises:
         BudgetError: A limit is not positive.
@@ -56,7 +58,6 @@ class Budget:
         trials: int | None = None,
         *,
         start: float | None = None,
-        reserve_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         for name, value in (("time budget", time_seconds), ("number of trials", trials)):
@@ -64,7 +65,7 @@ class Budget:
                 raise BudgetError(f"the {name} leaves nothing to do", found=value, expected="more than 0")
         self.time_seconds, self.trials = time_seconds, trials
         self.start = clock() if start is None else start
-        self.reserve_seconds = reserve_seconds
+        self.reserve_seconds = 0.0
         self.cancelled = False
         self._clock = clock
 
@@ -77,18 +78,13 @@ class Budget:
         """Seconds since the run began."""
         return self._clock() - self.start
 
-    def remaining(self, *, with_reserve: bool = False) -> float:
-        """Seconds left to search, at least 0; infinite without a limit, 0 once cancelled.
-
-        Args:
-            with_reserve: Count what is kept back too: the time left until the bundle is due.
-        """
+    def remaining(self) -> float:
+        """Seconds left to search, at least 0; infinite without a limit, 0 once cancelled."""
+        if self.cancelled:
+            return 0.0
         if self.time_seconds is None:
-            return 0.0 if self.cancelled and not with_reserve else math.inf
-        left = self.time_seconds - self.elapsed()
-        if with_reserve:
-            return max(left, 0.0)
-        return 0.0 if self.cancelled else max(left - self.reserve_seconds, 0.0)
+            return math.inf
+        return max(self.time_seconds - self.elapsed() - self.reserve_seconds, 0.0)
 
     @property
     def exhausted(self) -> bool:
@@ -104,5 +100,5 @@ class Budget:
         self.reserve_seconds = max(seconds, 0.0)
 
     def cancel(self) -> None:
-        """End the search now, as a user's Ctrl-C does; the reserve stays usable."""
+        """End the search now, as a user's Ctrl-C does."""
         self.cancelled = True

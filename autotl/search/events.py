@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autotl.config import EpochResult, TrialConfig, TrialResult
+from autotl.task import Task
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,14 @@ class StageStarted:
 
     name: str
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class DataRead:
+    """The data set is known; scores of later events are turned so that more is better."""
+
+    rows: int
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class Note:
     warning: bool = False
 
 
-Event = StageStarted | Advanced | TrialStarted | EpochDone | TrialFinished | Note
+Event = StageStarted | DataRead | Advanced | TrialStarted | EpochDone | TrialFinished | Note
 Listener = Callable[[Event], None]
 
 

@@ -87,7 +87,7 @@ class LocalBackend:
         run = self._running
         assert run is not None
         assert run.trial is not None
-        error, result = _guarded(run.trial.pause)
+        error, result = guarded(run.trial.pause)
         if error:
             _log.warning("trial %d could not be saved on its way: %s", run.number, error)
         return result
@@ -103,12 +103,12 @@ class LocalBackend:
         if run is None:
             return ()
         if run.ending is None and run.pausing:
-            error, paused = _guarded(lambda: self._pause(run))
+            error, paused = guarded(lambda: self._pause(run))
             if paused is not None:
                 return (paused,)
             run.ending = (TrialState.FAILED, error)
         elif run.ending is None:
-            error, stepped = _guarded(lambda: self._step(run))
+            error, stepped = guarded(lambda: self._step(run))
             if stepped is not None:
                 if stepped.done:
                     run.ending = (TrialState.COMPLETE, None)
@@ -148,10 +148,10 @@ class LocalBackend:
         trial, self._running = run.trial, None
         result: TrialResult | None = None
         if trial is not None:
-            failure, result = _guarded(lambda: trial.finish(state, error))
+            failure, result = guarded(lambda: trial.finish(state, error))
             error = error or failure
         if result is None:
-            result = TrialResult(
+            result = _left_by(run.resumed, error) or TrialResult(
                 run.number,
                 run.config,
                 TrialState.FAILED,
@@ -165,7 +165,12 @@ class LocalBackend:
         return replace(result, peak_bytes=max(result.peak_bytes, run.memory.stop()))
 
 
-def _guarded(action: Callable[[], T]) -> tuple[str | None, T | None]:
+def _left_by(paused: TrialResult | None, error: str | None) -> TrialResult | None:
+    """What a paused trial that cannot go on has left: its best weights are on disk, and count."""
+    return None if paused is None else replace(paused, state=TrialState.PRUNED, error=error)
+
+
+def guarded(action: Callable[[], T]) -> tuple[str | None, T | None]:
     """The boundary of a trial: `(None, value)`, or `(message, None)` where the action raised."""
     try:
         return None, action()

@@ -7,7 +7,6 @@ It owns the order of events and the limits of time; sampling is `proposals`, who
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from autotl.config import TrialConfig, TrialResult, TrialState
@@ -38,7 +37,6 @@ def run_search(
     sampler_seed: int = 0,
     listener: Listener = silent,
     backend: SearchBackend | None = None,
-    prior_results: Iterable[TrialResult] = (),
     judge: Scheduler | None = None,
     validation_rows: int = 0,
 ) -> list[TrialResult]:
@@ -56,7 +54,6 @@ def run_search(
         sampler_seed: Seed of the sampler.
         listener: Told of every start, epoch and end.
         backend: Where trials run; in this process unless given.
-        prior_results: Finished trials that the run folder may lack, under their numbers.
         judge: Who gets the next epoch; one trial after the other unless given.
         validation_rows: How many rows a score rests on, from which its noise follows; 0 for unknown.
 
@@ -80,7 +77,7 @@ def run_search(
             scheduler=judge or scheduler(DEFAULT_SCHEDULER),
             validation_rows=validation_rows,
         )
-        search.resume(storage.recover(prior_results))
+        search.resume(storage.recover())
         search.run()
         return search.results
 
@@ -122,20 +119,16 @@ class _Search:
         return {number: trial for number, trial in self.board.open.items() if not trial.paused}
 
     def resume(self, recovered: Recovered) -> None:
-        """Continue from what an earlier process left; what failed is tried again if nothing worked."""
-        retry = list(recovered.retry)
+        """Continue from what an earlier process left."""
         self.board.finished = list(recovered.results)
         for result in recovered.paused:
             self.proposer.hold(result.config)
             self._put_aside(result, Standing(result.number, result.config))
-        if not math.isfinite(self.board.best):
-            retry = [result.config for result in recovered.results] + retry
-        else:
-            for result in recovered.results:
-                self.proposer.learn(result)
-        self.proposer.retry(retry)
-        if recovered.results or recovered.paused or retry:
-            told = [f"{len(recovered.results)} trials finished", f"{len(retry)} to try again"]
+        for result in recovered.results:
+            self.proposer.learn(result)
+        self.proposer.retry(recovered.retry)
+        if recovered.results or recovered.paused or recovered.retry:
+            told = [f"{len(recovered.results)} trials finished", f"{len(recovered.retry)} to try again"]
             told += [f"{len(recovered.paused)} paused"] if recovered.paused else []
             self.listener(Note(f"continuing: {', '.join(told)}"))
 
@@ -190,7 +183,7 @@ class _Search:
     def _board(self) -> Board:
         """The board with the time that is left and the noise of scores filled in."""
         self.board.seconds_left = self.budget.remaining()
-        self.board.first_seconds = self.costs.first_step_seconds
+        self.board.may_begin = self.budget.admits(self.board.started) and not self.budget.exhausted
         self.board.noise = score_noise(self.board.best, self.validation_rows)
         return self.board
 
@@ -274,9 +267,9 @@ class _Search:
         self.board.open[result.number] = trial
         self.paused[result.number] = result
 
-    def _stop(self, number: int, state: TrialState, error: str | None = None) -> None:
+    def _stop(self, number: int, state: TrialState) -> None:
         self.ending.add(number)
-        self.backend.stop(number, state, error)
+        self.backend.stop(number, state)
 
     def _on_end(self, result: TrialResult) -> None:
         del self.board.open[result.number]
@@ -314,8 +307,13 @@ class _Search:
 
 
 def score_noise(score: float, rows: int) -> float:
-    """Standard error of a score in [0, 1] over so many rows, as of a share; 0 where it is unknown."""
+    """Standard error of a score over so many rows; 0 where it is unknown.
+
+    That of a share for scores in [0, 1]; for losses, which are negative, that of a root mean square.
+    """
     if rows < 1:
         return 0.0
+    if score < 0 and math.isfinite(score):
+        return -score / math.sqrt(2 * rows)
     share = min(max(score, 0.05), 0.95) if math.isfinite(score) else 0.5
     return math.sqrt(share * (1 - share) / rows)

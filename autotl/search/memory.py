@@ -32,7 +32,7 @@ def anonymous_bytes() -> int:
 
 
 class PeakMemory:
-    """Samples the memory of the process every tenth of a second, from `start` to `stop`.
+    """Samples the memory of the process every tenth of a second, until `stop`.
 
     A sample after each epoch alone would miss the activations, which are freed by then.
     """

@@ -18,6 +18,7 @@ from autotl.errors import AutotlError
 from autotl.search.budget import Budget
 from autotl.search.candidates import Candidate, fuse
 from autotl.search.events import Listener, Note, silent
+from autotl.space.resolve import BASELINE_STRATEGY
 from autotl.space.space import SearchSpace
 from autotl.trial.probe import Depths, ProbeScores
 
@@ -25,7 +26,6 @@ from autotl.trial.probe import Depths, ProbeScores
 _SHARE = 0.1
 #: Rows of the first look, at least so many a class; their growth, and the most.
 _FIRST_ROWS, _ROWS_A_CLASS, _GROWTH, _MOST_ROWS = 250, 3, 3, 2000
-_STRATEGY = "linear_probe"
 
 
 class Prober(Protocol):
@@ -71,7 +71,7 @@ def rank_backbones(
     """
     if len(space.backbones) < 2 or budget.trials == 1:
         return []
-    if not any(strategy.name == _STRATEGY for strategy in space.strategies):
+    if not any(strategy.name == BASELINE_STRATEGY for strategy in space.strategies):
         return []
     halving = _Halving(space, prober, infos, budget, tell)
     halving.run()
@@ -217,14 +217,14 @@ class _Halving:
 
     def _config(self, unit: _Unit) -> TrialConfig:
         params: dict[str, Value] = {"input_size": unit.size} if unit.size else {}
-        return self._space.complete(unit.backbone, _STRATEGY, params)
+        return self._space.complete(unit.backbone, BASELINE_STRATEGY, params)
 
     def _carried(self) -> tuple[str, ...]:
-        return next(s.backbones for s in self._space.strategies if s.name == _STRATEGY)
+        return next(s.backbones for s in self._space.strategies if s.name == BASELINE_STRATEGY)
 
     def _options(self, name: str, otherwise: str) -> list[Any]:
         """The values that the linear probe of the space may choose for a parameter."""
-        strategy = next(s for s in self._space.strategies if s.name == _STRATEGY)
+        strategy = next(s for s in self._space.strategies if s.name == BASELINE_STRATEGY)
         domain = next((p.domain for p in strategy.parameters if p.name == name), None)
         return list(domain.options) if isinstance(domain, Choice) else [otherwise]
 

@@ -157,20 +157,17 @@ class _Driver:
         self._fresh: list[TrialResult] = []
 
     def searcher(self, space: Space) -> DistinctSearch:
-        """The searcher, with what earlier trials taught; what failed is tried again if nothing worked."""
+        """The searcher, with what earlier trials taught."""
         from autotl.search.ray_tune import DistinctSearch
 
-        learned, failed = list(self.results.values()), []
-        if best_score(learned) is None:
-            learned, failed = [], [result.config for result in learned]
-        for result in learned:
+        for result in self.results.values():
             self._proposer.learn(result)
         for result in self._paused:
             self._proposer.hold(result.config)
         return DistinctSearch(
             space,
-            first=list(_expressible(space, [*failed, *self._retry, *space.portfolio()])),
-            known={result.config.key for result in (*learned, *self._paused)},
+            first=list(_expressible(space, [*self._retry, *space.portfolio()])),
+            known={result.config.key for result in (*self.results.values(), *self._paused)},
             go_on=self._go_on,
             admit=self._admit,
             begin=self._begin,
@@ -265,8 +262,11 @@ class _Driver:
             self._listener(Note(f"trial {number} lost its worker and goes on {place}", warning=True))
             _log.info("trial %d lost its worker: %s", number, message)
         elif number in self._running:
-            config = self._running[number]
-            self._end(TrialResult(number, config, TrialState.FAILED, error=f"the worker died: {message}"))
+            error, reached = f"the worker died: {message}", self.folder.result(number)
+            if reached is None or reached.score is None:
+                self._end(TrialResult(number, self._running[number], TrialState.FAILED, error=error))
+            else:  # its best weights are on disk
+                self._end(replace(reached, state=TrialState.PRUNED, error=error))
 
     def _collect(self) -> None:
         """Take over results of stopped trials, which their workers write in their own time."""

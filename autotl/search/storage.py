@@ -80,24 +80,17 @@ class StudyStorage:
         """All trials of the study by number, read-only."""
         return self.study.get_trials(deepcopy=False)
 
-    def recover(self, prior_results: Iterable[TrialResult] = ()) -> Recovered:
+    def recover(self) -> Recovered:
         """Put right what an earlier process left.
 
         Results on disk that the journal lacks are told to it. Trials under way are told to have failed,
         and their configuration is given back to be tried again, unless it was broken off more than twice.
-        Paused trials stay so. Where no trial has a result, the study begins anew, so that trial 0 stays the
-        baseline.
-
-        Args:
-            prior_results: Finished trials that the caller has and the run folder may lack.
+        Paused trials stay so. Where no trial has a score, the study begins anew, so that trial 0 stays the
+        baseline; those that failed are tried again.
         """
         on_disk = {r.number: r for r in self._folder.results()}
         finished = {number: r for number, r in on_disk.items() if r.state is not TrialState.PAUSED}
         paused: list[TrialResult] = []
-        for result in prior_results:
-            if result.number not in finished:
-                finished[result.number] = result
-                self._folder.write_result(result)
         for number in range(len(self.trials()), max(finished, default=-1) + 1):
             self._add_lost(number, finished.get(number))
         for frozen in self.trials():
@@ -111,12 +104,17 @@ class StudyStorage:
                     self.interrupt(frozen.number)
             elif frozen.number not in finished and "result" in frozen.user_attrs:
                 finished[frozen.number] = TrialResult.from_json(frozen.user_attrs["result"])
-        results = tuple(finished[number] for number in sorted(finished))
+        results = [finished[number] for number in sorted(finished)]
         retry = self._to_retry({r.config.key for r in (*results, *paused)})
+        if results and not paused and all(result.score is None for result in results):
+            for failed in results:
+                self._folder.forget(failed.number)
+            retry = (*(failed.config for failed in results), *retry)
+            results = []
         if not results and not paused and self.trials():
             optuna.delete_study(study_name=STUDY_NAME, storage=self._journal)
             self.study = self._load()
-        return Recovered(results, tuple(paused), retry)
+        return Recovered(tuple(results), tuple(paused), retry)
 
     def begin(self, proposal: Proposal) -> int:
         """Record that a trial starts; gives its number."""
@@ -143,6 +141,7 @@ class StudyStorage:
     def finish(self, result: TrialResult) -> None:
         """Record a finished trial: its result file first, so that a kill between the two loses nothing."""
         self._folder.write_result(result)
+        self._folder.checkpoint(result.number).unlink(missing_ok=True)
         self._tell(result)
         self._file.flush()
 

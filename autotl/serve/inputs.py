@@ -65,7 +65,7 @@ def _read_argument(bundle: BundleInfo, argument: str) -> Named:
         hint = f"A text is read from standard input: echo TEXT | autotl predict {bundle.folder} -"
         raise DataError(f"no such file or folder: {argument}", hint=None if endings else hint)
     if path.is_dir():
-        return _read_folder(bundle, path, endings)
+        return _read_folder(path, endings)
     if path.suffix.lower() in READERS:
         return _rows(bundle, read_table(path))
     if endings and path.suffix.lower() not in endings:
@@ -94,7 +94,7 @@ def _file_item(path: Path, is_input: bool) -> Item:
         raise DataError(f"{path} is not UTF-8", found=f"byte {error.start}", expected="UTF-8 text") from error
 
 
-def _read_folder(bundle: BundleInfo, folder: Path, endings: Iterable[str]) -> Named:
+def _read_folder(folder: Path, endings: Iterable[str]) -> Named:
     wanted = set(endings) or {".txt"}
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in wanted and path.is_file())
     shown = [path for path in files if not any(p.startswith(".") for p in path.relative_to(folder).parts)]

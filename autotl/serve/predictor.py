@@ -13,11 +13,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from autotl.cores import usable_cores
 from autotl.errors import BundleError, DataError, MissingExtraError
 from autotl.modalities.modality import Decoder, Example, Item
 from autotl.modalities.registry import modality
 from autotl.serve.bundle import FEATURES, MANIFEST, BundleInfo, read_bundle
-from autotl.serve.session import open_session, usable_cores
+from autotl.serve.session import open_session
 from autotl.task import Task, TaskKind
 
 Array = NDArray[Any]

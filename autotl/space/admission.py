@@ -31,15 +31,13 @@ _TOKENS_OF_MACS, _TOKENS_PER_WORD = 128, 1.35
 
 @dataclass(frozen=True)
 class Limits:
-    """What a deployed model may take; None for no limit.
+    """What a deployed model may take, as far as its backbone tells before it is trained; None for no limit.
 
     Attributes:
-        max_parameters: Number of weights.
         max_size_bytes: Size of the exported model, predicted at four bytes a weight.
         max_latency_ms: Time of one prediction, predicted from multiply-accumulates on this device.
     """
 
-    max_parameters: int | None = None
     max_size_bytes: int | None = None
     max_latency_ms: float | None = None
 
@@ -173,8 +171,6 @@ def _objection(info: BackboneInfo, availability: Availability | None, demand: De
         return f"licence {info.licence} is not permissive; --license any admits it"
     if availability is None or not availability.available:
         return "unavailable: " + (availability.reason if availability else "its source was not asked")
-    if limits.max_parameters is not None and info.parameters > limits.max_parameters:
-        return f"{info.parameters:,} parameters are over the limit of {limits.max_parameters:,}"
     if limits.max_size_bytes is not None and size > limits.max_size_bytes:
         return f"about {size / 1e6:.0f} MB is over the limit of {limits.max_size_bytes / 1e6:.0f} MB"
     if limits.max_latency_ms is not None and latency > limits.max_latency_ms:

@@ -21,11 +21,10 @@ from autotl.space.space import Parameter, SearchSpace, StrategySpace
 if TYPE_CHECKING:
     from autotl.strategies.strategy import Strategy
 
-#: The strategy of trial 0 and what it is given: frozen last-layer features and logistic regression.
-BASELINE: tuple[str, dict[str, Value]] = (
-    "linear_probe",
-    {"head": "logistic", "depths": "last", "regularisation": "auto", "views": 1},
-)
+#: The strategy of trial 0 and of what ranks backbones, and what trial 0 is given: frozen features of the last
+#: depth under logistic regression.
+BASELINE_STRATEGY = "linear_probe"
+_BASELINE: dict[str, Value] = {"head": "logistic", "depths": "last", "regularisation": "auto", "views": 1}
 
 _TASK = {"kind": "multiclass", "classes": ["a", "b", "c"], "metric": "accuracy"}
 _ROWS = {"train": 1000, "val": 200, "test": 200}
@@ -77,7 +76,7 @@ def resolve(
     Args:
         documents: The packaged file, then the user's; later ones override.
         strategies: Strategies by name.
-        bounds: Admitted backbones and caps.
+        bounds: Admitted backbones.
         facts: `DatasetProfile.to_json()` with a table "run" beside it.
 
     Raises:
@@ -116,7 +115,7 @@ def _check_names(document: Document, declared: Mapping[str, Mapping[str, Any]]) 
             if parameter not in declared[name]:
                 path = ("strategies", name, "parameters", parameter)
                 raise unread(document, path, parameter, sorted(declared[name]), name)
-        if name == BASELINE[0] and not (table.get("enabled", True) and table.get("searched", True)):
+        if name == BASELINE_STRATEGY and not (table.get("enabled", True) and table.get("searched", True)):
             key = "searched" if table.get("enabled", True) else "enabled"
             raise document.error(
                 ("strategies", name, key),
@@ -240,10 +239,12 @@ def _portfolio(
     found: dict[str, TrialConfig] = {}
     free = set()
     searched = [strategy for strategy in space.strategies if strategy.searched]
-    probe = next((strategy for strategy in searched if strategy.name == BASELINE[0]), None)
+    probe = next((strategy for strategy in searched if strategy.name == BASELINE_STRATEGY), None)
     if probe is not None:
         usual = space.default_backbone in probe.backbones
-        baseline = space.complete(space.default_backbone if usual else probe.backbones[0], *BASELINE)
+        baseline = space.complete(
+            space.default_backbone if usual else probe.backbones[0], BASELINE_STRATEGY, _BASELINE
+        )
         found[baseline.key] = baseline
     entries = [entry for document in reversed(documents) for entry in document.portfolio]
     for entry in entries or [{"strategy": strategy.name} for strategy in searched]:

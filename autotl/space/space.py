@@ -222,10 +222,8 @@ class SearchSpace:
         return found
 
     def describe(self) -> dict[str, Any]:
-        """JSON-ready words for the console: backbones, strategies with their parameters, the portfolio."""
+        """JSON-ready words for the console: strategies with their parameters, the portfolio."""
         return {
-            "default_backbone": self.default_backbone,
-            "backbones": list(self.backbones),
             "strategies": [_describe(strategy) for strategy in self.strategies],
             "portfolio": [config.to_json() for config in self.entries],
         }

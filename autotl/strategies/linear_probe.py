@@ -22,6 +22,8 @@ from autotl.training.workbench import Workbench
 
 #: Sets of depths that "auto" fits heads on, beside one of selected features.
 _FITTED = 2
+#: Time of a single fit, as a share of that of a path of penalties, each of which starts from the last.
+_SINGLE_FIT = 0.4
 
 
 class LinearProbeRun:
@@ -32,6 +34,7 @@ class LinearProbeRun:
         self._head: Head | None = None
         self._raw = torch.zeros(0, bench.task.outputs)
         self._features = FeatureSet((bench.backbone.depth,))
+        self._refit_share = 1.0
         if state is not None:
             self._head = restored_head(state)
             self._raw = state["raw"]
@@ -48,15 +51,19 @@ class LinearProbeRun:
         config = self._config
         penalty = config.get("regularisation", "auto")
         strength = str(config.get("augment", "none"))
-        views = [PLAIN]
-        if strength != "none":
-            views += [View(index, strength) for index in range(1, int(config.get("views", 1)))]
         both = np.concatenate([self._bench.splits.train, self._bench.splits.val])
-        for view in views:
+        views: list[View] = []
+        for index in range(int(config.get("views", 1)) if strength != "none" else 1):
+            view = View(index, strength) if index else PLAIN
+            if views and not self._bench.affords(self._bench.frozen.pass_seconds(both, view)):
+                break
             self._bench.frozen.pooled(both, (self._bench.backbone.depth,), view)
+            views.append(view)
         start = time.perf_counter()  # features are shared by all trials, and not counted
+        fitted = 0.0
         automatic, score = config.get("depths", "last") == "auto", float("nan")
         for features in self._feature_sets():
+            begun = time.perf_counter()
             head, raw, found = best_head(
                 self._bench,
                 str(config.get("head", "logistic")),
@@ -69,9 +76,12 @@ class LinearProbeRun:
             better = found > score and (not automatic or self._surpassed_by(raw))
             if self._head is None or better:
                 self._head, self._raw, self._features, score = head, raw, features, found
+                fitted = time.perf_counter() - begun
             if self._bench.seconds_left <= 0:
                 break
-        return EpochResult(1, score, float("nan"), time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        self._refit_share = fitted / seconds * (_SINGLE_FIT if penalty == "auto" else 1.0)
+        return EpochResult(1, score, float("nan"), seconds)
 
     def _feature_sets(self) -> list[FeatureSet]:
         """What to fit heads on; for "auto" the few that closed-form fits find, the preferred one first."""
@@ -107,6 +117,11 @@ class LinearProbeRun:
             "regularisation": self._head.penalty,
         }
         return TrialConfig(self._config.backbone, self._config.strategy, {**self._config.params, **chosen})
+
+    @property
+    def refit_share(self) -> float:
+        """One head, of all that were fitted to choose it."""
+        return self._refit_share
 
     def state(self, *, resumable: bool = True) -> dict[str, Tensor]:
         """The fitted head and its outputs."""
@@ -169,7 +184,7 @@ class LinearProbe:
         }
 
     def cost(self, config: TrialConfig, macs: int, rows: int) -> float:
-        """One pass over all rows; the head is small change."""
+        """A pass over all rows: further views only come where there is time, and the head is small change."""
         return float(macs * rows)
 
     def start(

@@ -42,6 +42,10 @@ class Run(Protocol):
         A run of it on training and validation rows together (no validation rows left) is the final fit.
         """
 
+    @property
+    def refit_share(self) -> float:
+        """Share of the time of all steps so far that a run of `refit_config` takes on as many rows."""
+
     def state(self, *, resumable: bool = True) -> dict[str, Tensor]:
         """All that `Strategy.start` needs to go on from here; written as safetensors.
 

@@ -78,5 +78,4 @@ def tiny_workbench(folder: Path, name: str = "image", kind: TaskKind = TaskKind.
         frozen=frozen,
         metric=metric(dataset.task.metric, kind),
         device=device,
-        threads=1,
     )

@@ -21,6 +21,7 @@ from autotl.backbones.backbone import Batch
 from autotl.config import EpochResult, TrialConfig
 from autotl.errors import NonFiniteError
 from autotl.features.frozen import PLAIN, View
+from autotl.features.precision import fastest_dtype
 from autotl.task import TaskKind
 from autotl.training.average import WeightAverage
 from autotl.training.heads import best_head, fit_head
@@ -30,7 +31,7 @@ from autotl.training.mixup import mix
 from autotl.training.model import TransferModel
 from autotl.training.optimizer import Optimizer
 from autotl.training.plan import Plan, Settings, head_depths
-from autotl.training.precision import MixedPrecision, fastest_dtype
+from autotl.training.precision import MixedPrecision
 from autotl.training.schedule import Schedule
 from autotl.training.trained import TrainedWeights, starting_backbone
 from autotl.training.tuned import TunedFeatures
@@ -129,11 +130,22 @@ class FineTuneRun:
         return self._best_raw
 
     def refit_config(self) -> TrialConfig:
-        """The same schedule, ended after the epoch of the best weights, and the penalty of a fitted head."""
+        """The same schedule, ended after the epoch of the best weights, and the penalty of a fitted head.
+
+        A training that the clock ended had its learning rate fall by the clock: its schedule is one of the
+        epochs that it came to.
+        """
         params = {**self._config.params, "stop_epoch": self._best_epoch}
+        if self._schedule.out_of_time:
+            params["epochs"] = self._epoch
         if self._head_penalty is not None:
             params["head_penalty"] = self._head_penalty
         return TrialConfig(self._config.backbone, self._config.strategy, params)
+
+    @property
+    def refit_share(self) -> float:
+        """The epochs up to the best weights, of those done."""
+        return self._best_epoch / max(1, self._epoch)
 
     def state(self, *, resumable: bool = True) -> dict[str, Tensor]:
         """Best weights and counters; with them, if it is to go on, present weights, moments and average."""
@@ -242,12 +254,17 @@ class FineTuneRun:
         return self._bench.frozen.hidden_bytes(rows, cut) * views <= _CACHE_LIMIT_BYTES
 
     def _view(self) -> View:
-        """The version of the inputs that this epoch sees: the plain one first, then the others in turn."""
+        """The version of the inputs that this epoch sees: the plain one first, then the others in turn.
+
+        The plain one also where there is no time to compute another.
+        """
         kept = self._cut > 0 and not self._bench.frozen.inputs.ragged
         if self._settings.augment == "none" or self._settings.views <= 1 or not kept:
             return PLAIN
         index = self._epoch % self._settings.views
-        return View(index, self._settings.augment) if index else PLAIN
+        view = View(index, self._settings.augment) if index else PLAIN
+        missing = self._bench.frozen.pass_seconds(self._bench.splits.train, view, self._cut)
+        return view if self._bench.affords(missing) else PLAIN
 
     @property
     def _augments_batches(self) -> bool:

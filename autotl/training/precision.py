@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import torch
 
-#: The first compute capability of CUDA with units for half precision.
-_TENSOR_CORES = (7, 0)
-
 
 class MixedPrecision:
     """Passes in a 16-bit type where that is faster, with losses scaled where the type needs it.
@@ -31,12 +28,3 @@ class MixedPrecision:
     def autocast(self) -> torch.autocast:
         """The context of a forward pass."""
         return torch.autocast(self._device.type, dtype=self.dtype, enabled=self.dtype is not None)
-
-
-def fastest_dtype(device: torch.device) -> torch.dtype | None:
-    """bfloat16 or float16 where a GPU has units for it; None elsewhere: most CPUs are slower with them."""
-    if device.type != "cuda":
-        return None
-    if torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.bfloat16
-    return torch.float16 if torch.cuda.get_device_capability(device) >= _TENSOR_CORES else None

@@ -45,7 +45,6 @@ class Workbench:
         device: Where training runs.
         seed: Seed of everything random.
         deadline: Time (`time.monotonic`) by which training must end, infinite where trials are counted.
-        threads: CPU threads, None for the library's own choice.
     """
 
     dataset: Dataset
@@ -59,7 +58,6 @@ class Workbench:
     device: torch.device
     seed: int = 0
     deadline: float = math.inf
-    threads: int | None = None
 
     @property
     def task(self) -> Task:
@@ -70,6 +68,10 @@ class Workbench:
     def seconds_left(self) -> float:
         """Seconds until the deadline."""
         return self.deadline - time.monotonic()
+
+    def affords(self, seconds: float) -> bool:
+        """Whether something that takes so long leaves as much time again before the deadline."""
+        return 2 * seconds <= self.seconds_left
 
     def with_all_rows(self, deadline: float = math.inf) -> Workbench:
         """The same bench for a final fit on training and validation rows together."""

@@ -26,11 +26,6 @@ FEW_ROWS = 1000
 FOLDS, REPEATS = 5, 3
 
 
-def fits_in_one_step(config: TrialConfig) -> bool:
-    """Whether a configuration is fitted at once, without epochs of training."""
-    return "epochs" not in config.params
-
-
 def cross_validation_splits(runner: TrialRunner, seed: int) -> tuple[tuple[Splits, ...], ...]:
     """Folds of the training and validation rows, a tuple a repeat; the same for all trials of a run."""
     rows = runner.splits.train_and_val
@@ -47,7 +42,7 @@ def held_out_predictions(
 
     Args:
         runner: Where the trial ran.
-        result: A finished trial that `fits_in_one_step`.
+        result: A finished trial whose configuration fits in one step.
         repeats: What `cross_validation_splits` gave.
         until: Time (`time.monotonic`) after which no fit is begun.
 

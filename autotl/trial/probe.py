@@ -63,7 +63,7 @@ class Prober:
 
     def seconds(self, config: TrialConfig, rows: int) -> float | None:
         """Predicted seconds of `scores`; None before any pass was timed."""
-        return self._runner.pass_seconds(config, self._chosen(rows))
+        return self._runner.pace.pass_seconds(config, self._chosen(rows))
 
     def scores(
         self, config: TrialConfig, rows: int, names: Sequence[str], only: Container[Depths] | None = None

@@ -1,11 +1,13 @@
 """The run folder: where everything that a search leaves lies on disk.
 
-    run.json            what was asked, versions, hardware, data fingerprint, splits, outcome
+    run.json            what was asked, versions, hardware, data fingerprint, outcome
     journal.log         the Optuna study
     profile.json        `DatasetProfile`
     space.json          the space that was searched; a resumed run uses it again
     splits.npz          arrays train, val, test
-    trials/0007/        result.json, model.safetensors, validation.npy (raw outputs)
+    trials/0007/        result.json, model.safetensors, validation.npy (raw outputs); while the trial is
+                        paused, checkpoint.safetensors
+    test_predictions.npz  targets and predictions of the test part
     leaderboard.csv, leaderboard.json, report.html
     model/              the bundle
 
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autotl.atomic import replacing
 from autotl.config import TrialResult
@@ -48,6 +51,10 @@ class RunFolder:
     def trial(self, number: int) -> Path:
         """Folder of a trial."""
         return self.path / "trials" / f"{number:04d}"
+
+    def checkpoint(self, number: int) -> Path:
+        """What a paused trial needs to go on; deleted when it has ended."""
+        return self.trial(number) / "checkpoint.safetensors"
 
     def exists(self) -> bool:
         """Whether a run was begun here."""
@@ -125,7 +132,12 @@ class RunFolder:
 
     def write_splits(self, splits: Splits) -> None:
         """Record which rows belong to which part."""
-        np.savez(self.path / "splits.npz", train=splits.train, val=splits.val, test=splits.test)
+        self.write_arrays("splits.npz", train=splits.train, val=splits.val, test=splits.test)
+
+    def write_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
+        """Write an archive of arrays (.npz) atomically."""
+        with replacing(self.path / name) as path, path.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
 
     def read_splits(self) -> Splits:
         """The parts that `write_splits` recorded.
@@ -143,6 +155,12 @@ class RunFolder:
                 f"cannot read {path}", found=reason, hint="Begin a new run with another --out."
             ) from error
 
+    def write_outputs(self, number: int, raw: NDArray[np.float32]) -> None:
+        """Keep a trial's raw outputs (V, K) on the validation rows."""
+        self.trial(number).mkdir(parents=True, exist_ok=True)
+        with replacing(self.trial(number) / "validation.npy") as path, path.open("wb") as file:
+            np.save(file, raw, allow_pickle=False)
+
     def write_json(self, name: str, value: Mapping[str, Any] | list[Any]) -> None:
         """Write a JSON file atomically."""
         with replacing(self.path / name) as path:
@@ -152,6 +170,10 @@ class RunFolder:
         """Record a finished trial."""
         self.trial(result.number).mkdir(parents=True, exist_ok=True)
         self.write_json(f"trials/{result.number:04d}/result.json", result.to_json())
+
+    def forget(self, number: int) -> None:
+        """Delete the record of a trial."""
+        (self.trial(number) / "result.json").unlink(missing_ok=True)
 
     def result(self, number: int) -> TrialResult | None:
         """What a trial has left so far, None where that is nothing."""

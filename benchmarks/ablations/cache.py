@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from autotl.features.frozen import PLAIN, FrozenPart, View
 from autotl.search.budget import Budget
 from autotl.search.events import EpochDone, Event
 from autotl.search.loop import run_search
-from autotl.training.workbench import Array, Workbench
+from autotl.training.workbench import Array
 from autotl.trial.runner import TransferTrial, TrialRunner
 from benchmarks.ablations.target import Arm, Figures, Line, Profile, Workspace
 from benchmarks.opening import open_search
@@ -29,9 +28,6 @@ from benchmarks.sets import SETS, prepare
 
 class UncachedPart(FrozenPart):
     """A frozen part that forgets its features when told to, and keeps no activations."""
-
-    def __init__(self, kept: FrozenPart) -> None:
-        vars(self).update(vars(kept))  # engine and decoded inputs stay shared
 
     def forget(self) -> None:
         """Drop all features."""
@@ -64,20 +60,14 @@ class UncachedPart(FrozenPart):
 class UncachedRunner(TrialRunner):
     """Runs trials that share nothing but decoded inputs."""
 
+    frozen_part = UncachedPart
+
     def start(self, number: int, config: TrialConfig) -> TransferTrial:
         """Begin a trial without features of earlier ones."""
         frozen = self.bench(config).frozen
         assert isinstance(frozen, UncachedPart)
         frozen.forget()
         return super().start(number, config)
-
-    def bench(self, config: TrialConfig) -> Workbench:
-        """A workbench whose activations are not kept."""
-        super().bench(config)
-        for key, bench in self._benches.items():
-            if not isinstance(bench.frozen, UncachedPart):
-                self._benches[key] = replace(bench, frozen=UncachedPart(bench.frozen))
-        return super().bench(config)
 
 
 class CacheTarget:

@@ -24,8 +24,9 @@ from autotl.data.dataset import Dataset, Splits
 from autotl.features.allocator import keep_freed_memory
 from autotl.search.memory import PeakMemory
 from autotl.task import Task, TaskKind
+from autotl.trial.plan import Resources, RunnerPlan
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+from autotl.trial.runner import TrialRunner
 
 _PIXELS, _PARTS = 64, 10
 _BACKBONE = "efficientnet-lite0"

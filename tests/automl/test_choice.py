@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autotl.automl.choice import choose
+from autotl.automl.choice import choose, contenders
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.errors import SearchError
 from autotl.leaderboard.interval import Interval
@@ -85,3 +85,10 @@ def test_where_nothing_has_a_score_the_errors_are_told():
         choose(failed, only_the_probe, gains(0, 0))
     with pytest.raises(SearchError, match=r"no trial could be finished; found none was begun\."):
         choose([], only_the_probe, gains(0, 0))
+
+
+def test_cross_validation_that_ended_before_the_best_head_decides_nothing():
+    default, better = head(0, 0.80, crossed=0.82), head(7, 0.90)
+    assert contenders([default, better]) == [default, better]
+    crossed = head(7, 0.90, crossed=0.81)
+    assert contenders([default, crossed]) == [default], "both were, and the default is better"

@@ -15,8 +15,8 @@ from autotl.data.splits import split
 from autotl.errors import DataError
 from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.workbench import tiny_dataset
+from autotl.trial.plan import Resources, RunnerPlan
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.runner import Resources, RunnerPlan
 
 
 def settings(**parameters):

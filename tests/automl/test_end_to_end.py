@@ -12,6 +12,7 @@ import autotl
 from autotl import AutoTL
 from autotl.errors import DataError, RunError
 from autotl.testing.data import make_images, make_texts, write_image_folder, write_text_table
+from autotl.trial.runner import TrialRunner
 
 pytestmark = pytest.mark.slow
 
@@ -105,6 +106,26 @@ def test_resuming_on_other_data_is_refused(images, tmp_path):
     other = write_image_folder(tmp_path / "other", classes=2, rows_per_class=20, seed=5)
     with pytest.raises(RunError, match=r"the run was begun on other data; found fingerprint"):
         AutoTL(**QUICK, out=images[1].run_.path, resume=True).fit(other)
+
+
+def test_resuming_for_another_metric_is_refused(images):
+    data, model = images
+    with pytest.raises(RunError, match=r"begun for another task; found multiclass, judged by macro_f1"):
+        AutoTL(**QUICK, out=model.run_.path, resume=True, metric="macro_f1").fit(data)
+
+
+def test_a_control_and_a_final_fit_that_fail_cost_nothing_else(images, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(TrialRunner, "control", fail)
+    monkeypatch.setattr(TrialRunner, "refit", fail)
+    model = AutoTL(**{**QUICK, "trials": 1}, out=tmp_path / "run").fit(images[0])
+    record = model.run_.read_json("run.json")
+    assert record["winner"]["refitted"] is False
+    assert any("out of memory" in sentence for sentence in record["verdict"])
+    assert len([note for note in record["notes"] if "out of memory" in note]) == 2
+    assert (model.run_.path / "report.html").is_file()
 
 
 def test_another_trial_can_be_exported_later(images):

@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from autotl import AutoTL
 from autotl.automl.settings import Settings, pick_device
-from autotl.errors import AutotlError, BudgetError, DataError, RunError, StorageError
+from autotl.errors import AutotlError, BudgetError, RunError, SettingsError, StorageError
 
 
 def test_parameters_stay_as_given():
@@ -43,18 +43,22 @@ def test_predicting_comes_after_fitting():
     [
         (
             {"quality": "superb"},
-            DataError,
+            SettingsError,
             "unknown quality; found 'superb'; expected fast or balanced or best.",
         ),
-        ({"engine": "spark"}, DataError, "unknown engine; found 'spark'; expected local or ray."),
-        ({"license": "mit"}, DataError, "unknown license; found 'mit'; expected permissive or any."),
+        ({"engine": "spark"}, SettingsError, "unknown engine; found 'spark'; expected local or ray."),
+        ({"license": "mit"}, SettingsError, "unknown license; found 'mit'; expected permissive or any."),
         (
             {"test_share": 1.0},
-            DataError,
+            SettingsError,
             "test_share is no share; found 1.0; expected a number between 0 and 1.",
         ),
-        ({"val_share": 0}, DataError, "val_share is no share; found 0; expected a number between 0 and 1."),
-        ({"trials": 0}, DataError, "trials leaves nothing to do; found 0; expected 1 or more."),
+        (
+            {"val_share": 0},
+            SettingsError,
+            "val_share is no share; found 0; expected a number between 0 and 1.",
+        ),
+        ({"trials": 0}, SettingsError, "trials leaves nothing to do; found 0; expected 1 or more."),
         (
             {"time_budget": "soon"},
             BudgetError,

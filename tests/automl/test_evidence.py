@@ -19,8 +19,9 @@ from autotl.modalities.registry import modality
 from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.workbench import tiny_dataset
 from autotl.trial.cross_validation import REPEATS
+from autotl.trial.plan import Resources, RunnerPlan
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+from autotl.trial.runner import TrialRunner
 
 FOREVER = float("inf")
 TRAINING = {"cut": 0.5, "epochs": 1, "batch_size": 8, "augment": "none"}
@@ -79,7 +80,7 @@ def test_rows_are_predicted_by_fits_that_had_not_seen_them(runner, heads):
     """Targets drawn by lot cannot be predicted, however well they are learnt."""
     targets = np.random.default_rng(1).integers(0, 3, 90)
     runner.dataset = replace(runner.dataset, targets=targets)
-    runner._benches.clear()
+    runner.benches.clear()
     found = Evidence(runner, seed=0).cross_validate(heads, FOREVER)
     assert max(result.facts["cross_validated"] for result in found) < 0.6
 

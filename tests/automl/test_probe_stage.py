@@ -13,7 +13,7 @@ from autotl.backbones.backbone import Availability
 from autotl.search.events import Note, StageStarted
 from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.data import write_image_folder
-from autotl.trial import runner
+from autotl.trial import benches
 
 SEEDS = {"first": 0, "second": 1, "third": 2}
 SPACE = """
@@ -42,7 +42,7 @@ def fit(tmp_path, monkeypatch):
 
     monkeypatch.setattr(inspect, "candidates", lambda *_: infos)
     monkeypatch.setattr(inspect, "availability", lambda *_, **__: Availability(True, "here"))
-    monkeypatch.setattr(runner, "load", load)
+    monkeypatch.setattr(benches, "load", load)
     data = write_image_folder(tmp_path / "data", classes=3, rows_per_class=16)
     (tmp_path / "space.toml").write_text(SPACE)
 

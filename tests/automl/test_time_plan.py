@@ -30,10 +30,13 @@ def test_measured_times_replace_the_guess(plan):
 
 def test_a_final_fit_keeps_back_what_it_takes_and_nothing_where_it_takes_too_long(plan):
     guessed = plan.search_deadline()
+    plan.refit_takes(50.0)
+    nothing = plan.search_deadline()
     plan.refit_takes(1.0)
     short = plan.search_deadline()
+    assert guessed < short < nothing
     plan.refit_takes(50.0)
-    assert guessed < short < plan.search_deadline()
+    assert plan.search_deadline() == short, "the earlier trial may still win by its final fit"
 
 
 def test_a_refit_must_leave_time_for_export_and_test(plan):
@@ -66,4 +69,10 @@ def test_without_a_limit_of_time_nothing_has_a_deadline():
 def test_after_an_interrupt_there_is_neither_refit_nor_control(plan):
     plan.budget.cancel()
     assert not plan.allows_refit(0.1)
+    assert plan.control_deadline() is None
+
+
+def test_after_an_interrupt_no_control_is_trained_even_without_a_limit_of_time():
+    plan = TimePlan(None, 3, time.monotonic())
+    plan.budget.cancel()
     assert plan.control_deadline() is None

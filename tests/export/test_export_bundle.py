@@ -100,7 +100,7 @@ def test_the_folder_holds_what_serving_needs_and_a_sha256_of_each_file(text_case
     pins = (bundle.folder / "requirements.txt").read_text().split()
     assert f"onnxruntime=={onnxruntime.__version__}" in pins
     assert not [pin for pin in pins if pin.startswith("torch")]
-    assert bundle.size_bytes == (bundle.folder / "model.onnx").stat().st_size
+    assert bundle.manifest["files"]["model.onnx"]["bytes"] == (bundle.folder / "model.onnx").stat().st_size
 
 
 def test_the_card_says_what_it_is_and_how_to_use_it(text_case, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from autotl.features import engines
-from autotl.features.engines import EngineRecord, FrozenNetwork, fastest_engine
+from autotl.features.engines import EngineRecord, FrozenNetwork, candidates, fastest_engine, torch_engine
 from autotl.features.frozen import View
 from autotl.testing.workbench import tiny_workbench
 
@@ -192,3 +192,23 @@ def test_a_network_that_onnx_cannot_express_is_run_by_torch(bench, tmp_path, mon
     engine = fastest_engine(network, batch, device=torch.device("cpu"), threads=1, record=record, key="k")
     assert engine(batch)[0].shape == (4, bench.backbone.feature_dim(1))
     assert record.get("k") == "torch"
+
+
+def test_an_engine_brings_weights_back_that_others_have_moved(bench, monkeypatch):
+    network, device = FrozenNetwork(bench.backbone, 1, (), True), torch.device("cpu")
+    engine = torch_engine(network, device)
+    moved = []
+    monkeypatch.setattr(network, "to", lambda *where: moved.append(where))
+    engine(bench.frozen.inputs.batch(np.arange(2)))
+    assert moved == [(device,)]
+
+
+@pytest.mark.parametrize(
+    ("bf16", "capability", "mixed"), [(True, (8, 0), True), (False, (7, 5), True), (False, (6, 1), False)]
+)
+def test_mixed_precision_is_tried_where_a_gpu_has_units_for_it(bench, monkeypatch, bf16, capability, mixed):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    network = FrozenNetwork(bench.backbone, 1, (), True)
+    found = candidates(network, bench.frozen.inputs.batch(np.arange(2)), torch.device("cuda"), None)
+    assert ("torch mixed" in found) is mixed

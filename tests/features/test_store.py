@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autotl.errors import DataError, StorageError
+from autotl.errors import SettingsError, StorageError
 from autotl.features import store as stores
 from autotl.features import turns
 from autotl.features.arrays import RaggedArray, RowArray
@@ -65,7 +65,7 @@ def test_sizes_are_read(text, size):
 @pytest.mark.parametrize("text", ["much", "-1", "5 G", "GB", ""])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(
-        DataError, match=r"not a size; found .*; expected one such as 5GB, 500MB, 1.5GiB or 0"
+        SettingsError, match=r"not a size; found .*; expected one such as 5GB, 500MB, 1.5GiB or 0"
     ):
         parse_size(text)
 

@@ -59,3 +59,12 @@ def test_copies_of_a_row_stay_together():
     members = np.stack([twice, np.concatenate([noisy(targets[:30], 0.5, 1)] * 2)])
     out = cross_fitted(ACCURACY, targets, members, copies=2, seed=0)
     assert out[:30] == pytest.approx(out[30:])
+
+
+def test_parts_on_which_the_metric_has_no_value_do_not_break_the_selection():
+    auroc = metric("auroc", TaskKind.BINARY)
+    targets = np.zeros(40, int)
+    targets[7] = 1
+    members = np.random.default_rng(0).dirichlet([1, 1], (3, 40))
+    assert np.isfinite(cross_fitted(auroc, targets, members, copies=1, seed=0)).all()
+    assert greedy_weights(auroc, targets * 0, members).sum() == 1

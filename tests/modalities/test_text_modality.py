@@ -54,8 +54,8 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def decoder(tokenizer: Path, *, params: dict[str, Any] | None = None, **needs: Any) -> Any:
-    return MODALITY.decoder(MODALITY.preprocessing({"tokenizer": str(tokenizer), **needs}, {}, params or {}))
+def decoder(tokenizer: Path, **needs: Any) -> Any:
+    return MODALITY.decoder(MODALITY.preprocessing({"tokenizer": str(tokenizer), **needs}, {}, {}))
 
 
 class TestTextModality(ModalityContract):
@@ -101,10 +101,8 @@ def test_a_text_becomes_ids_between_markers(tokenizer: Path) -> None:
 
 
 def test_a_pair_uses_the_tokenizers_own_template(tokenizer: Path) -> None:
-    example = decoder(tokenizer, token_types=True).decode(("the cat", "a dog"))
+    example = decoder(tokenizer).decode(("the cat", "a dog"))
     assert example["input_ids"].tolist() == [2, 4, 5, 3, 9, 10, 3]
-    assert example["token_type_ids"].tolist() == [0, 0, 0, 0, 1, 1, 1]
-    assert "token_type_ids" not in decoder(tokenizer).decode(("the cat", "a dog"))
 
 
 def test_more_than_two_texts_are_a_first_and_a_rest(tokenizer: Path) -> None:
@@ -119,7 +117,7 @@ def test_the_prefix_comes_first(tokenizer: Path) -> None:
 
 
 def test_long_texts_are_cut_and_keep_their_markers(tokenizer: Path) -> None:
-    short = decoder(tokenizer, params={"max_length": 8})
+    short = decoder(tokenizer, max_length=8)
     ids = short.decode("cat " * 50)["input_ids"]
     assert ids.tolist() == [2, 5, 5, 5, 5, 5, 5, 3]
     pair = short.decode(("cat " * 50, "dog"))["input_ids"].tolist()
@@ -128,12 +126,11 @@ def test_long_texts_are_cut_and_keep_their_markers(tokenizer: Path) -> None:
 
 
 def test_a_batch_is_padded_to_its_longest_text(tokenizer: Path) -> None:
-    tokens = decoder(tokenizer, token_types=True)
+    tokens = decoder(tokenizer)
     examples = [tokens.decode(text) for text in ("the", "the cat sat")]
     feeds = tokens.collate(examples)
     assert feeds["input_ids"].tolist() == [[2, 4, 3, 0, 0], [2, 4, 5, 6, 3]]
     assert feeds["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
-    assert feeds["token_type_ids"].tolist() == [[0] * 5] * 2
     assert {value.dtype for value in feeds.values()} == {np.dtype(np.int64)}
     assert [tokens.length(example) for example in examples] == [(3,), (5,)]
     with pytest.raises(DataError, match="found no text"):
@@ -156,7 +153,7 @@ def test_the_pad_id_is_found_where_the_file_sets_no_padding(tokenizer: Path, tmp
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(st.text(), st.tuples(st.text(), st.text())), min_size=1, max_size=6))
 def test_many_at_once_agree_with_one_by_one(tokenizer: Path, items: list[Any]) -> None:
-    tokens = decoder(tokenizer, token_types=True)
+    tokens = decoder(tokenizer)
     for item, example in zip(items, tokens.decode_many(items), strict=True):
         alone = tokens.decode(item)
         assert alone.keys() == example.keys()
@@ -185,16 +182,14 @@ def test_what_is_no_text_is_named(tokenizer: Path, item: Any, message: str) -> N
         decoder(tokenizer).decode(item)
 
 
-def test_the_length_follows_the_data_the_trial_and_the_network(tokenizer: Path) -> None:
-    def length(description: dict[str, Any], params: dict[str, Any] | None = None, **needs: Any) -> int:
+def test_the_length_follows_the_data_and_the_network(tokenizer: Path) -> None:
+    def length(description: dict[str, Any], **needs: Any) -> int:
         needs = {"tokenizer": str(tokenizer), **needs}
-        return MODALITY.preprocessing(needs, description, params or {}).options["max_length"]
+        return MODALITY.preprocessing(needs, description, {}).options["max_length"]
 
     assert length({}) == 128
     assert length({"words": {"p99": 20.0}}) == 40
-    assert length({"words": {"p99": 20.0}, "tokens": {"p99": 21.0}}) == 24
     assert length({"words": {"p99": 900.0}}, max_length=512) == 512
-    assert length({"words": {"p99": 20.0}}, {"max_length": 60}) == 64
     assert length({"words": {"p99": 0.0}}) == 8
 
 

@@ -278,3 +278,12 @@ def test_backbones_are_shown_with_their_predicted_and_realised_rank(make_run: An
     assert render(summarize(run))
     run.write_json("run.json", {**record, "ranking": []})
     assert "Which backbone" not in render(summarize(run))
+
+
+def test_rows_that_went_wrong_are_shown_by_what_they_are(make_run):
+    run = make_run()
+    names = [miss.name for miss in summarize(run).mistakes.misses]
+    assert names
+    page = write_report(run, lambda name: f"<b>{names.index(name)}th</b>").read_text()
+    assert all(f'<td class="preview"><b>{number}th</b></td>' in page for number in range(len(names)))
+    assert 'preview">' not in write_report(run).read_text()

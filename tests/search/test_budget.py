@@ -43,16 +43,13 @@ def test_parts_of_a_duration_add_up(hours, minutes, seconds):
 
 def test_the_search_ends_before_what_is_kept_back():
     clock = FakeClock()
-    budget = Budget(60, start=clock() - 10, reserve_seconds=20, clock=clock)
+    budget = Budget(60, start=clock() - 10, clock=clock)
+    budget.keep_back(20)
     assert budget.remaining() == 30
-    assert budget.remaining(with_reserve=True) == 50
     budget.keep_back(5)
     assert budget.remaining() == 45
     clock.sleep(45)
     assert budget.exhausted
-    assert budget.remaining(with_reserve=True) == 5
-    clock.sleep(50)
-    assert budget.remaining(with_reserve=True) == 0
 
 
 def test_without_a_time_limit_only_cancelling_ends_the_search():
@@ -63,7 +60,6 @@ def test_without_a_time_limit_only_cancelling_ends_the_search():
     assert not budget.admits(2)
     budget.cancel()
     assert budget.exhausted
-    assert math.isinf(budget.remaining(with_reserve=True))
 
 
 @pytest.mark.parametrize("limits", [{"time_seconds": 0}, {"time_seconds": -3}, {"trials": 0}])

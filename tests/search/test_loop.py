@@ -162,8 +162,10 @@ def test_after_three_failures_alike_a_resumed_search_tries_them_again(folder):
         search(folder, trials=20, factory=FakeFactory(folder, fail=lambda n, e: OSError("disk full")))
     factory = FakeFactory(folder)
     results = search(folder, trials=6, factory=factory)
-    assert factory.started == CurveSpace().portfolio()
-    assert [r.state is TrialState.COMPLETE for r in results] == [False] * 3 + [True] * 3
+    assert factory.started[:3] == CurveSpace().portfolio()[:3]
+    assert [(r.number, r.score is not None) for r in results] == [(n, True) for n in range(6)]
+    assert results[0].config == CurveSpace().portfolio()[0], "the baseline is trial 0 again"
+    assert folder.results() == results
 
 
 def test_three_failures_that_differ_do_not_end_the_search(folder):
@@ -172,7 +174,8 @@ def test_three_failures_that_differ_do_not_end_the_search(folder):
 
 
 def test_time_ends_the_search_within_ten_percent_and_the_last_trial_keeps_its_epochs(folder):
-    budget = Budget(3.0, reserve_seconds=0.5)
+    budget = Budget(3.0)
+    budget.keep_back(0.5)
     results = search(
         folder, space=CurveSpace(epochs=10), budget=budget, factory=FakeFactory(folder, step_seconds=0.12)
     )
@@ -273,13 +276,3 @@ def test_a_hundred_trivial_trials_cost_less_than_50_ms_each(folder):
 def test_two_searches_cannot_share_a_run_folder(folder):
     with StudyStorage(folder), pytest.raises(RunError, match="another process"):
         search(folder, trials=1)
-
-
-def test_prior_results_are_recorded_and_count(folder, tmp_path):
-    elsewhere = RunFolder(tmp_path / "elsewhere")
-    prior = search(elsewhere, trials=2)
-    factory = FakeFactory(folder)
-    results = search(folder, trials=3, factory=factory, prior_results=prior)
-    assert results[:2] == prior
-    assert factory.started == [CurveSpace().portfolio()[2]]
-    assert folder.results() == results

@@ -9,24 +9,27 @@ import torch
 from search_fakes import CurveSpace, FakeFactory
 
 from autotl.backbones.backbone import BackboneInfo
-from autotl.config import TrialConfig, TrialState
+from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board, Standing
 from autotl.search.budget import Budget
 from autotl.search.events import Note
 from autotl.search.local import LocalBackend
 from autotl.search.loop import run_search
+from autotl.search.proposals import Proposal
 from autotl.search.schedulers.scheduler import Verdict
+from autotl.search.storage import StudyStorage
 from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.workbench import tiny_dataset
+from autotl.trial import benches
+from autotl.trial.plan import Resources, RunnerPlan
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+from autotl.trial.runner import TrialRunner
 
 
 class TakingTurns:
     """Pauses after every epoch; whoever has the fewest epochs goes on, once enough are open."""
 
     name = "turns"
-    summary = "Takes turns."
 
     def __init__(self, width: int = 3) -> None:
         self._width = width
@@ -62,6 +65,34 @@ def test_taking_turns_gives_the_same_results_as_one_after_the_other(tmp_path):
     assert [(r.config, r.curve, r.state) for r in found] == [(r.config, r.curve, r.state) for r in expected]
     assert len(factory.resumed) == 9
     assert factory.resumed[:3] == [0, 1, 2]
+
+
+def test_an_ended_trial_leaves_no_checkpoint_once_its_result_is_written(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    config = CurveSpace().portfolio()[0]
+    with StudyStorage(folder) as storage:
+        number = storage.begin(Proposal(config, "portfolio"))
+        folder.trial(number).mkdir(parents=True)
+        folder.checkpoint(number).write_bytes(b"weights and moments")
+        storage.finish(TrialResult(number, config, TrialState.PRUNED, 0.5))
+        assert not folder.checkpoint(number).exists()
+        assert folder.result(number).score == 0.5
+
+
+def test_a_paused_trial_that_cannot_be_loaded_again_keeps_what_it_reached(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    factory = FakeFactory(folder)
+    backend = LocalBackend(factory)
+    backend.start(0, CurveSpace(epochs=4).portfolio()[0])
+    backend.poll()
+    backend.pause(0)
+    (paused,) = backend.poll()
+    factory.fail = lambda number, epoch: OSError("the disk is gone")
+    backend.resume(paused.result)
+    (ended,) = backend.poll()
+    assert ended.result.state is TrialState.PRUNED
+    assert ended.result.score == paused.result.score
+    assert ended.result.error == "OSError: the disk is gone"
 
 
 def test_what_still_waits_at_the_end_counts_with_what_it_reached(tmp_path):
@@ -132,7 +163,7 @@ def test_an_interrupt_ends_paused_trials_with_what_they_have(tmp_path):
 def runner(tmp_path, monkeypatch):
     info = replace(tiny_image_backbone().info, name="tiny")
     assert isinstance(info, BackboneInfo)
-    monkeypatch.setattr(TrialRunner, "_load", lambda self, info, pretrained=True: tiny_image_backbone())
+    monkeypatch.setattr(benches, "load", lambda info, **_: tiny_image_backbone())
     dataset = tiny_dataset("image")
     from autotl.data.splits import split
     from autotl.modalities.registry import modality
@@ -167,7 +198,6 @@ def test_a_paused_training_goes_on_as_if_it_had_never_stopped(runner):
     scores = [(e.epoch, e.score, e.train_loss) for e in ended.result.curve]
     assert scores == [(e.epoch, e.score, e.train_loss) for e in whole.curve]
     assert ended.result.seconds > paused.result.seconds
-    assert not (runner.folder.trial(1) / "checkpoint.safetensors").exists()
     model = runner.restore(ended.result).model()
     assert torch.equal(model.head.weight, runner.restore(whole).model().head.weight)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
-from autotl.errors import DataError
+from autotl.errors import DataError, SettingsError
 from autotl.search.board import Board, Standing
 from autotl.search.budget import Budget
 from autotl.search.curves import CurveModel, fresh_gain
@@ -49,7 +49,9 @@ def finished(number, scores, state=TrialState.COMPLETE, seconds=1.0):
 
 def test_all_are_found_by_name_and_an_unknown_one_is_answered_with_them():
     assert {"fifo", "asha", "pasha", "gain"} <= set(schedulers())
-    with pytest.raises(DataError, match=r"unknown scheduler; found 'sha'; expected asha, fifo, gain, pasha"):
+    with pytest.raises(
+        SettingsError, match=r"unknown scheduler; found 'sha'; expected asha, fifo, gain, pasha"
+    ):
         scheduler("sha")
 
 
@@ -130,8 +132,30 @@ def test_gain_goes_on_with_what_rises_fastest_per_second():
     slow = standing(1, [0.5, 0.6, 0.65], paused=True, seconds=60.0)
     quick = standing(2, [0.5, 0.6, 0.65], paused=True, seconds=1.0)
     done = [finished(n, [0.6, 0.62, 0.64]) for n in range(10, 14)]
-    assert GainPerSecond().pick(board(slow, quick, finished=done, noise=0.01), fresh=False) == 2
-    assert GainPerSecond().judge(slow, board(slow, quick, finished=done, noise=0.01)) is Verdict.PAUSE
+    timed = board(slow, quick, finished=done, noise=0.01, seconds_left=1e6)
+    assert GainPerSecond().pick(timed, fresh=False) == 2
+    assert GainPerSecond().judge(slow, timed) is Verdict.PAUSE
+    counted = board(slow, quick, finished=done, noise=0.01)
+    assert GainPerSecond().pick(counted, fresh=False) == 1, "where trials are counted no clock decides"
+
+
+def test_gain_lets_a_trial_go_on_where_no_other_may_begin():
+    rising = standing(1, [0.6, 0.68], seconds=10.0)
+    apart = [finished(n, [0.1 * n]) for n in range(2, 8)]
+    facts = {"finished": apart, "noise": 0.01, "seconds_left": 1e6}
+    assert GainPerSecond().judge(rising, board(rising, **facts)) is Verdict.PAUSE
+    assert GainPerSecond().judge(rising, board(rising, may_begin=False, **facts)) is Verdict.GO_ON
+
+
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_gain_judges_losses_in_their_own_unit(unit):
+    noise = score_noise(-0.4 * unit, 200)
+    done = [finished(n, [-0.6 * unit, -0.45 * unit, -0.4 * unit]) for n in range(10, 14)]
+    hopeless = standing(1, [-2.0 * unit, -1.999 * unit, -1.998 * unit])
+    rising = standing(2, [-0.7 * unit, -0.5 * unit, -0.42 * unit])
+    facts = {"finished": done, "noise": noise, "may_begin": False}
+    assert GainPerSecond().judge(hopeless, board(hopeless, **facts)) is Verdict.STOP
+    assert GainPerSecond().judge(rising, board(rising, **facts)) is Verdict.GO_ON
 
 
 def test_gain_stops_what_cannot_reach_the_best():
@@ -155,6 +179,7 @@ def test_noise_is_that_of_a_share_of_rows():
     assert score_noise(1.0, 100) > 0
     assert score_noise(-math.inf, 100) == pytest.approx(0.05)
     assert score_noise(0.9, 0) == 0.0
+    assert score_noise(-20.0, 200) == pytest.approx(1.0), "a root mean square error of 20"
 
 
 # --- on recorded curves ---------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from autotl.config import TrialConfig
+from autotl.features.frozen import PLAIN, View
 from autotl.strategies.registry import strategy
 from autotl.testing.workbench import tiny_workbench
 from autotl.training.heads import best_head
@@ -71,3 +72,31 @@ def test_a_late_head_starts_from_the_fitted_one_and_reaches_the_model(tmp_path, 
     with torch.inference_mode():
         raw = torch.cat([model(bench.frozen.inputs.batch(rows[i : i + 1])) for i in range(len(rows))])
     assert torch.allclose(raw, run.validation_outputs(), atol=1e-2)
+
+
+def test_the_final_fit_of_a_training_that_the_clock_ended_has_the_epochs_it_came_to(tmp_path, monkeypatch):
+    run = start(replace(tiny_workbench(tmp_path), deadline=time.monotonic() + 60), epochs=50)
+    run.step()
+    run.step()
+    assert run.refit_config().get("epochs") == 50
+    monkeypatch.setattr(run, "_evaluation_seconds", 61.0)
+    run.step()
+    assert run.done
+    final = run.refit_config()
+    assert final.get("epochs") == 3
+    assert final.get("stop_epoch") <= 3
+    assert run.refit_share == pytest.approx(final.get("stop_epoch") / 3)
+
+
+def test_a_view_that_there_is_no_time_to_compute_gives_way_to_the_plain_one(tmp_path):
+    bench = tiny_workbench(tmp_path)
+    settings = {"augment": "light", "views": 2}
+    run = start(bench, **settings)
+    run.step()
+    assert run._view() == View(1, "light")
+    hurried = start(replace(bench, deadline=time.monotonic() + 30), **settings)
+    bench.frozen.seconds_a_row = 1.0
+    hurried._epoch = 1
+    assert hurried._view() == PLAIN
+    bench.frozen.prepare(bench.splits.train, hurried._cut, View(1, "light"))
+    assert hurried._view() == View(1, "light"), "what is there costs nothing"

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from autotl.config import TrialConfig
+from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.data.dataset import Splits
 from autotl.modalities.registry import modality
 from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.workbench import tiny_dataset
-from autotl.trial import runner as runners
+from autotl.trial import benches
+from autotl.trial.plan import Resources, RunnerPlan
 from autotl.trial.probe import Prober
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+from autotl.trial.runner import TrialRunner
 
 SEEDS = {"one": 0, "other": 1}
 
@@ -36,7 +37,7 @@ def runner(tmp_path, monkeypatch):
         backbone.info = info
         return backbone
 
-    monkeypatch.setattr(runners, "load", load)
+    monkeypatch.setattr(benches, "load", load)
     rows = np.arange(len(dataset))
     resources = Resources(torch.device("cpu"), 1, True, 0, tmp_path / "cache")
     description = modality("image").describe(list(dataset.items))
@@ -77,3 +78,19 @@ def test_time_is_predicted_from_passes_of_other_backbones_and_for_missing_rows_o
     unseen = prober.seconds(config("other"), 20)
     assert unseen == pytest.approx(20 * pace, abs=1.0)
     assert prober.seconds(config("other", input_size=16), 20) < unseen
+
+
+def test_the_pace_counts_neither_loading_nor_features_that_are_there(runner):
+    frozen = runner.bench(config("one")).frozen
+    everything = runner.splits.train_and_val
+    frozen.pooled(everything, (4,))
+    frozen.seconds_a_row = 2.0
+    curve = (EpochResult(1, 0.5, float("nan"), 3.0),)
+    for seconds in (4.0, 500.0):  # the second had to download its backbone
+        result = TrialResult(0, config("one"), TrialState.COMPLETE, 0.5, curve, seconds=seconds)
+        runner.pace.learn(result)
+    macs = runner.infos["one"].macs
+    assert runner.pace.rates["linear_probe"] == pytest.approx(macs * 48 / (48 * 2.0 + 3.0))
+    assert runner.predict_seconds(config("one")) == pytest.approx(3.0), "features are there"
+    smaller = runner.predict_seconds(config("one", input_size=16))
+    assert smaller == pytest.approx(3.0 + 48 * 2.0 * (16 / 32) ** 2)

@@ -13,9 +13,10 @@ from autotl.data.dataset import Splits
 from autotl.modalities.registry import modality
 from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.workbench import tiny_dataset
-from autotl.trial import runner as runners
+from autotl.trial import benches
+from autotl.trial.plan import Resources, RunnerPlan
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.runner import Resources, RunnerPlan, TrialRunner
+from autotl.trial.runner import TrialRunner
 
 CONFIG = TrialConfig("tiny-image", "linear_probe")
 ROWS = np.arange(60)
@@ -24,7 +25,7 @@ ROWS = np.arange(60)
 @pytest.fixture
 def start(tmp_path, monkeypatch):
     """Starts the runner of a run of its own; further arguments go to its resources."""
-    monkeypatch.setattr(runners, "load", lambda info, **_: tiny_image_backbone())
+    monkeypatch.setattr(benches, "load", lambda info, **_: tiny_image_backbone())
     dataset = tiny_dataset("image")
     description = modality("image").describe(list(dataset.items))
 

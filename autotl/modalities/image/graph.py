@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autotl.graph.convert import IR_VERSION, OPSET
 from autotl.modalities.preprocessing import PreprocessingSpec
 
 if TYPE_CHECKING:
     import onnx
-
-OPSET = 20
-#: Goes with opset 20 and is what torch writes; merging two graphs asks for equal versions.
-IR_VERSION = 10
 
 
 def pixel_graph(spec: PreprocessingSpec) -> onnx.ModelProto:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autotl.errors import BundleError, DataError
 from autotl.modalities.modality import Example, Feeds, Item
@@ -53,8 +52,7 @@ class TextDecoder:
     """Tokenizes for one specification. Torch-free and thread-safe.
 
     Args:
-        spec: Options `max_length` (tokens), `prefix` (put before the first text) and `token_types`; asset
-            `tokenizer.json`.
+        spec: Options `max_length` (tokens) and `prefix` (put before the first text); asset `tokenizer.json`.
 
     Raises:
         BundleError: The tokenizer cannot be read.
@@ -69,10 +67,9 @@ class TextDecoder:
         self._tokenizer.enable_truncation(int(spec.options["max_length"]))
         self._pad_id = pad_id(path, self._tokenizer)
         self._prefix = str(spec.options.get("prefix", ""))
-        self._token_types = bool(spec.options.get("token_types", False))
 
     def decode(self, item: Item) -> Example:
-        """One item as {"input_ids": (T,) int64}, with "token_type_ids" where the network takes them.
+        """One item as {"input_ids": (T,) int64}.
 
         A pair is joined by the tokenizer's own template; more than two texts are a first one and the rest,
         joined by line breaks. T is from 1 to `max_length`; a pair loses tokens of its longer text.
@@ -99,13 +96,11 @@ class TextDecoder:
             raise DataError("cannot make a batch of texts", found="no text", expected="at least one")
         lengths = np.array([len(example["input_ids"]) for example in examples])
         longest = int(lengths.max())
-        batch = {
-            name: _padded([example[name] for example in examples], longest, fill)
-            for name, fill in (("input_ids", self._pad_id), ("token_type_ids", 0))
-            if name in examples[0]
-        }
-        batch["attention_mask"] = (np.arange(longest)[None, :] < lengths[:, None]).astype(np.int64)
-        return batch
+        ids = np.full((len(examples), longest), self._pad_id, np.int64)
+        for target, example in zip(ids, examples, strict=True):
+            target[: len(example["input_ids"])] = example["input_ids"]
+        mask = (np.arange(longest)[None, :] < lengths[:, None]).astype(np.int64)
+        return {"input_ids": ids, "attention_mask": mask}
 
     def length(self, example: Example) -> tuple[int, ...]:
         """The number of tokens."""
@@ -116,14 +111,4 @@ class TextDecoder:
         return self._prefix + texts[0], "\n".join(texts[1:]) if len(texts) > 1 else None
 
     def _example(self, encoding: Encoding) -> Example:
-        ids = np.array(encoding.ids or [self._pad_id], np.int64)
-        if not self._token_types:
-            return {"input_ids": ids}
-        return {"input_ids": ids, "token_type_ids": np.array(encoding.type_ids or [0], np.int64)}
-
-
-def _padded(rows: Sequence[NDArray[Any]], longest: int, fill: int) -> NDArray[np.int64]:
-    batch = np.full((len(rows), longest), fill, np.int64)
-    for target, row in zip(batch, rows, strict=True):
-        target[: len(row)] = row
-    return batch
+        return {"input_ids": np.array(encoding.ids or [self._pad_id], np.int64)}

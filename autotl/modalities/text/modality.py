@@ -85,11 +85,11 @@ class TextModality:
         """The specification for a network, a data set and a trial.
 
         Args:
-            requirements: `tokenizer` (path of `tokenizer.json`), `max_length` (most tokens it takes),
-                `prefix` (put before each input) and `token_types` (whether it takes token type ids).
-            description: What `describe` returned. `tokens.p99`, where known, else 1.6 tokens a word of
-                `words.p99`, gives the length, rounded up to a multiple of 8.
-            params: `max_length`, which overrules the data's.
+            requirements: `tokenizer` (path of `tokenizer.json`), `max_length` (most tokens it takes) and
+                `prefix` (put before each input).
+            description: What `describe` returned: 1.6 tokens a word of `words.p99` give the length, rounded
+                up to a multiple of 8.
+            params: None matters here.
 
         Raises:
             BackboneError: There is no tokenizer.
@@ -101,14 +101,12 @@ class TextModality:
                 hint="Choose a backbone that has one: autotl backbones",
             )
         prefix = str(requirements.get("prefix") or "")
-        wanted = params.get("max_length") or _length_of_data(description, prefix)
+        wanted = _length_of_data(description, prefix)
         longest = math.ceil(max(int(wanted), _LENGTH_MULTIPLE) / _LENGTH_MULTIPLE) * _LENGTH_MULTIPLE
         limit = requirements.get("max_length")
         options = {
             "max_length": longest if limit is None else min(longest, int(limit)),
             "prefix": prefix,
-            "parts": int(description.get("parts", 1)),
-            "token_types": bool(requirements.get("token_types", False)),
         }
         return PreprocessingSpec(self.name, options, {TOKENIZER_FILE: Path(requirements["tokenizer"])})
 
@@ -143,8 +141,6 @@ class TextModality:
 
 def _length_of_data(description: Mapping[str, Any], prefix: str) -> int:
     """Tokens that 99 % of the inputs need."""
-    if "tokens" in description:
-        return math.ceil(float(description["tokens"]["p99"]))
     if "words" not in description:
         return _DEFAULT_LENGTH
     extra = _MARKERS + len(facts.words(prefix)) * 2

@@ -17,14 +17,12 @@ class Asha:
 
     Args:
         factor: One in so many is promoted at each rung (eta).
-        name: Under which it is found.
     """
 
-    summary = "Promotes the best third at each rung; pauses the others."
+    name = "asha"
 
-    def __init__(self, factor: int = 3, name: str = "asha") -> None:
+    def __init__(self, factor: int = 3) -> None:
         self._factor = factor
-        self.name = name
 
     def judge(self, trial: Standing, board: Board) -> Verdict:
         """Pause at a rung, unless promoted at once."""

@@ -11,7 +11,6 @@ class Fifo:
     """Nothing waits: a trial goes on or ends."""
 
     name = "fifo"
-    summary = "Runs trials one after the other; ends those that lag behind finished ones."
 
     def judge(self, trial: Standing, board: Board) -> Verdict:
         """Stop what the percentile rule calls hopeless."""

@@ -38,7 +38,6 @@ class GainPerSecond:
     """The cost-aware scheduler."""
 
     name = "gain"
-    summary = "Gives the next epoch to whoever is expected to gain most per second; pauses the others."
 
     def judge(self, trial: Standing, board: Board) -> Verdict:
         """Stop what will hardly gain at all; pause what gains less than another would."""
@@ -47,7 +46,7 @@ class GainPerSecond:
         if own.gain < outlook.worth and trial.score < outlook.best:
             return Verdict.STOP
         others = [outlook.of(other).rate for other in board.paused]
-        rival = max([*others, outlook.fresh.rate], default=0.0)
+        rival = max([*others, outlook.fresh.rate])
         return Verdict.PAUSE if rival > _LOYALTY * own.rate else Verdict.GO_ON
 
     def pick(self, board: Board, *, fresh: bool) -> int | None:
@@ -77,12 +76,16 @@ class _Outlook:
     def __init__(self, board: Board) -> None:
         self._board = board
         self.best = board.best
-        self._noise = max(board.noise, _LEAST_NOISE)
+        # Where only trials are counted a search must repeat itself: each epoch costs the same.
+        self._is_timed = math.isfinite(board.seconds_left)
+        # Scores are shares; losses, which are negative, are measured in the best one.
+        self._unit = -self.best if -math.inf < self.best < 0 else 1.0
+        self._noise = max(board.noise / self._unit, _LEAST_NOISE)
         self.worth = _WORTH * self._noise
         self._curves: dict[str, list[list[float]]] = {}
         sound = [(r.config, r.curve) for r in board.finished if r.state is not TrialState.FAILED]
         for config, curve in [*sound, *((trial.config, trial.curve) for trial in board.open.values())]:
-            self._curves.setdefault(config.strategy, []).append([point.score for point in curve])
+            self._curves.setdefault(config.strategy, []).append([point.score / self._unit for point in curve])
         self._models: dict[str, CurveModel] = {}
 
     def of(self, trial: Standing) -> _Promise:
@@ -90,23 +93,30 @@ class _Outlook:
         epochs = self._affordable(trial)
         if epochs < 1 or not trial.curve:
             return _Promise(0.0, 0.0)
-        scores = [point.score for point in trial.curve]
+        scores = [point.score / self._unit for point in trial.curve]
         model = self._model(trial.config.strategy)
-        gains = model.expected_gains(scores, trial.epochs_left, self.best)[:epochs]
-        seconds = max(trial.epoch_seconds, 1e-3) * np.arange(1, epochs + 1)
+        gains = model.expected_gains(scores, trial.epochs_left, self.best / self._unit)[:epochs]
+        epoch_seconds = max(trial.epoch_seconds, 1e-3) if self._is_timed else 1.0
+        seconds = epoch_seconds * np.arange(1, epochs + 1)
         return _Promise(float(gains[-1]), float((gains / seconds).max()))
 
     @cached_property
     def fresh(self) -> _Promise:
         """What a new trial promises: the time of a typical one, and the spread of what they reached."""
         board = self._board
+        if not board.may_begin:
+            return _Promise(0.0, 0.0)
         if board.started < _STARTUP_TRIALS:
             return _Promise(math.inf, math.inf)
-        tops = [r.score for r in board.finished if r.score is not None]
-        tops += [trial.score for trial in board.open.values() if trial.curve]
-        gain = fresh_gain(tops, self.best, self._noise)
-        seconds = [result.seconds for result in board.finished if result.score is not None]
-        seconds += [sum(trial.step_seconds) for trial in board.open.values() if trial.curve]
+        begun = [trial for trial in board.open.values() if trial.curve]
+        tops = [result.score for result in board.finished if result.score is not None]
+        tops += [trial.score for trial in begun]
+        gain = fresh_gain([top / self._unit for top in tops], self.best / self._unit, self._noise)
+        sound = [result for result in board.finished if result.score is not None]
+        if self._is_timed:
+            seconds = [result.seconds for result in sound] + [sum(trial.step_seconds) for trial in begun]
+        else:
+            seconds = [float(len(result.curve)) for result in sound] + [float(len(t.curve)) for t in begun]
         typical = max(float(np.median(seconds)), 1e-3) if seconds else 1.0
         return _Promise(gain if typical <= board.seconds_left else 0.0, gain / typical)
 

@@ -19,7 +19,6 @@ class Pasha:
     """ASHA up to the rung that ranking still needs."""
 
     name = "pasha"
-    summary = "ASHA that trains longer only while longer training changes the ranking."
 
     def __init__(self) -> None:
         self._asha = Asha(_FACTOR)

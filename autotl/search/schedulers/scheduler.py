@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol
 
-from autotl.errors import DataError
+from autotl.errors import SettingsError
 from autotl.registry import discover
 from autotl.search.board import Board, Standing
 
@@ -25,8 +25,6 @@ class Scheduler(Protocol):
     """
 
     name: str
-    #: One sentence for whoever chooses among schedulers.
-    summary: str
 
     def judge(self, trial: Standing, board: Board) -> Verdict:
         """What becomes of a trial that has just finished an epoch, and has more to do."""
@@ -52,9 +50,9 @@ def scheduler(name: str) -> Scheduler:
     """The scheduler called `name`.
 
     Raises:
-        DataError: There is none.
+        SettingsError: There is none.
     """
     known = schedulers()
     if name not in known:
-        raise DataError("unknown scheduler", found=repr(name), expected=", ".join(known))
+        raise SettingsError("unknown scheduler", found=repr(name), expected=", ".join(known))
     return known[name]
