@@ -298,7 +298,8 @@ def export(
 
     folder = export_trial(RunFolder(run), trial, out)
     if json:
-        output.show_json({"bundle": str(folder), "trial": trial})
+        number = RunFolder(run).record("winner")["winner"]["trial"] if trial is None else trial
+        output.show_json({"bundle": str(folder), "trial": number})
     else:
         typer.echo(f"The bundle is in {folder}. Use it: autotl predict {folder} INPUT...")
 

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
+
+from autotl.errors import AutotlError
+
+P = TypeVar("P")
 
 
 @cache
@@ -34,3 +39,17 @@ def discover(package: str, attribute: str) -> dict[str, Any]:
         plugin = entry.load()
         found.setdefault(plugin.name, plugin)
     return found
+
+
+def named(name: str, known: Mapping[str, P], kind: str, error: type[AutotlError]) -> P:
+    """The plug-in called `name`.
+
+    Args:
+        name: Its name.
+        known: What `discover` found.
+        kind: What it is, in words.
+        error: Raised where there is none.
+    """
+    if name not in known:
+        raise error(f"unknown {kind}", found=repr(name), expected=", ".join(known))
+    return known[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autotl.errors import DataError
 from autotl.modalities.modality import Modality
-from autotl.registry import discover
+from autotl.registry import discover, named
 
 
 def modalities() -> dict[str, Modality]:
@@ -18,7 +18,4 @@ def modality(name: str) -> Modality:
     Raises:
         DataError: There is none.
     """
-    known = modalities()
-    if name not in known:
-        raise DataError("unknown modality", found=repr(name), expected=", ".join(known))
-    return known[name]
+    return named(name, modalities(), "modality", DataError)

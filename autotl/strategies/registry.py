@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autotl.errors import SpaceError
-from autotl.registry import discover
+from autotl.registry import discover, named
 from autotl.strategies.strategy import Strategy
 
 
@@ -18,7 +18,4 @@ def strategy(name: str) -> Strategy:
     Raises:
         SpaceError: There is none.
     """
-    known = strategies()
-    if name not in known:
-        raise SpaceError("unknown strategy", found=repr(name), expected=", ".join(known))
-    return known[name]
+    return named(name, strategies(), "strategy", SpaceError)

@@ -41,7 +41,11 @@ def candidate_heads(
         return iter([prototype_head(features, targets)])
     if kind == "logistic":
         return logistic_path(features, targets, bench.task.kind, penalties=penalties, weights=weights)
-    raise TrialError("no such head for this task", found=f"{kind} for {bench.task.kind.value}")
+    raise TrialError(
+        "no such head for this task",
+        found=f"{kind} for {bench.task.kind.value}",
+        expected="logistic, ridge, prototype or mlp; ridge or mlp for regression",
+    )
 
 
 def best_head(

@@ -103,7 +103,7 @@ class Settings:
         return cls(
             learning_rate=float(config.get("learning_rate", 3e-4)),
             head_learning_rate_factor=float(config.get("head_learning_rate_factor", 3.0)),
-            layer_decay=float(config.get("layer_decay", 1.0)),
+            layer_decay=float(config.get("layer_decay", 0.85)),
             weight_decay=float(config.get("weight_decay", 0.01)),
             epochs=epochs,
             batch_size=int(config.get("batch_size", 32)),

@@ -61,8 +61,8 @@ class Pace:
     def trial_seconds(self, config: TrialConfig) -> float | None:
         """Predicted seconds until a first epoch is scored; None before any rate is known.
 
-        A head on frozen features takes the time of the features that are missing, and that of heads before
-        it. A strategy with epochs fits its schedule to the time that is left, so only a part of one is asked for.
+        A head on frozen features takes the time of missing features, and that of heads before it. A strategy
+        with epochs fits its schedule to the time that is left: only a part of one is asked for.
         """
         seconds = self.pass_seconds(config, self._all) if config.fits_in_one_step else None
         if seconds is not None:

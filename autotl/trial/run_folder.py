@@ -105,6 +105,12 @@ class RunFolder:
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
+            if self.exists():
+                raise RunError(
+                    "the run folder has lost a file",
+                    found=f"no {path}",
+                    hint="Begin a new run with another --out.",
+                ) from None
             raise RunError(
                 "not a run folder", found=f"no {name} in {self.path}", hint="Start one: autotl fit DATA"
             ) from None

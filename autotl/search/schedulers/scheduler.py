@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Protocol
 
 from autotl.errors import SettingsError
-from autotl.registry import discover
+from autotl.registry import discover, named
 from autotl.search.board import Board, Standing
 
 
@@ -52,7 +52,4 @@ def scheduler(name: str) -> Scheduler:
     Raises:
         SettingsError: There is none.
     """
-    known = schedulers()
-    if name not in known:
-        raise SettingsError("unknown scheduler", found=repr(name), expected=", ".join(known))
-    return known[name]
+    return named(name, schedulers(), "scheduler", SettingsError)
