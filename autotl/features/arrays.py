@@ -7,6 +7,7 @@ beside their place and moved there, so nobody meets half a header. Knows nothing
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 from abc import ABC, abstractmethod
@@ -23,6 +24,10 @@ from autotl.errors import StorageError
 Array = NDArray[Any]
 Memmap = np.memmap[Any, Any]
 _DISK_RESERVE_BYTES = 2**30
+#: Bytes of an array that are touched before its pages are given back, and the least that a row touches.
+_RESIDENT_BYTES, _PAGE_BYTES = 2**28, 2**12
+#: Unmaps pages; Windows has no such thing.
+_UNMAP: int | None = getattr(mmap, "MADV_DONTNEED", None)
 #: What the names of the two files of an array end in.
 DATA, MARKS = ".npy", ".rows.npy"
 
@@ -49,6 +54,7 @@ class FilledArray(ABC):
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: DTypeLike, rows: int) -> None:
         self._data, self._present = _open_pair(path, shape, dtype, rows)
         self._written: list[Array] = []
+        self._touched_bytes = 0
 
     def missing(self, rows: Array) -> Array:
         """Those of `rows` that are not present."""
@@ -58,6 +64,7 @@ class FilledArray(ABC):
         """Store rows; they are present from the next `commit` on."""
         self._put(rows, values)
         self._written.append(rows)
+        self._touch(rows, values)
 
     def commit(self) -> None:
         """Bring what was written to the disk, then mark it present."""
@@ -66,6 +73,18 @@ class FilledArray(ABC):
         self._data.flush()
         self._present[np.concatenate(self._written)] = True
         self._written = []
+
+    def _touch(self, rows: Array, values: Array) -> None:
+        """Count what was read or written, and unmap the pages before they make the process look large.
+
+        They stay in the system's cache of the file, and come back when they are touched again.
+        """
+        self._touched_bytes += max(values.nbytes, _PAGE_BYTES * len(rows))
+        if self._touched_bytes > _RESIDENT_BYTES:
+            self._touched_bytes = 0
+            mapped: Any = self._data.base
+            if _UNMAP is not None and isinstance(mapped, mmap.mmap):
+                mapped.madvise(_UNMAP)
 
     @abstractmethod
     def _put(self, rows: Array, values: Array) -> None:
@@ -87,7 +106,9 @@ class RowArray(FilledArray):
 
     def read(self, rows: Array, columns: slice = slice(None)) -> Array:
         """Copies of present rows, (n, *shape), of these columns only."""
-        return np.asarray(self._data[rows, columns])
+        values = np.asarray(self._data[rows, columns])
+        self._touch(rows, values)
+        return values
 
     def _put(self, rows: Array, values: Array) -> None:
         self._data[rows] = values
@@ -115,6 +136,7 @@ class RaggedArray(FilledArray):
         for i, row in enumerate(rows):
             start, stop = self._offsets[row], self._offsets[row + 1]
             out[i, : stop - start] = self._data[start:stop]
+        self._touch(rows, out)
         return out
 
     def _put(self, rows: Array, values: Array) -> None:

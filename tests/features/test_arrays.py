@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -59,3 +62,20 @@ def test_a_full_disk_is_answered_before_anything_is_written(tmp_path, monkeypatc
     with pytest.raises(StorageError, match=r"not enough disk space for cached features; found .* GiB free"):
         RowArray(tmp_path / "a", 5, (2,), np.float32)
     assert not list(tmp_path.glob("*.npy"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_was_read_or_written_does_not_stay_resident(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "_RESIDENT_BYTES", 2**22)
+
+    def resident_file_bytes():
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
+
+    before = resident_file_bytes()
+    array = RowArray(tmp_path / "large", 64, (2**18,), np.float32)  # 64 MiB
+    for row in range(64):
+        array.write(np.array([row]), np.full((1, 2**18), row, np.float32))
+    array.commit()
+    assert all((array.read(np.array([row])) == row).all() for row in range(64))
+    assert resident_file_bytes() - before < 2**24
