@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autotl.task import Task
 from benchmarks.baseline import ten_lines
 from benchmarks.fitting import FitFailedError, fit
 from benchmarks.record import append
@@ -53,7 +54,11 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", default=",".join(CASES))
     parser.add_argument("--seeds", default=None)
-    parser.add_argument("--baseline", action="store_true", help="also fit the ten lines of scikit-learn")
+    parser.add_argument(
+        "--baseline",
+        action="store_true",
+        help="fit the ten lines too, where a row has one class",
+    )
     arguments = parser.parse_args()
     for name in arguments.only.split(","):
         case = CASES[name]
@@ -90,7 +95,7 @@ def run(name: str, case: Case, seed: int, data: Path, folder: Path, baseline: bo
         "peak_mib": max(r["peak_bytes"] for r in run.results) // 2**20,
         "child_peak_rss_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
     }
-    if baseline:
+    if baseline and Task.from_json(record["task"]).is_classification:
         row["ten_lines"] = ten_lines(run)
     return row
 
