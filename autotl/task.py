@@ -18,6 +18,10 @@ from autotl.errors import TargetError
 Array = NDArray[Any]
 
 
+#: Probability from which on a label of a multilabel task is given.
+THRESHOLD = 0.5
+
+
 class TaskKind(StrEnum):
     """The kinds of supervised task."""
 
@@ -82,6 +86,18 @@ class Task:
     def is_classification(self) -> bool:
         """Whether each row has exactly one class."""
         return self.kind in (TaskKind.BINARY, TaskKind.MULTICLASS)
+
+    def decide(self, outputs: Array) -> Array:
+        """Predictions as targets are given: classes (N,), indicators of labels (N, K), or values (N,).
+
+        Args:
+            outputs: Probabilities (N, K), or values (N,).
+        """
+        if self.kind is TaskKind.REGRESSION:
+            return outputs
+        return np.asarray(
+            outputs >= THRESHOLD if self.kind is TaskKind.MULTILABEL else outputs.argmax(axis=1)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary; `from_json` inverts it."""
@@ -189,7 +205,7 @@ def _mcc(y: Array, p: Array) -> float:
 
 def _multilabel_f1(average: str) -> Callable[[Array, Array], float]:
     def score(y: Array, p: Array) -> float:
-        predicted, truth = p >= 0.5, y.astype(bool)
+        predicted, truth = p >= THRESHOLD, y.astype(bool)
         axis = None if average == "micro" else 0
         tp = np.sum(predicted & truth, axis=axis)
         wrong = np.sum(predicted ^ truth, axis=axis)
@@ -206,7 +222,7 @@ def _mean_average_precision(y: Array, p: Array) -> float:
 
 
 def _subset_accuracy(y: Array, p: Array) -> float:
-    return float(np.mean(np.all((p >= 0.5) == y.astype(bool), axis=1)))
+    return float(np.mean(np.all((p >= THRESHOLD) == y.astype(bool), axis=1)))
 
 
 def _r2(y: Array, p: Array) -> float:

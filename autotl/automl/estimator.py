@@ -172,11 +172,10 @@ class AutoTL:
 
         predictor = self._predictor()
         outputs = predictor.predict_proba(list(items))
+        decided = predictor.task.decide(outputs)
         if predictor.task.kind is TaskKind.MULTILABEL:
-            return (outputs >= 0.5).astype(np.int64)
-        if predictor.task.kind is TaskKind.REGRESSION:
-            return np.asarray(outputs)
-        return np.asarray(self.classes_[outputs.argmax(axis=1)])
+            return decided.astype(np.int64)
+        return np.asarray(self.classes_[decided] if predictor.task.is_classification else decided)
 
     def predict_proba(self, items: Any) -> NDArray[Any]:
         """Probabilities (N, K) in the order of `classes_`."""

@@ -65,10 +65,9 @@ def describe(task: Task, output: NDArray[Any]) -> Row:
         return {"value": float(output)}
     probabilities = {name: round(float(p), 6) for name, p in zip(task.classes, output, strict=True)}
     if task.kind is TaskKind.MULTILABEL:
-        labels = [name for name, p in zip(task.classes, output, strict=True) if p >= 0.5]
+        labels = [task.classes[k] for k in task.decide(output[None])[0].nonzero()[0]]
         return {"labels": labels, "probabilities": probabilities}
-    best = int(output.argmax())
-    label = task.classes[best]
+    label = task.classes[int(task.decide(output[None])[0])]
     return {"label": label, "confidence": probabilities[label], "probabilities": probabilities}
 
 

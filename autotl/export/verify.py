@@ -15,7 +15,7 @@ from autotl.errors import ParityError
 from autotl.export.reference import torch_outputs
 from autotl.modalities.registry import modality
 from autotl.serve.predictor import Predictor
-from autotl.task import Task, TaskKind
+from autotl.task import THRESHOLD, Task, TaskKind
 from autotl.training.model import TransferModel
 
 Array = NDArray[Any]
@@ -162,8 +162,8 @@ def _ties(task: Task, names: list[str], expected: Array, found: Array) -> int:
     if task.kind is TaskKind.REGRESSION:
         return 0
     if task.kind is TaskKind.MULTILABEL:
-        differs = (expected >= 0.5) != (found >= 0.5)
-        margins = np.where(differs, np.abs(expected - 0.5), 0.0).max(axis=1)
+        differs = task.decide(expected) != task.decide(found)
+        margins = np.where(differs, np.abs(expected - THRESHOLD), 0.0).max(axis=1)
         differing = differs.any(axis=1)
     else:
         rows = np.arange(len(expected))

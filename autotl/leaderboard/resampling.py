@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autotl.task import Metric
+from autotl.task import THRESHOLD, Metric
 
 Array = NDArray[Any]
 
@@ -125,7 +125,7 @@ _Function = Callable[[Array, int], Array]
 def _row_sums(name: str, targets: Array, predictions: Array) -> tuple[Array, _Function] | None:
     """Statistics (N, M) and the metrics (R,) from their resampled sums (R, M); None where there are none."""
     if targets.ndim == 2:
-        return _label_sums(name, targets.astype(bool), predictions >= 0.5)
+        return _label_sums(name, targets.astype(bool), predictions >= THRESHOLD)
     if predictions.ndim == 2:
         if name != "log_loss":
             return None

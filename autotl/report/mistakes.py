@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from autotl.leaderboard.calibration import expected_calibration_error
 from autotl.report import words
 from autotl.report.recorded import LARGEST, plain
-from autotl.task import TaskKind
+from autotl.task import THRESHOLD, TaskKind
 
 Array = NDArray[Any]
 #: Classes that a confusion matrix shows at most.
@@ -155,7 +155,7 @@ def _regression(targets: Array, values: Array, rows: Sequence[str]) -> Mistakes:
 
 
 def _multilabel(targets: Array, predictions: Array, labels: Sequence[str]) -> Mistakes:
-    truth, predicted = targets > 0.5, predictions >= 0.5
+    truth, predicted = targets > 0, predictions >= THRESHOLD
     scores = _scores((truth & predicted).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0), labels)
     wrong = int((truth != predicted).any(axis=1).sum())
     error = expected_calibration_error(predictions, truth)

@@ -101,11 +101,12 @@ class Predictor:
 
     def decide(self, outputs: Array) -> list[str] | list[list[str]] | list[float]:
         """Predictions from what `predict_proba` gave."""
+        decided = self.task.decide(outputs) if len(outputs) else ()
         if self.task.kind is TaskKind.REGRESSION:
-            return [float(value) for value in outputs]
+            return [float(value) for value in decided]
         if self.task.kind is TaskKind.MULTILABEL:
-            return [[self.classes[k] for k in np.flatnonzero(row >= 0.5)] for row in outputs]
-        return [self.classes[k] for k in outputs.argmax(axis=1)] if len(outputs) else []
+            return [[self.classes[k] for k in np.flatnonzero(row)] for row in decided]
+        return [self.classes[k] for k in decided]
 
     def run(self, examples: Sequence[Example], batch_size: int = 32) -> tuple[Array, Array]:
         """Predict decoded examples.
