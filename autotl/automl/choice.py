@@ -43,20 +43,21 @@ def choose(
     *,
     combined: Sequence[TrialResult] = (),
     cheaper_share: float = 0.0,
+    gain_of_rows: Callable[[TrialResult], float] = lambda trial: 0.0,
 ) -> tuple[TrialResult, bool]:
     """The winner, and whether there is time to refit it.
 
     A combination of trials wins where it beats the chosen trial by more than one standard error.
 
-    The rows of the validation part, once they are trained on, are worth about as much as the noise of a
-    comparison. So a trial that cannot be refitted must beat the best one that can by more than one standard
-    error of their difference.
+    A trial that cannot be refitted must beat the best one that can by what the rows of the validation part
+    are expected to bring that one, and by more than one standard error of their difference.
 
     Args:
         results: All trials.
         can_refit: Whether a trial's final fit has time.
         gain: How much one trial gains over another on rows that both were not fitted on.
         combined: Ensembles and averages of trials.
+        gain_of_rows: What a trial is expected to gain by its final fit.
         cheaper_share: A trial of at most this share of the best one's cost wins where it is as good within
             one standard error.
 
@@ -75,7 +76,8 @@ def choose(
     if not refittable:
         return winner, False
     rival = _best(refittable)
-    return (winner, False) if _beats(winner, rival, gain) else (rival, True)
+    is_ahead = _beats(winner, rival, gain, by=gain_of_rows(rival))
+    return (winner, False) if is_ahead else (rival, True)
 
 
 def _best(candidates: Sequence[TrialResult]) -> TrialResult:
@@ -83,6 +85,7 @@ def _best(candidates: Sequence[TrialResult]) -> TrialResult:
     return next(result for result in candidates if result.number == number)
 
 
-def _beats(result: TrialResult, rival: TrialResult, gain: Gain) -> bool:
+def _beats(result: TrialResult, rival: TrialResult, gain: Gain, *, by: float = 0.0) -> bool:
+    """Whether a trial is ahead of another by so much, and beyond the noise."""
     over_rival = gain(result, rival)
-    return over_rival.value > over_rival.standard_error
+    return over_rival.value - by > over_rival.standard_error

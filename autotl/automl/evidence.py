@@ -19,6 +19,7 @@ from autotl.trial.cross_validation import (
     FEW_ROWS,
     REPEATS,
     cross_validation_splits,
+    gain_of_rows,
     held_out_predictions,
 )
 from autotl.trial.runner import TrialRunner
@@ -110,6 +111,12 @@ class Evidence:
         """How much a trial gains over another, positive where it is better."""
         targets, (own, other), copies = self.shared([result, reference])
         return paired_gain(self.metric, targets, own, other, copies=copies, seed=self._seed)
+
+    def gain_of_rows(self, result: TrialResult, until: float) -> float:
+        """What a trial is expected to gain by a final fit on the validation rows too; 0 where unknown."""
+        if not (result.config.fits_in_one_step and "refit" in result.facts):
+            return 0.0
+        return gain_of_rows(self._runner, result, self._seed, until)
 
     def _targets(self, *, crossed: bool) -> Array:
         targets, splits = self._runner.dataset.targets, self._runner.splits

@@ -311,6 +311,7 @@ class Fit:
             delivery.evidence.gain,
             combined=combined,
             cheaper_share=_CHEAPER_SHARE[self._settings.quality],
+            gain_of_rows=lambda result: delivery.evidence.gain_of_rows(result, self._time.choice_deadline()),
         )
         model, refit = self._final_model(combinations, winner, refit)
         self._record["temperature"] = delivery.calibrate(model, winner)

@@ -145,6 +145,7 @@ class StrategyContract:
         """The refit configuration trains without validation rows."""
         run = strategy.start(bench, self.config(strategy, bench, short))
         run_to_end(run)
+        assert 0 < run.refit_share <= 1
         final = strategy.start(bench.with_all_rows(), run.refit_config())
         run_to_end(final)
         assert final.model().predict(bench.frozen.inputs.batch(bench.splits.test)).shape == (12, 3)

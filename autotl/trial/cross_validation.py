@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,34 @@ def held_out_predictions(
         order = np.argsort(np.concatenate([part.val for part in splits]))
         parts.append(np.concatenate(outputs)[order])
     return np.concatenate(parts)
+
+
+def gain_of_rows(runner: TrialRunner, result: TrialResult, seed: int, until: float) -> float:
+    """What a final fit on the validation rows too is expected to gain, as the training rows tell.
+
+    The head is fitted on such a share of the training rows as they are of the rows of the final fit: a
+    learning curve is about straight in the logarithm of the rows (Figueroa et al. 2012), so that the gain
+    from there to all training rows is the one expected beyond them.
+
+    Args:
+        runner: Where the trial ran.
+        result: A finished trial whose configuration fits in one step.
+        seed: Which rows are left out.
+        until: Time (`time.monotonic`) after which no fit is begun.
+
+    Returns:
+        In units of the score, the mean of a few fits; 0 where none had time, or more rows were no gain.
+    """
+    config = TrialConfig.from_json(result.facts["refit"])
+    bench = runner.bench(config)
+    train, val = bench.splits.train, bench.splits.val
+    parts = round(len(bench.splits.train_and_val) / max(1, len(val)))
+    if result.score is None or not 2 <= parts <= len(train):
+        return 0.0
+    scores: list[float] = []
+    for fold in islice(folds(runner.dataset, train, count=parts, seed=seed), REPEATS):
+        if time.monotonic() > until:
+            break
+        fewer = replace(bench, splits=Splits(fold.train, val, bench.splits.test))
+        scores.append(strategy(config.strategy).start(fewer, config).step().score)
+    return max(0.0, result.score - float(np.mean(scores))) if scores else 0.0

@@ -45,6 +45,12 @@ def test_beyond_the_noise_the_better_score_wins():
     assert choose([PROBE, TRAINED], only_the_probe, gains(0.05, 0.02)) == (TRAINED, False)
 
 
+@pytest.mark.parametrize(("brings", "chosen"), [(0.02, (TRAINED, False)), (0.04, (PROBE, True))])
+def test_a_final_fit_counts_with_what_more_rows_are_expected_to_bring(brings, chosen):
+    found = choose([PROBE, TRAINED], only_the_probe, gains(0.05, 0.02), gain_of_rows=lambda trial: brings)
+    assert found == chosen
+
+
 def head(number, score, crossed=None, **facts):
     facts |= {} if crossed is None else {"cross_validated": crossed}
     config = TrialConfig("net", "linear_probe")

@@ -14,22 +14,26 @@ from autotl.automl.combine import Combinations, recall
 from autotl.automl.delivery import Delivery
 from autotl.automl.evidence import Evidence
 from autotl.config import TrialConfig, TrialState
+from autotl.data.dataset import Splits
+from autotl.data.folds import folds
 from autotl.data.splits import split
 from autotl.modalities.registry import modality
+from autotl.strategies.registry import strategy
 from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.workbench import tiny_dataset
+from autotl.trial import benches
 from autotl.trial.cross_validation import REPEATS
 from autotl.trial.plan import Resources, RunnerPlan
 from autotl.trial.run_folder import RunFolder
 from autotl.trial.runner import TrialRunner
 
 FOREVER = float("inf")
-TRAINING = {"cut": 0.5, "epochs": 1, "batch_size": 8, "augment": "none"}
+TRAINING = {"cut": 0.5, "epochs": 1, "batch_size": 8, "augment": "none", "layer_decay": 1.0}
 
 
 @pytest.fixture
 def runner(tmp_path, monkeypatch):
-    monkeypatch.setattr(TrialRunner, "_load", lambda self, info, pretrained=True: tiny_image_backbone())
+    monkeypatch.setattr(benches, "load", lambda info, **_: tiny_image_backbone())
     dataset = tiny_dataset("image", rows=90)
     noise = np.random.default_rng(0).random(90) < 0.3  # heads must differ, and be wrong now and then
     dataset = replace(dataset, targets=np.where(noise, (dataset.targets + 1) % 3, dataset.targets))
@@ -42,8 +46,8 @@ def runner(tmp_path, monkeypatch):
     )
 
 
-def run_trial(runner, number, strategy, **params):
-    trial = runner.start(number, TrialConfig("tiny-image", strategy, params))
+def run_trial(runner, number, name, **params):
+    trial = runner.start(number, TrialConfig("tiny-image", name, params))
     while not trial.done:
         trial.step()
     result = trial.finish(TrialState.COMPLETE)
@@ -79,10 +83,26 @@ def test_heads_are_cross_validated_where_rows_are_few_and_trainings_are_not(runn
 def test_rows_are_predicted_by_fits_that_had_not_seen_them(runner, heads):
     """Targets drawn by lot cannot be predicted, however well they are learnt."""
     targets = np.random.default_rng(1).integers(0, 3, 90)
-    runner.dataset = replace(runner.dataset, targets=targets)
-    runner.benches.clear()
+    runner = TrialRunner(replace(runner.plan, dataset=replace(runner.dataset, targets=targets)))
     found = Evidence(runner, seed=0).cross_validate(heads, FOREVER)
     assert max(result.facts["cross_validated"] for result in found) < 0.6
+
+
+def test_what_more_rows_bring_is_told_by_fits_on_fewer(runner, heads):
+    evidence = Evidence(runner, seed=0)
+    config = TrialConfig.from_json(heads[0].facts["refit"])
+    bench, fewer = runner.bench(config), []
+    for fold in folds(runner.dataset, runner.splits.train, count=5, seed=0):
+        part = replace(bench, splits=Splits(fold.train, runner.splits.val, runner.splits.test))
+        fewer.append(strategy(config.strategy).start(part, config).step().score)
+    parts = round(len(runner.splits.train_and_val) / len(runner.splits.val))
+    assert parts == 5
+    expected = max(0.0, heads[0].score - np.mean(fewer[:REPEATS]))
+    assert evidence.gain_of_rows(heads[0], FOREVER) == pytest.approx(expected)
+    assert evidence.gain_of_rows(heads[0], -FOREVER) == 0.0
+    assert evidence.gain_of_rows(replace(heads[0], score=0.0), FOREVER) == 0.0, "no loss is expected"
+    trained = run_trial(runner, 4, "top_k", **TRAINING)
+    assert evidence.gain_of_rows(trained, FOREVER) == 0.0
 
 
 def test_without_time_nothing_is_cross_validated(runner, heads):

@@ -12,12 +12,14 @@ from autotl.console.live import LineDisplay, LiveDisplay, curve, display, panel
 from autotl.console.progress import Progress, clock_time
 from autotl.search.events import (
     Advanced,
+    DataRead,
     EpochDone,
     Note,
     StageStarted,
     TrialFinished,
     TrialStarted,
 )
+from autotl.task import Task, TaskKind
 
 CONFIG = TrialConfig("lite0", "full", {"epochs": 5})
 
@@ -69,6 +71,19 @@ def test_lines_tell_of_stages_trials_and_notes(clock):
         "[1:05] trial 2: 0.5000 in 2.0 s (stopped early); best so far 0.7500",
         "[1:05] warning: 3 corrupt files skipped",
     ]
+
+
+def test_losses_are_shown_without_the_sign_that_the_search_gives_them(clock):
+    console = Console(file=io.StringIO(), width=80)
+    progress = Progress(None, None, clock)
+    shown = LineDisplay(progress, console)
+    shown(DataRead(1200, Task(TaskKind.REGRESSION, (), "rmse")))
+    shown(TrialFinished(finished(0, -0.75), -0.75))
+    assert console.file.getvalue().splitlines() == [
+        "[0:00] 1,200 rows, regression; judged by rmse",
+        "[0:00] trial 0: 0.7500 in 2.0 s; best so far 0.7500",
+    ]
+    assert "0.7500 rmse" in drawn(progress)
 
 
 def test_lines_are_not_taken_for_markup(clock):
