@@ -33,6 +33,7 @@ def test_load_takes_a_bundle():
 def test_the_estimator_takes_these_parameters():
     expected = {
         *("time_budget", "trials", "metric", "task", "space", "backbones", "license", "quality", "seed"),
+        *("max_size", "max_latency"),
         *("target", "group", "text", "image", "test_share", "val_share", "val", "test"),
         *(
             "engine",

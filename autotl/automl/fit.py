@@ -149,14 +149,6 @@ class Fit:
     def _check_same_data(self, folder: RunFolder, dataset: Dataset) -> None:
         """Refuse to go on with a run on other data than it was begun on, or for another task."""
         record = folder.record("data", "task")
-        task = Task.from_json(record["task"])
-        if (task.kind, task.metric) != (dataset.task.kind, dataset.task.metric):
-            raise RunError(
-                "the run was begun for another task",
-                found=f"{dataset.task.kind.value}, judged by {dataset.task.metric}",
-                expected=f"{task.kind.value}, judged by {task.metric}",
-                hint="Leave out --task and --metric, or choose another folder with --out.",
-            )
         expected = record["data"]["fingerprint"]
         found = dataset_fingerprint(dataset, modality(dataset.modality))
         if found != expected:
@@ -165,6 +157,14 @@ class Fit:
                 found=f"fingerprint {found[:12]}",
                 expected=expected[:12],
                 hint="Choose another folder with --out.",
+            )
+        task = Task.from_json(record["task"])
+        if (task.kind, task.metric) != (dataset.task.kind, dataset.task.metric):
+            raise RunError(
+                "the run was begun for another task",
+                found=f"{dataset.task.kind.value}, judged by {dataset.task.metric}",
+                expected=f"{task.kind.value}, judged by {task.metric}",
+                hint="Leave out --task and --metric, or choose another folder with --out.",
             )
 
     def _plan(

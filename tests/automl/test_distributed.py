@@ -12,7 +12,7 @@ from autotl import AutoTL
 from autotl.automl.distributed import portable, ray_setup
 from autotl.automl.settings import Settings
 from autotl.data.splits import split
-from autotl.errors import DataError
+from autotl.errors import SettingsError
 from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.workbench import tiny_dataset
 from autotl.trial.plan import Resources, RunnerPlan
@@ -64,5 +64,5 @@ def test_a_trial_reserves_a_gpu_where_this_machine_trains_on_one():
     ],
 )
 def test_what_makes_no_sense_under_ray_is_refused(parameters, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(SettingsError, match=message):
         Settings.of(AutoTL(**{"engine": "ray", **parameters}).get_params())

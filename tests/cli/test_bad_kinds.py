@@ -189,7 +189,7 @@ OPTIONS = {
     ),
     "resume of a malformed run": (
         ("good.csv", "--out", "old", "--resume", *FIT),
-        "old/run.json is malformed; found no settings, data.\nBegin a new run with another --out.",
+        "old/run.json is malformed; found no settings, data, task.\nBegin a new run with another --out.",
     ),
     "resume with other data": (
         ("good.csv", "--out", "other", "--resume", *FIT),
@@ -204,7 +204,8 @@ def test_fit_with_a_bad_option(call, here, kind):
     write("bad.toml", ["[parameters]", "epochs = = 3"])
     write("key.toml", ["# mine", "speed = 3"])
     write("old/run.json", ["{}"])
-    write("other/run.json", [json.dumps({"settings": {}, "data": {"fingerprint": "0" * 64}})])
+    task = {"kind": "binary", "classes": ["a", "b"], "metric": "accuracy"}
+    write("other/run.json", [json.dumps({"settings": {}, "data": {"fingerprint": "0" * 64}, "task": task})])
     before = {path for path in here.rglob("*") if "runs" not in path.parts}
     result = call("fit", *OPTIONS[kind][0])
     said = [line for line in result.stderr.splitlines() if not line.startswith("[0:")]

@@ -68,6 +68,7 @@ def test_every_option_reaches_the_estimator(fit, tmp_path):
     fit(
         *("--target", "price", "--task", "regression", "--metric", "mae", "--time", "90s", "--trials", "5"),
         *("--space", "my.toml", "--backbones", "a, b", "--license", "permissive", "--group", "shop"),
+        *("--max-size", "20MB", "--max-latency", "15"),
         *("--text", "title,body", "--image", "photo", "--engine", "ray", "--device", "cpu", "--threads", "2"),
         *("--offline", "--resume", "--seed", "7", "--quality", "best", "--test-share", "0.3"),
         *("--val-share", "0.1", "--val", "v.csv", "--test", "t.csv", "--cache-dir", "cache"),
@@ -79,6 +80,7 @@ def test_every_option_reaches_the_estimator(fit, tmp_path):
     assert FakeAutoTL.asked == {
         **{"target": "price", "task": "regression", "metric": "mae", "time_budget": "90s", "trials": 5},
         **{"space": Path("my.toml"), "backbones": ["a", "b"], "license": "permissive", "group": "shop"},
+        **{"max_size": "20MB", "max_latency": 15.0},
         **{"text": ["title", "body"], "image": "photo", "engine": "ray", "device": "cpu", "threads": 2},
         **{"ray_address": "head:6379", "trial_cpus": 2.0, "trial_gpus": 0.5},
         **{"offline": True, "resume": True, "seed": 7, "quality": "best", "test_share": 0.3},

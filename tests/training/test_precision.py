@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from autotl.config import TrialConfig
+from autotl.features.precision import fastest_dtype
 from autotl.strategies.registry import strategy
 from autotl.task import TaskKind
 from autotl.testing.workbench import tiny_workbench
 from autotl.training import finetune
 from autotl.training.loss import mean_loss
 from autotl.training.mixup import mix
-from autotl.training.precision import MixedPrecision, fastest_dtype
+from autotl.training.precision import MixedPrecision
 
 CPU = torch.device("cpu")
 SHORT = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "augment": "none"}
