@@ -24,7 +24,7 @@ def open_search(
     folder: Path,
     *,
     rows: tuple[int, int] | None = None,
-    image_size: int | None = None,
+    overrides: str = "",
     runner: type[TrialRunner] = TrialRunner,
     deadline: Callable[[], float] = lambda: math.inf,
     **options: Any,
@@ -35,20 +35,18 @@ def open_search(
         data: The data set.
         folder: Where results and caches go.
         rows: At most so many training and validation rows.
-        image_size: The only input size of images; None leaves it to be searched.
+        overrides: TOML that overrides the search space.
         runner: What runs the trials.
         deadline: When training must end.
         **options: Parameters of `AutoTL`.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     options = {"time_budget": None, "trials": 1, **options}
+    if overrides:
+        options["space"] = folder / "space.toml"
+        options["space"].write_text(overrides)
     settings = Settings.of(AutoTL(offline=True, out=folder, **options).get_params())
     dataset, splits = read_data(data, settings)
-    if dataset.modality == "image" and image_size is not None:
-        user_space = folder / "space.toml"
-        user_space.write_text(f"[parameters]\ninput_size = {image_size}\n")
-        options["space"] = user_space
-        settings = Settings.of(AutoTL(offline=True, out=folder, **options).get_params())
     if rows is not None:
         splits = some(splits, dataset.targets, *rows, seed=0)
     profile, space, _, infos = plan_space(dataset, splits, settings, device="cpu")
