@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
@@ -99,24 +99,34 @@ def _strategies(described: list[Mapping[str, Any]]) -> Table:
     table = _table("strategy", "what it does")
     known = strategies()
     for strategy in described:
-        table.add_row(escape(strategy["strategy"]), escape(known[strategy["strategy"]].summary))
+        name = strategy["strategy"]
+        shown = name if strategy["searched"] else f"{name} (not searched)"
+        table.add_row(escape(shown), escape(known[name].summary))
     return table
 
 
 def _parameters(strategies: list[Mapping[str, Any]]) -> Table:
     """Every parameter with its values, once for all strategies that share them."""
     shared: dict[tuple[str, str, str], list[str]] = {}
+    everyone = [strategy["strategy"] for strategy in strategies]
     for strategy in strategies:
-        name = strategy["strategy"] if strategy["searched"] else f"{strategy['strategy']} (portfolio only)"
+        name = strategy["strategy"]
         for row in strategy["parameters"]:
             conditions = [f"{key} is {_either(value)}" for key, value in (row.get("when") or {}).items()]
             title = f"{row['name']} (if {' and '.join(conditions)})" if conditions else row["name"]
             shared.setdefault((title, str(row["values"]), words(row["default"])), []).append(name)
     table = _table("parameter", "values", "default", "strategies")
     for (title, values, default), names in sorted(shared.items()):
-        owners = "all" if len(names) == len(strategies) else ", ".join(names)
-        table.add_row(escape(title), escape(values), escape(default), escape(owners))
+        table.add_row(escape(title), escape(values), escape(default), escape(_owners(names, everyone)))
     return table
+
+
+def _owners(names: Sequence[str], everyone: Sequence[str]) -> str:
+    """Strategies in few words: all, all but a few, or these."""
+    others = [name for name in everyone if name not in names]
+    if not others:
+        return "all"
+    return ", ".join(names) if len(others) > len(names) else f"all but {', '.join(others)}"
 
 
 def _either(value: Any) -> str:

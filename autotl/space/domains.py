@@ -54,6 +54,8 @@ def words(domain: Domain) -> str:
     """The domain for a person: "0.0001 to 0.1 (log)" or "1, 2, 4"."""
     if isinstance(domain, Choice):
         return ", ".join(str(option) for option in domain.options)
+    if is_fixed(domain):
+        return f"{domain.low:g}"
     return f"{domain.low:g} to {domain.high:g}" + (" (log)" if domain.log else "")
 
 
