@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -126,6 +127,16 @@ class EpochResult:
     train_loss: float
     seconds: float
 
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary; `from_json` inverts it. JSON has no NaN."""
+        return {**asdict(self), "train_loss": None if math.isnan(self.train_loss) else self.train_loss}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> EpochResult:
+        """Rebuild what `to_json` wrote."""
+        loss = value["train_loss"]
+        return cls(**{**value, "train_loss": math.nan if loss is None else loss})
+
 
 class TrialState(StrEnum):
     """How a trial stands."""
@@ -176,7 +187,7 @@ class TrialResult:
             "config": self.config.to_json(),
             "state": self.state.value,
             "score": self.score,
-            "curve": [asdict(epoch) for epoch in self.curve],
+            "curve": [epoch.to_json() for epoch in self.curve],
             "seconds": self.seconds,
             "peak_bytes": self.peak_bytes,
             "error": self.error,
@@ -190,5 +201,5 @@ class TrialResult:
         fields = dict(value)
         fields["config"] = TrialConfig.from_json(fields["config"])
         fields["state"] = TrialState(fields["state"])
-        fields["curve"] = tuple(EpochResult(**epoch) for epoch in fields["curve"])
+        fields["curve"] = tuple(EpochResult.from_json(epoch) for epoch in fields["curve"])
         return cls(**fields)

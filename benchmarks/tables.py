@@ -14,7 +14,6 @@ import json
 import tempfile
 import time
 import zlib
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,7 @@ def _train(runner: TrialRunner, number: int, config: TrialConfig) -> dict[str, o
     except (AutotlError, RuntimeError) as error:
         print(f"failed: {config}: {error}", flush=True)
         return None
-    return {"config": config.to_json(), "curve": [asdict(epoch) for epoch in curve]}
+    return {"config": config.to_json(), "curve": [epoch.to_json() for epoch in curve]}
 
 
 if __name__ == "__main__":

@@ -221,7 +221,9 @@ class Delivery:
         default_won = winner.number == 0
         gain = None if default is None or default_won else self.evidence.gain(winner, default)
         top = 1.0 if chosen.greater_is_better else 0.0
-        return on_search(chosen, gain, expected_gain(results, seconds, top), default_won=default_won)
+        crossed = default is not None and self.evidence.are_crossed([winner, default])
+        outlook = expected_gain(results, seconds, top)
+        return on_search(chosen, gain, outlook, default_won=default_won, crossed=crossed)
 
     def _interval(self, targets: Array, outputs: Array) -> Interval:
         task = self.runner.dataset.task

@@ -90,9 +90,13 @@ class Evidence:
         Returns:
             Targets (N, ...), for each trial its predictions (N, ...), and how often the rows are repeated.
         """
-        crossed = all(result.number in self._crossed for result in results)
+        crossed = self.are_crossed(results)
         predictions = [self._crossed[r.number] if crossed else self.validation(r) for r in results]
         return self._targets(crossed=crossed), predictions, REPEATS if crossed else 1
+
+    def are_crossed(self, results: Sequence[TrialResult]) -> bool:
+        """Whether all of some trials were cross-validated."""
+        return all(result.number in self._crossed for result in results)
 
     def validation(self, result: TrialResult) -> Array:
         """Predictions on the validation rows."""

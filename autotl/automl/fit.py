@@ -20,6 +20,7 @@ from autotl.automl.time_plan import TimePlan
 from autotl.config import TrialResult
 from autotl.data.dataset import Dataset, Splits
 from autotl.errors import RunError
+from autotl.export.bundle import add_metrics
 from autotl.features.allocator import keep_freed_memory
 from autotl.leaderboard.leaderboard import Leaderboard
 from autotl.modalities.registry import modality
@@ -184,6 +185,9 @@ class Fit:
             "data": {"source": dataset.source, "fingerprint": profile.fingerprint, "rows": profile.rows},
             "backbones": [asdict(choice) for choice in choices],
         }
+        if len(infos) < len(choices):
+            usable = f"{len(infos)} of {len(choices)} backbones take part; autotl space says why"
+            self._tell(Note(usable))
         folder.write_splits(splits)
         folder.write_json("space.json", space.to_json())
         folder.write_json("profile.json", profile.to_json())
@@ -214,6 +218,8 @@ class Fit:
         self._tell(Note(f"a first model can be used after {self._time.elapsed:.0f} s"))
         self._first_export_seconds = time.monotonic() - begun
         self._plan_ending(runner)
+        if self._time.budget.exhausted:
+            self._tell(Note("the time is over already: only the ten-line baseline is run", warning=True))
 
     def _plan_ending(self, runner: TrialRunner) -> None:
         """Keep back from the search what export and test are expected to take, once an export was timed."""
@@ -304,7 +310,6 @@ class Fit:
     ) -> TrialResult:
         """Choose the winner, refit it on training and validation rows where time allows, export it."""
         runner, combinations = delivery.runner, delivery.combinations
-        self._stages.begin("refit")
         winner, refit = choose(
             results,
             lambda result: self._time.allows_refit(combinations.refit_seconds(result)),
@@ -336,6 +341,7 @@ class Fit:
     ) -> tuple[TransferModel, bool]:
         """The model of the winner, and whether it was fitted again: a final fit that fails costs no more."""
         if refit:
+            self._stages.begin("refit")
             error, model = guarded(lambda: combinations.model(winner, refit=True))
             if model is not None:
                 return model, True
@@ -358,6 +364,7 @@ class Fit:
         runner.folder.write_json("profile.json", profile.to_json())
         predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
         test = delivery.score_test(predictor, control)
+        add_metrics(runner.folder.bundle, "test", {test["metric"]: test["score"], **test["metrics"]})
         searched = self._stages.seconds()["search"]
         test["verdict"] = (*test["verdict"], *delivery.on_search(winner, results, searched))
         self._record["test"] = test

@@ -46,7 +46,7 @@ _RECORDED = (
     "transformers",
 )
 #: What a serving process runs the bundle with, pinned to what it was verified with.
-_PINNED = ("autotl", "numpy", "onnxruntime", "Pillow", "tokenizers")
+_PINNED = ("numpy", "onnxruntime", "Pillow", "tokenizers")
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,30 @@ def export_bundle(
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return Bundle(Path(folder), manifest)
+
+
+def add_metrics(folder: Path, part: str, values: Mapping[str, float]) -> None:
+    """Record the scores of a part of the data in a bundle that is there, and in its card.
+
+    Raises:
+        StorageError: The disk is full or not writable; the bundle is as it was.
+    """
+    target = folder.resolve()
+    new = target.with_name(f".{target.name}.new")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.copytree(target, new)
+        manifest = json.loads((new / MANIFEST).read_text(encoding="utf-8"))
+        manifest["metrics"][part] = dict(values)
+        (new / CARD).write_text(model_card(manifest), encoding="utf-8")
+        _seal(new, manifest)
+        swap_in(new, target)
+    except OSError as error:
+        raise StorageError(
+            "cannot write the scores into the bundle", found=f"{target} ({error.strerror})"
+        ) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -195,7 +219,9 @@ def _versions() -> dict[str, str]:
 
 
 def _requirements(versions: Mapping[str, str]) -> str:
-    return "".join(f"{name}=={versions[name]}\n" for name in _PINNED if name in versions)
+    pins = "".join(f"{name}=={versions[name]}\n" for name in _PINNED if name in versions)
+    own = f"# With these, autotl {versions.get('autotl', '')} itself: pip install PATH_OF_ITS_REPOSITORY"
+    return f"{own}\n{pins}"
 
 
 def _seal(folder: Path, manifest: dict[str, Any]) -> None:

@@ -85,7 +85,8 @@ def _use(manifest: Mapping[str, Any], task: Task) -> str:
     meaning = "(N,) values" if task.kind is TaskKind.REGRESSION else "(N, K) probabilities"
     return f"""## How to use
 
-`pip install -r requirements.txt`, then, without torch:
+Install autotl from its repository (`pip install .` there), or into an environment of
+`pip install -r requirements.txt`; torch is not needed:
 
 ```python
 import autotl
@@ -119,6 +120,8 @@ def _results(manifest: Mapping[str, Any]) -> str:
         lines += [f"| {name} | {value} |" for name, value in rows]
     else:
         lines.append("No score was recorded with this bundle.")
+    if manifest["record"].get("winner", {}).get("refitted"):
+        lines += ["", "After its validation score the model was fitted again, on the validation rows too."]
     parity = manifest["parity"]
     largest, allowed = f"{parity['largest_difference']:.2g}", f"{parity['tolerance']:g}"
     lines += [

@@ -45,6 +45,8 @@ def bootstrap_interval(
 ) -> Interval:
     """Percentile interval of a metric (Efron and Tibshirani 1993), resampling rows within each class.
 
+    Where every row is right, the lower bound is the exact one of a share (Clopper and Pearson 1934).
+
     Metrics that come from sums over rows are computed for all resamples at once; rank statistics in a loop,
     and from fewer resamples where rows are many.
 
@@ -68,4 +70,6 @@ def bootstrap_interval(
         return Interval(value, value, value, 0.0)
     tail = 50 * (1 - confidence)
     low, high = np.percentile(samples, [tail, 100 - tail])
+    if predictions.ndim == 2 and value == low == 1.0:
+        low = (tail / 100) ** (1 / len(targets))  # no resample of rows that are all right knows of wrong ones
     return Interval(value, min(float(low), value), max(float(high), value), float(samples.std()))

@@ -48,6 +48,7 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
         style = "bold" if row.winner else "dim" if row.score is None else None
         drawn.add_row(*map(Text, texts), style=style)
     drawn.title, drawn.title_justify = Text(f"score: {metric} on validation"), "left"
+    drawn.title.append("; * winner; + none is better, faster and smaller")
     if "pred" in shown:
         drawn.title.append("; pred, real: rank of the backbone, as predicted and as it came out")
     failed = [row for row in rows if row.error]

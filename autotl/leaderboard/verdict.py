@@ -5,6 +5,8 @@ from __future__ import annotations
 from autotl.leaderboard.interval import Interval
 from autotl.task import Metric, TaskKind
 
+#: Expected gain below which no figure is worth a word.
+_LEAST_OUTLOOK = 5e-4
 _TRIVIAL = {
     TaskKind.BINARY: "by always guessing the most frequent class",
     TaskKind.MULTICLASS: "by always guessing the most frequent class",
@@ -50,20 +52,26 @@ def verdict(
             "The gain over guessing is within the noise: "
             f"{_with_bounds(winner)} against {_with_bounds(trivial)}."
         )
-    sentences.append(f"{metric.name} {_with_bounds(winner)}, 95 % interval over the rows scored.")
+    sentences.append(f"On the test part: {metric.name} {_with_bounds(winner)}, a 95 % interval.")
     return tuple(sentences)
 
 
 def on_search(
-    metric: Metric, gain: Interval | None, outlook: float | None, *, default_won: bool
+    metric: Metric,
+    gain: Interval | None,
+    outlook: float | None,
+    *,
+    default_won: bool,
+    crossed: bool = False,
 ) -> tuple[str, ...]:
     """What the search gave beyond the default recipe, and what more of it would, a sentence each.
 
     Args:
         metric: The metric of the scores.
-        gain: What the winner gains over the default recipe on the validation rows; None if unknown.
+        gain: What the winner gains over the default recipe on rows that neither has seen; None if unknown.
         outlook: Expected further gain if the search took as long again; None if unknown.
         default_won: Whether the winner is the default recipe itself.
+        crossed: Whether the gain is that of cross-validation.
     """
     sentences = []
     if default_won:
@@ -71,13 +79,15 @@ def on_search(
             "Nothing beat the default recipe, frozen features under a linear head, beyond the noise."
         )
     elif gain is not None:
+        where = "In cross-validation" if crossed else "On validation"
         clearly = "" if gain.low > 0 else ", which is within the noise"
         sentences.append(
-            f"On validation the winner gains {_with_bounds(gain)} {metric.name} over the default recipe, "
+            f"{where} the winner gains {_with_bounds(gain)} {metric.name} over the default recipe, "
             f"frozen features under a linear head{clearly}."
         )
     if outlook is not None:
-        sentences.append(f"As much time again is expected to gain about {outlook:.2g} {metric.name}.")
+        more = f"about {outlook:.2g} {metric.name}" if outlook >= _LEAST_OUTLOOK else "hardly anything"
+        sentences.append(f"As much time again is expected to gain {more}.")
     return tuple(sentences)
 
 

@@ -246,9 +246,11 @@ def _progress(results: Sequence[TrialResult], greater: bool) -> Progress | None:
     seconds: list[float] = []
     scores: list[float] = []
     for result in results:
-        begun, spent = clock, 0.0
+        begun = clock
         clock += max(number(result.seconds) or 0.0, 0.0)
-        moments = []
+        # What precedes the first epoch, such as features, is in the trial's seconds alone.
+        epochs = sum(max(number(epoch.seconds) or 0.0, 0.0) for epoch in result.curve)
+        spent, moments = max(clock - begun - epochs, 0.0), []
         for epoch in result.curve:
             spent += max(number(epoch.seconds) or 0.0, 0.0)
             moments.append((min(begun + spent, clock), number(epoch.score)))

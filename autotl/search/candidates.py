@@ -103,13 +103,14 @@ def expectation(ranking: Sequence[Candidate], default: str) -> str:
     rival = next(
         c for c in ranking[1:] if c.backbone != best.backbone and default in (c.backbone, best.backbone)
     )
-    text = f"{best.backbone} is expected to do best: {_scores(best)}"
-    text += f", against {_scores(rival)} of {rival.backbone}" if rival.rows else ""
-    return f"{text}; by source accuracy alone it is number {best.prior_rank}"
+    against = f"; {rival.backbone} {_probed(rival):.3f}" if rival.rows else ""
+    given = f"a probe of {best.rows} rows gives {_probed(best):.3f}"
+    return f"{best.backbone} is expected to do best: {given}{against}"
 
 
-def _scores(candidate: Candidate) -> str:
-    return f"{candidate.ridge:.3f} by ridge and {candidate.knn:.3f} by neighbours on {candidate.rows} rows"
+def _probed(candidate: Candidate) -> float:
+    """Accuracy of the better of the two probes."""
+    return max(candidate.ridge or 0.0, candidate.knn or 0.0)
 
 
 def _log_odds(share: float) -> float:

@@ -47,7 +47,7 @@ class Table:
             try:
                 row = json.loads(line)
                 config = TrialConfig.from_json(row["config"])
-                curves[config.key] = tuple(EpochResult(**epoch) for epoch in row["curve"])
+                curves[config.key] = tuple(map(EpochResult.from_json, row["curve"]))
                 configs.append(config)
             except (ValueError, KeyError, TypeError) as error:
                 raise DataError(

@@ -172,7 +172,7 @@ def _objection(info: BackboneInfo, availability: Availability | None, demand: De
     if availability is None or not availability.available:
         return "unavailable: " + (availability.reason if availability else "its source was not asked")
     if limits.max_size_bytes is not None and size > limits.max_size_bytes:
-        return f"about {size / 1e6:.0f} MB is over the limit of {limits.max_size_bytes / 1e6:.0f} MB"
+        return f"about {size / 1e6:.0f} MB is over the limit of {limits.max_size_bytes / 1e6:g} MB"
     if limits.max_latency_ms is not None and latency > limits.max_latency_ms:
         return f"about {latency:.1f} ms a prediction is over the limit of {limits.max_latency_ms:g} ms"
     if asked is None and language and info.languages and not {language, "mul"} & set(info.languages):

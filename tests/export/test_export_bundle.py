@@ -16,7 +16,7 @@ from autotl.config import TrialConfig
 from autotl.errors import DecodeError, ExportError, ParityError, StorageError
 from autotl.export import bundle as bundle_module
 from autotl.export import swap
-from autotl.export.bundle import export_bundle
+from autotl.export.bundle import add_metrics, export_bundle
 from autotl.export.swap import exchange, swap_in
 from autotl.serve.bundle import previous_folder, read_bundle
 from autotl.serve.predictor import Predictor
@@ -101,6 +101,20 @@ def test_the_folder_holds_what_serving_needs_and_a_sha256_of_each_file(text_case
     assert f"onnxruntime=={onnxruntime.__version__}" in pins
     assert not [pin for pin in pins if pin.startswith("torch")]
     assert bundle.manifest["files"]["model.onnx"]["bytes"] == (bundle.folder / "model.onnx").stat().st_size
+
+
+def test_scores_that_come_later_are_part_of_manifest_and_card(text_case, tmp_path):
+    model, dataset = text_case()
+    record = {"metrics": {"validation": {"accuracy": 0.5}}, "winner": {"refitted": True}}
+    folder = export_bundle(model, dataset, np.arange(8), tmp_path / "model", record=record).folder
+    add_metrics(folder, "test", {"accuracy": 0.625})
+    manifest = read_bundle(folder).manifest
+    assert manifest["metrics"] == {"validation": {"accuracy": 0.5}, "test": {"accuracy": 0.625}}
+    card = (folder / "README.md").read_text()
+    assert "| test accuracy | 0.6250 |" in card
+    assert "fitted again, on the validation rows too" in card
+    assert Predictor(folder, threads=1).predict(dataset.items[:2])
+    assert os.listdir(tmp_path) == ["model"]
 
 
 def test_the_card_says_what_it_is_and_how_to_use_it(text_case, tmp_path):

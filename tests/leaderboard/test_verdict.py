@@ -22,7 +22,7 @@ def test_clear_help_is_said_with_both_figures():
     assert _say(_at(0.913), _at(0.25), _at(0.42)) == (
         "Transfer helped: 0.913 against 0.420 from scratch and 0.250 by always guessing the most frequent "
         "class.",
-        "accuracy 0.913 (0.893 to 0.933), 95 % interval over the rows scored.",
+        "On the test part: accuracy 0.913 (0.893 to 0.933), a 95 % interval.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,15 @@ def test_losses_are_shown_positive_and_the_best_is_the_lowest(make_run: Any) -> 
     best = summary.progress.best
     assert list(best) == sorted(best, reverse=True)
     assert not summary.greater_is_better
+
+
+def test_what_precedes_an_epoch_counts_before_its_score_is_reached(make_run: Any) -> None:
+    run = make_run(trials=1)
+    (result,) = run.results()
+    run.write_result(replace(result, seconds=100 + sum(epoch.seconds for epoch in result.curve)))
+    progress = summarize(run).progress
+    assert progress is not None
+    assert progress.seconds[0] == pytest.approx(100 + result.curve[0].seconds)
 
 
 def test_progress_only_improves_and_ends_when_the_last_trial_ends(make_run: Any) -> None:

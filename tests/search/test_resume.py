@@ -1,6 +1,7 @@
 """What survives kill -9, Ctrl-C, torn journals and stale locks."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import optuna
 import pytest
 from search_fakes import CurveSpace, FakeFactory
 
-from autotl.config import TrialState
+from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.search.budget import Budget
 from autotl.search.loop import run_search
 from autotl.search.proposals import Proposal
@@ -246,3 +247,17 @@ def test_any_optuna_tool_can_open_the_journal(folder):
     for trial, result in zip(study.trials, results, strict=True):
         assert trial.user_attrs["config"] == result.config.to_json()
         assert trial.user_attrs["result"]["curve"][0]["score"] == trial.intermediate_values[1]
+
+
+def test_what_is_recorded_is_json_even_where_there_is_no_loss():
+    result = TrialResult(
+        0,
+        TrialConfig("net", "linear_probe"),
+        TrialState.COMPLETE,
+        0.5,
+        (EpochResult(1, 0.5, float("nan"), 2.0), EpochResult(2, 0.6, 0.25, 2.0)),
+    )
+    text = json.dumps(result.to_json(), allow_nan=False)
+    again = TrialResult.from_json(json.loads(text))
+    assert math.isnan(again.curve[0].train_loss)
+    assert again.curve[1] == result.curve[1]
