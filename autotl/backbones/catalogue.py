@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from autotl.backbones.backbone import BackboneInfo
@@ -17,6 +17,14 @@ from autotl.errors import BackboneError
 
 _FIELDS = {field.name for field in fields(BackboneInfo)} - {"modality"}
 _REQUIRED = ("name", "source", "reference", "licence", "commercial", "parameters", "macs", "input")
+
+
+def space_files() -> dict[str, Path]:
+    """The search spaces that ship, by modality: in the installed package, or beside it in a clone."""
+    package = Path(__file__).parents[1]
+    folders = (package / "search_spaces", package.parent / "search_spaces")
+    folder = next((folder for folder in folders if folder.is_dir()), package)
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def catalogue(modality: str | None = None) -> dict[str, BackboneInfo]:
@@ -61,9 +69,7 @@ def _infos(modality: str) -> list[BackboneInfo]:
 @cache
 def _tables() -> dict[str, list[dict[str, Any]]]:
     """The backbone tables by modality, from the files that ship with the package."""
-    found = {}
-    for entry in files("autotl.search_spaces").iterdir():
-        if entry.name.endswith(".toml"):
-            document = tomllib.loads(entry.read_text("utf-8"))
-            found[entry.name.removesuffix(".toml")] = document.get("backbones", [])
-    return found
+    return {
+        modality: tomllib.loads(path.read_text("utf-8")).get("backbones", [])
+        for modality, path in space_files().items()
+    }

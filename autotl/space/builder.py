@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotl.backbones.backbone import Availability, BackboneInfo
+from autotl.backbones.catalogue import space_files
 from autotl.cores import usable_cores
 from autotl.profile.profile import DatasetProfile
 from autotl.space.admission import BackboneChoice, Demand, Limits, admit, predicted_speed
@@ -79,20 +80,9 @@ def build_space(
     return space, choices
 
 
-def packaged_space(modality: str) -> Path | None:
-    """The TOML file that is shipped for a modality; None where there is none."""
-    import autotl
-
-    package = Path(autotl.__file__).parent
-    for folder in (package / "search_spaces", package.parent / "search_spaces"):
-        if (folder / f"{modality}.toml").is_file():
-            return folder / f"{modality}.toml"
-    return None
-
-
 def _documents(modality: str, user_space: Path | None) -> list[Document]:
     own = None if user_space is None else read(Path(user_space))
-    path = packaged_space(modality)
+    path = space_files().get(modality)
     packaged = [] if path is None or (own is not None and not own.inherit) else [read(path)]
     return packaged + ([] if own is None else [own])
 

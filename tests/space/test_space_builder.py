@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from autotl.backbones.backbone import Availability, BackboneInfo
+from autotl.backbones.catalogue import space_files
 from autotl.config import Choice, Float, Int
 from autotl.errors import SpaceError
 from autotl.profile.profile import DatasetProfile
 from autotl.space.admission import Limits
-from autotl.space.builder import build_space, packaged_space
+from autotl.space.builder import build_space
 
 
 class _Strategy:
@@ -216,6 +217,6 @@ def test_the_packaged_spaces_fit_the_installed_strategies(modality, kind, rows, 
 
 @pytest.mark.parametrize("modality", ["image", "text"])
 def test_the_packaged_files_are_found(modality):
-    path = packaged_space(modality)
+    path = space_files()[modality]
     assert isinstance(path, Path)
-    assert packaged_space("smell") is None
+    assert "smell" not in space_files()

@@ -8,9 +8,9 @@ from operator import mul
 import pytest
 import torch
 
+from autotl.backbones.catalogue import space_files
 from autotl.config import TrialConfig
 from autotl.profile.profile import DatasetProfile
-from autotl.space.builder import packaged_space
 from autotl.space.space import SearchSpace
 from autotl.strategies.contrastive import SupervisedContrastive
 from autotl.strategies.registry import strategy
@@ -105,6 +105,6 @@ def test_it_is_offered_where_classes_have_few_rows(rows_per_class, offered):
     rows = {"train": 3 * rows_per_class, "val": 30, "test": 30}
     facts = {"rows_per_class": float(rows_per_class)}
     profile = DatasetProfile("text", task.to_json(), rows, meta_features=facts).to_json()
-    space = SearchSpace.from_toml(packaged_space("text"), profile=profile)
+    space = SearchSpace.from_toml(space_files()["text"], profile=profile)
     assert ("contrastive" in {each.name for each in space.strategies}) is offered
     assert ("contrastive" in [entry.strategy for entry in space.entries[:3]]) is offered
