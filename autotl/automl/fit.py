@@ -364,7 +364,10 @@ class Fit:
         runner.folder.write_json("profile.json", profile.to_json())
         predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
         test = delivery.score_test(predictor, control)
-        add_metrics(runner.folder.bundle, "test", {test["metric"]: test["score"], **test["metrics"]})
+        scores = {test["metric"]: test["score"], **test["metrics"]}
+        error, _ = guarded(lambda: add_metrics(runner.folder.bundle, "test", scores))
+        if error is not None:
+            self._tell(Note(f"the bundle does not tell its test scores: {error}", warning=True))
         searched = self._stages.seconds()["search"]
         test["verdict"] = (*test["verdict"], *delivery.on_search(winner, results, searched))
         self._record["test"] = test
