@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -204,18 +205,25 @@ def test_a_node_that_dies_loses_nothing_finished_and_its_trial_goes_on_elsewhere
 
     def listen(event):
         events.append(event)
-        waiting = reached_epochs(folder)
-        if not before and any(isinstance(e, TrialFinished) for e in events) and len(waiting) == 2:
-            before.extend(r for r in folder.results() if r.state is TrialState.COMPLETE)
-            cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
         if isinstance(event, Note):  # the loss was noticed
             noticed.touch()
 
+    def kill_a_node():
+        """Once a trial is over, and one waits on each node."""
+        wait_until(
+            lambda: any(isinstance(e, TrialFinished) for e in events) and len(reached_epochs(folder)) == 2
+        )
+        before.extend(r for r in folder.results() if r.state is TrialState.COMPLETE)
+        cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+
     noticed = tmp_path / "noticed"
     builder = functools.partial(SavingFactory, folder, fail=functools.partial(holds_until, noticed))
+    killer = threading.Thread(target=kill_a_node)
+    killer.start()
     try:
         results = search(cluster, folder, builder, 5, listen)
     finally:
+        killer.join()
         cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
     assert len(before) >= 1
     assert [r for r in results if r.number in {b.number for b in before}] == before
