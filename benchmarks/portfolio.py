@@ -31,7 +31,8 @@ def main() -> None:
     tables = [Table.read(TABLES / f"{name}.jsonl") for name in arguments.sets.split(",")]
     for config in learn(tables, arguments.entries):
         params = ", ".join(f"{name} = {json.dumps(value)}" for name, value in sorted(config.params.items()))
-        print(f'[[portfolio]]\nstrategy = "{config.strategy}"\nparams = {{ {params} }}\n')
+        print(f'[[portfolio]]\nstrategy = "{config.strategy}"\nbackbone = "{config.backbone}"')
+        print(f"params = {{ {params} }}\n")
 
 
 def learn(tables: Sequence[Table], entries: int) -> list[TrialConfig]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from autotl.automl.settings import Settings
+from autotl.automl.settings import Settings, pick_device
 from autotl.backbones.backbone import BackboneInfo
 from autotl.backbones.cache_dir import cache_at
 from autotl.backbones.catalogue import catalogue, parse_backbones
@@ -95,8 +95,6 @@ def profile_data(data: Any, **parameters: Any) -> DatasetProfile:
 
     The shift is measured for the backbones whose weights are on this machine, the first few by cost.
     """
-    from autotl.automl.settings import pick_device
-
     settings = _settings(parameters)
     dataset, splits = read_data(data, settings)
     device = pick_device(settings.device, settings.threads)
@@ -114,8 +112,6 @@ def profile_data(data: Any, **parameters: Any) -> DatasetProfile:
 
 def space_for(data: Any, **parameters: Any) -> tuple[SearchSpace, list[BackboneChoice]]:
     """The space that would be searched, and why each backbone is in or out."""
-    from autotl.automl.settings import pick_device
-
     settings = _settings(parameters)
     dataset, splits = read_data(data, settings)
     device = pick_device(settings.device, settings.threads)

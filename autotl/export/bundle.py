@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -95,23 +96,9 @@ def export_bundle(
     chosen = np.asarray(rows)[: max(1, verify_rows)]
     if len(chosen) == 0:
         raise ExportError("cannot export without an example", found="no rows", expected="at least one")
-    new = target.with_name(f".{target.name}.new")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(new, ignore_errors=True)
+    with _replacing(target) as new:
         new.mkdir()
         manifest = _write(new, model, dataset, chosen, dict(record or {}))
-        swap_in(new, target)
-    except OSError as error:
-        if isinstance(error, StorageError):
-            raise
-        raise StorageError(
-            "cannot write the bundle",
-            found=f"{target} ({error.strerror})",
-            hint="Free space, or choose --out.",
-        ) from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
     return Bundle(Path(folder), manifest)
 
 
@@ -122,18 +109,30 @@ def add_metrics(folder: Path, part: str, values: Mapping[str, float]) -> None:
         StorageError: The disk is full or not writable; the bundle is as it was.
     """
     target = folder.resolve()
-    new = target.with_name(f".{target.name}.new")
-    try:
-        shutil.rmtree(new, ignore_errors=True)
+    with _replacing(target) as new:
         shutil.copytree(target, new)
         manifest = json.loads((new / MANIFEST).read_text(encoding="utf-8"))
         manifest["metrics"][part] = dict(values)
         (new / CARD).write_text(model_card(manifest), encoding="utf-8")
         _seal(new, manifest)
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """Give the path of a folder that takes the place of a bundle when the block ends without error."""
+    new = target.with_name(f".{target.name}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(new, ignore_errors=True)
+        yield new
         swap_in(new, target)
     except OSError as error:
+        if isinstance(error, StorageError):
+            raise
         raise StorageError(
-            "cannot write the scores into the bundle", found=f"{target} ({error.strerror})"
+            "cannot write the bundle",
+            found=f"{target} ({error.strerror})",
+            hint="Free space, or choose --out.",
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -262,7 +262,9 @@ class FineTuneRun:
         if self._settings.augment == "none" or self._settings.views <= 1 or not kept:
             return PLAIN
         index = self._epoch % self._settings.views
-        view = View(index, self._settings.augment) if index else PLAIN
+        if not index:
+            return PLAIN
+        view = View(index, self._settings.augment)
         missing = self._bench.frozen.pass_seconds(self._bench.splits.train, view, self._cut)
         return view if self._bench.affords(missing) else PLAIN
 
