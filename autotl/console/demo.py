@@ -10,7 +10,7 @@ from rich.table import Table
 
 from autotl.console.demo_data import DemoData, write_images, write_texts
 from autotl.console.fitting import fit_and_show
-from autotl.console.output import show
+from autotl.console.output import show, show_line
 from autotl.search.budget import parse_duration
 from autotl.trial.run_folder import free_folder
 
@@ -30,10 +30,11 @@ def run_demo(kind: str, *, time_budget: str, out: Path | None, threads: int | No
     parse_duration(time_budget)  # a mistake in it should not leave data behind
     data = write_texts(_FOLDER) if kind == "text" else write_images(_FOLDER)
     out = out or free_folder(Path("runs") / f"demo-{kind}")
-    show(f"autotl fit {data.train} --time {time_budget} --out {out}", "")
+    show_line(f"autotl fit {data.train} --time {time_budget} --out {out}\n")
     fit_and_show(data.train, as_json=False, time_budget=time_budget, out=out, threads=threads, seed=seed)
     arguments = [str(path) for path in data.held_out]
-    show("", f"autotl predict {out / 'model'} {' '.join(arguments[:2])}{' ...' if arguments[2:] else ''}", "")
+    shown = " ".join([*arguments[:2], *(["..."] if arguments[2:] else [])])
+    show_line(f"\nautotl predict {out / 'model'} {shown}\n")
     show(held_out_view(out / "model", data))
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from autotl.console.live import display
-from autotl.console.output import show, show_json
+from autotl.console.output import show, show_json, show_line
 
 if TYPE_CHECKING:
     from autotl.automl import AutoTL
@@ -40,8 +42,12 @@ def fit_and_show(data: Path, *, as_json: bool, **parameters: Any) -> AutoTL:
         return fitted
     show(fitted.leaderboard_.render(limit=_SHOWN), "")
     if len(fitted.leaderboard_) > _SHOWN:
-        show(f"... and {len(fitted.leaderboard_) - _SHOWN} more: autotl leaderboard {fitted.run_.path}", "")
-    show(*closing(fitted.test_, fitted.run_.read_json("run.json"), fitted.run_.path))
+        show_line(
+            f"... and {len(fitted.leaderboard_) - _SHOWN} more: autotl leaderboard {fitted.run_.path}\n"
+        )
+    show(*map(escape, verdict(fitted.test_, fitted.run_.read_json("run.json"))), "")
+    for line in whereabouts(fitted.run_.path):
+        show_line(line)
     return fitted
 
 
@@ -61,13 +67,15 @@ def summary(fitted: AutoTL) -> dict[str, Any]:
     }
 
 
-def closing(test: Mapping[str, Any], record: Mapping[str, Any], folder: Path) -> list[str]:
-    """The last lines for a person: the verdict, and where everything lies."""
-    verdict = record.get("verdict") or score_words(test)
-    lines = [verdict] if isinstance(verdict, str) else list(verdict)
+def verdict(test: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+    """What came of the search, a sentence or two a line."""
+    found = record.get("verdict") or score_words(test)
+    return [found] if isinstance(found, str) else list(found)
+
+
+def whereabouts(folder: Path) -> list[str]:
+    """Where everything lies, and the next command."""
     return [
-        *lines,
-        "",
         f"report   {folder / 'report.html'}",
         f"model    {folder / 'model'}",
         f"predict  autotl predict {folder / 'model'} INPUT...",

@@ -26,6 +26,11 @@ def show(*values: RenderableType) -> None:
         console.print(value)
 
 
+def show_line(line: str) -> None:
+    """Print a line as it is: a command or a path stays whole, to be copied."""
+    Console(highlight=False).print(line, markup=False, soft_wrap=True)
+
+
 def show_json(value: Any) -> None:
     """Print one JSON value, and nothing that is not JSON: NaN and infinities become null."""
     json.dump(_finite(value), sys.stdout, indent=1, default=str, allow_nan=False)

@@ -40,7 +40,7 @@ def verdict(
     scratch = f"from scratch {control_extent}".rstrip()
     if control is None:
         scratch = control_reason
-    sentences = [_on_transfer(metric, winner, control, against_trivial, scratch)]
+    sentences = [f"On the test part: {metric.name} {_with_bounds(winner)}, a 95 % interval."]
     is_better = _gain(metric, winner, trivial) > 0
     if not is_better:
         sentences.append(
@@ -52,7 +52,7 @@ def verdict(
             "The gain over guessing is within the noise: "
             f"{_with_bounds(winner)} against {_with_bounds(trivial)}."
         )
-    sentences.append(f"On the test part: {metric.name} {_with_bounds(winner)}, a 95 % interval.")
+    sentences.append(_on_transfer(metric, winner, control, against_trivial, scratch))
     return tuple(sentences)
 
 

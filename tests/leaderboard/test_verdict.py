@@ -20,29 +20,27 @@ def _say(winner, trivial, control, **more):
 
 def test_clear_help_is_said_with_both_figures():
     assert _say(_at(0.913), _at(0.25), _at(0.42)) == (
+        "On the test part: accuracy 0.913 (0.893 to 0.933), a 95 % interval.",
         "Transfer helped: 0.913 against 0.420 from scratch and 0.250 by always guessing the most frequent "
         "class.",
-        "On the test part: accuracy 0.913 (0.893 to 0.933), a 95 % interval.",
     )
 
 
 def test_a_control_that_was_not_run_is_admitted():
-    first = _say(_at(0.913), _at(0.25), None, control_reason="the time was too short")[0]
-    assert first == (
+    last = _say(_at(0.913), _at(0.25), None, control_reason="the time was too short")[-1]
+    assert last == (
         "Whether transfer helped is not known: no model was trained from scratch to compare with (the time "
         "was too short); 0.913 against 0.250 by always guessing the most frequent class."
     )
 
 
 def test_overlapping_intervals_make_no_clear_difference():
-    first = _say(_at(0.91), _at(0.25), _at(0.90))[0]
-    assert first.startswith(
-        "Transfer made no clear difference (a little better, within the intervals): 0.910"
-    )
+    last = _say(_at(0.91), _at(0.25), _at(0.90))[-1]
+    assert last.startswith("Transfer made no clear difference (a little better, within the intervals): 0.910")
 
 
 def test_a_better_control_means_that_transfer_did_not_help():
-    assert _say(_at(0.70), _at(0.25), _at(0.90))[0].startswith("Transfer did not help: 0.700 against 0.900")
+    assert _say(_at(0.70), _at(0.25), _at(0.90))[-1].startswith("Transfer did not help: 0.700 against 0.900")
 
 
 def test_a_model_no_better_than_guessing_is_called_that():
@@ -58,7 +56,7 @@ def test_a_gain_within_the_noise_is_called_that():
 def test_less_is_better_for_losses():
     said = verdict(_RMSE, TaskKind.REGRESSION, _at(0.5), _at(1.5), _at(1.0))
     assert (
-        said[0] == "Transfer helped: 0.500 against 1.000 from scratch and 1.500 by always guessing the mean."
+        said[-1] == "Transfer helped: 0.500 against 1.000 from scratch and 1.500 by always guessing the mean."
     )
     assert len(said) == 2
 
