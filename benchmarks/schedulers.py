@@ -2,8 +2,9 @@
 
     python -m benchmarks.schedulers [--seeds 20] [--minutes 60]
 
-Arms run on the same tables, seeds and order of configurations. One row an arm in `results/schedulers.jsonl`:
-mean regret over tables at each budget, with the standard error over seeds.
+Arms run on the same tables, seeds and order of configurations; "portfolio" begins with what the tables of
+the other sets of the modality teach. One row an arm in `results/schedulers.jsonl`: mean regret over tables at
+each budget, with the standard error over seeds.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
+from autotl.config import TrialConfig
 from autotl.search.board import Board, Standing
 from autotl.search.budget import Budget
 from autotl.search.events import EpochDone, Event
@@ -21,11 +25,18 @@ from autotl.search.loop import run_search
 from autotl.search.schedulers.scheduler import Scheduler, Verdict, scheduler
 from autotl.search.simulated import SimulatedBackend, Table, TableSpace
 from autotl.trial.run_folder import RunFolder
+from benchmarks.portfolio import known_elsewhere
 from benchmarks.record import append
+from benchmarks.sets import SETS
 from benchmarks.tables import TABLES
 
 BUDGETS_MINUTES = (1, 2, 3, 5, 10, 20, 30, 60)
-ARMS = ("random", "one_then_three", "fifo", "asha", "pasha", "gain")
+SCHEDULERS = ("random", "one_then_three", "fifo", "asha", "pasha", "gain")
+#: Prefix of the arms that begin with what other tables teach.
+LEARNED = "portfolio "
+ARMS = (*SCHEDULERS, *(LEARNED + name for name in SCHEDULERS))
+#: Entries of a learned portfolio.
+_ENTRIES = 6
 VALIDATION_ROWS = 300
 #: Loading a checkpoint, measured on MiniLM and EfficientNet-Lite0.
 RESUME_SECONDS = 0.5
@@ -72,11 +83,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--arms", default=",".join(ARMS))
     arguments = parser.parse_args()
-    tables = [Table.read(path) for path in sorted(TABLES.glob("*.jsonl"))]
+    tables = recorded()
     for name in arguments.arms.split(","):
-        judge = arm(name)
         regrets = np.array(
-            [[_regrets(table, judge, seed) for table in tables] for seed in range(arguments.seeds)]
+            [[_regrets(table, name, seed) for table in tables] for seed in range(arguments.seeds)]
         )
         per_seed = regrets.mean(axis=1)
         row = {
@@ -91,14 +101,19 @@ def main() -> None:
         print(json.dumps(row), flush=True)
 
 
-def _regrets(table: Table, judge: Scheduler, seed: int) -> list[float]:
+def recorded() -> list[Table]:
+    """All tables, by name."""
+    return [Table.read(path) for path in sorted(TABLES.glob("*.jsonl"))]
+
+
+def _regrets(table: Table, name: str, seed: int) -> list[float]:
     """The best score of the table less the best found so far, at each budget."""
-    found = simulate(table, judge, seed, 60.0 * max(BUDGETS_MINUTES))
+    found = simulate(table, name, seed, 60.0 * max(BUDGETS_MINUTES))
     return [table.best - best_within(found, 60.0 * minutes) for minutes in BUDGETS_MINUTES]
 
 
-def simulate(table: Table, judge: Scheduler, seed: int, seconds: float) -> list[tuple[float, float]]:
-    """Search a table for so long; gives the score of each epoch, with its time on the simulated clock."""
+def simulate(table: Table, name: str, seed: int, seconds: float) -> list[tuple[float, float]]:
+    """Search a table for so long with an arm; gives the score of each epoch, and its simulated time."""
     backend = SimulatedBackend(table, resume_seconds=RESUME_SECONDS)
     found: list[tuple[float, float]] = []
 
@@ -108,13 +123,13 @@ def simulate(table: Table, judge: Scheduler, seed: int, seconds: float) -> list[
 
     with tempfile.TemporaryDirectory() as folder:
         run_search(
-            TableSpace(table, seed),
+            TableSpace(table, seed, _first(table.name) if name.startswith(LEARNED) else ()),
             None,
             RunFolder(folder),
             budget=Budget(seconds, start=0.0, clock=backend.now),
             sampler_seed=seed,
             backend=backend,
-            judge=judge,
+            judge=_scheduler(name.removeprefix(LEARNED)),
             listener=listen,
             validation_rows=VALIDATION_ROWS,
         )
@@ -126,10 +141,17 @@ def best_within(found: list[tuple[float, float]], seconds: float) -> float:
     return max((score for at, score in found if at <= seconds), default=0.0)
 
 
-def arm(name: str) -> Scheduler:
+def _scheduler(name: str) -> Scheduler:
     """A scheduler by name; the two that only serve for comparison are known here alone."""
     own = {judge.name: judge for judge in (RandomSearch(), OneEpochThenThree())}
     return own.get(name) or scheduler(name)
+
+
+@cache
+def _first(name: str) -> Sequence[TrialConfig]:
+    """What the tables of the other sets of its modality teach of a table."""
+    tables = {table.name: table for table in recorded() if SETS[table.name].images == SETS[name].images}
+    return known_elsewhere(tables.pop(name), list(tables.values()), _ENTRIES)
 
 
 if __name__ == "__main__":

@@ -334,6 +334,8 @@ class Fit:
         manifest = delivery.export(model, facts, runner.folder.bundle)
         self._record["parity"] = manifest.get("parity", {})
         self._record["model_seconds"] = self._time.elapsed
+        if all("latency_ms" in result.facts for result in results if result.score is not None):
+            self._time.graphs_measured()
         return winner
 
     def _final_model(

@@ -63,6 +63,11 @@ class TimePlan:
             self._refit = 0.0
         self._keep_back()
 
+    def graphs_measured(self) -> None:
+        """Leave to the control the time that was kept to measure graphs: they are."""
+        self._measure = 0.0
+        self._keep_back()
+
     def search_deadline(self) -> float:
         """When the search must end."""
         return self.start + self._total - self.budget.reserve_seconds

@@ -80,19 +80,21 @@ class TableSpace:
     Args:
         table: The table.
         seed: Of the order.
+        first: Configurations of the table that come before all others.
     """
 
-    def __init__(self, table: Table, seed: int) -> None:
+    def __init__(self, table: Table, seed: int, first: Sequence[TrialConfig] = ()) -> None:
         self._configs = table.configs
         self._row = {config.key: row for row, config in enumerate(self._configs)}
-        self._order = random.Random(seed).sample(self._configs, len(self._configs))
+        shuffled = random.Random(seed).sample(self._configs, len(self._configs))
+        self._order = [*first, *(config for config in shuffled if config not in first)]
 
     def suggest(self, trial: optuna.trial.Trial) -> TrialConfig:
         """A row of the table."""
         return self._configs[trial.suggest_int("row", 0, len(self._configs) - 1)]
 
     def portfolio(self) -> list[TrialConfig]:
-        """All rows, in the order of the seed."""
+        """All rows, the first ones and then those in the order of the seed."""
         return list(self._order)
 
     def to_optuna(self, config: TrialConfig) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Is the candidate that the probe ranks first as good as the best of all, tuned; and at what cost.
 
 Candidates are backbones, input sizes and depths. Each is tuned as a linear probe on all training rows, and
-scored on validation and test rows together, which the probe has not seen.
+scored on validation and test rows together, which the probe has not seen. The ranking then has as much time
+as a search that lasts as long as tuning all has for it: a tenth.
 """
 
 from __future__ import annotations
@@ -13,21 +14,23 @@ from typing import Any
 import numpy as np
 import torch
 
+from autotl.config import Choice
 from autotl.search.budget import Budget
 from autotl.search.candidates import Candidate
 from autotl.search.ranking import rank_backbones
 from autotl.space.space import SearchSpace
 from autotl.strategies.linear_probe import depth_sets
-from autotl.training.heads import best_head
+from autotl.training.heads import Head, best_head
+from autotl.training.workbench import Workbench
 from autotl.trial.probe import Prober
 from autotl.trial.runner import TrialRunner
 from benchmarks.ablations.target import Arm, Figures, Line, Profile, Workspace
 from benchmarks.opening import open_search
 from benchmarks.sets import SETS, prepare
 
-#: Time that no probe is short of.
-_AMPLE_SECONDS = 1e6
-#: Sets of depths that are tuned, beside those that the ranking looks at most.
+#: Rows whose pass tells how fast a backbone is.
+_PACE_ROWS = 32
+#: Sets of depths that are tuned.
 _TUNED_DEPTHS = ("last", "late", "all")
 _POINT = 0.01
 Key = tuple[str, int, str]
@@ -50,27 +53,30 @@ class RankingTarget:
             open_search(source, work.folder / part, seed=arm.seed, **dict(SETS[arm.set].options))
             for part in ("ranked", "tuned")
         )
-        for name in space.backbones:  # loading is no part of either cost
+        for name in space.backbones:  # loading is no part of either cost, nor is what tells the pace
             for one in (runner, tuner):
-                one.bench(space.complete(name, "linear_probe", {}))
+                bench = one.bench(space.complete(name, "linear_probe", {}))
+                bench.frozen.pooled(bench.splits.train[:_PACE_ROWS], (bench.backbone.depth,))
+        tuned = Tuned(space, tuner)
+        seconds = tuned.run()
         begun = time.perf_counter()
-        ranking = rank_backbones(space, Prober(runner, arm.seed), runner.infos, Budget(_AMPLE_SECONDS))
-        seconds = time.perf_counter() - begun
-        runner.close()
-        scores, tuning_seconds = tune(space, tuner, ranking)
-        static = min(
-            (c for c in ranking if c.depths == _last(ranking) and _is_own_size(c, runner)),
-            key=lambda c: c.prior_rank,
-        )
-        logme = max((c for c in ranking if c.logme is not None), key=lambda c: (c.rows, c.logme or 0.0))
+        ranking = rank_backbones(space, Prober(runner, arm.seed), runner.infos, Budget(seconds))
+        ranking_seconds = time.perf_counter() - begun
+        own_size = [c for c in ranking if c.rows and _is_own_size(c, runner)]
+        picks = {
+            "chosen": ranking[0],
+            "static": min((c for c in own_size if c.depths == _last(own_size)), key=lambda c: c.prior_rank),
+            "logme": max((c for c in ranking if c.rows), key=lambda c: (c.rows, c.logme or 0.0)),
+        }
+        scores = {name: tuned.score(*_key(candidate)) for name, candidate in picks.items()}
+        for one in (runner, tuner):
+            one.close()
         return {
-            "ranking_seconds": round(seconds, 1),
-            "tuning_seconds": round(tuning_seconds, 1),
-            "best": max(scores.values()),
-            "chosen": scores[_key(ranking[0])],
-            "static": scores[_key(static)],
-            "logme": scores[_key(logme)],
-            "scores": [[*key, score] for key, score in sorted(scores.items())],
+            "ranking_seconds": round(ranking_seconds, 1),
+            "tuning_seconds": round(seconds, 1),
+            "best": max(tuned.scores.values()),
+            **scores,
+            "scores": [[*key, score] for key, score in sorted(tuned.scores.items())],
             "candidates": [candidate.to_json() for candidate in ranking],
         }
 
@@ -87,43 +93,74 @@ class RankingTarget:
         }
 
 
-def tune(
-    space: SearchSpace, runner: TrialRunner, ranking: Sequence[Candidate]
-) -> tuple[dict[Key, float], float]:
-    """Score of each candidate on all rows held out, and the seconds that all fits took together."""
-    units = dict.fromkeys((c.backbone, c.input_size or 0) for c in ranking)
-    wanted = {_key(c) for c in ranking}
-    scores: dict[Key, float] = {}
-    seconds = 0.0
-    for backbone, size in units:
-        own = (runner.infos[backbone].input.get("size") or 0) == size
-        config = space.complete(backbone, "linear_probe", {} if own else {"input_size": size})
-        bench = runner.bench(config)
-        splits, depth = bench.splits, bench.backbone.depth
-        tuned = [depths for name in _TUNED_DEPTHS for depths in depth_sets(name, depth)]
-        asked = [d for d in depth_sets("auto", depth) if (backbone, size, _words(d)) in wanted]
-        begun = time.perf_counter()
-        bench.frozen.pooled(splits.train_and_val, (depth,))
-        seconds += time.perf_counter() - begun
-        bench.frozen.pooled(splits.test, (depth,))
-        held_out = np.concatenate([splits.val, splits.test])
-        for depths in dict.fromkeys([*tuned, *asked]):
-            begun = time.perf_counter()
-            head, _, _ = best_head(bench, "logistic", depths)
-            seconds += time.perf_counter() - begun
-            raw = head(torch.from_numpy(bench.frozen.pooled(held_out, depths)))
-            score = bench.metric.score(bench.dataset.targets[held_out], bench.predictions(raw))
-            scores[backbone, size, _words(depths)] = score
-    runner.close()
-    return scores, seconds
+class Tuned:
+    """All candidates, tuned.
+
+    Args:
+        space: Has the backbones, and the sizes that a linear probe may take.
+        runner: Runs them.
+
+    Attributes:
+        scores: On all rows held out, by backbone, size and depths.
+    """
+
+    def __init__(self, space: SearchSpace, runner: TrialRunner) -> None:
+        self.scores: dict[Key, float] = {}
+        self._space, self._runner = space, runner
+
+    def run(self) -> float:
+        """Tune everything; gives the seconds that passes and fits took together."""
+        seconds = 0.0
+        for backbone in self._space.backbones:
+            for size in self._sizes(backbone):
+                bench = self._bench(backbone, size)
+                depth = bench.backbone.depth
+                begun = time.perf_counter()
+                bench.frozen.pooled(bench.splits.train_and_val, (depth,))
+                seconds += time.perf_counter() - begun
+                bench.frozen.pooled(bench.splits.test, (depth,))
+                for depths in (d for name in _TUNED_DEPTHS for d in depth_sets(name, depth)):
+                    begun = time.perf_counter()
+                    head, _, _ = best_head(bench, "logistic", depths)
+                    seconds += time.perf_counter() - begun
+                    self._note(backbone, size, depths, head)
+        return seconds
+
+    def score(self, backbone: str, size: int, depths: str) -> float:
+        """That of a candidate; one at depths that are no part of `run` is fitted now."""
+        if (backbone, size, depths) not in self.scores:
+            chosen = tuple(map(int, depths.split(",")))
+            head, _, _ = best_head(self._bench(backbone, size), "logistic", chosen)
+            self._note(backbone, size, chosen, head)
+        return self.scores[backbone, size, depths]
+
+    def _note(self, backbone: str, size: int, depths: Sequence[int], head: Head) -> None:
+        bench = self._bench(backbone, size)
+        rows = np.concatenate([bench.splits.val, bench.splits.test])
+        raw = head(torch.from_numpy(bench.frozen.pooled(rows, depths)))
+        score = bench.metric.score(bench.dataset.targets[rows], bench.predictions(raw))
+        self.scores[backbone, size, ",".join(map(str, depths))] = score
+
+    def _sizes(self, backbone: str) -> list[int]:
+        """The backbone's own size, and the others that a linear probe may take."""
+        own = self._own_size(backbone)
+        if own == 0 or self._runner.infos[backbone].input.get("fixed_size"):
+            return [own]
+        probe = next(s for s in self._space.strategies if s.name == "linear_probe")
+        domain = next((p.domain for p in probe.parameters if p.name == "input_size"), None)
+        options = domain.options if isinstance(domain, Choice) else ()
+        return list(dict.fromkeys([own, *(int(size) for size in options if int(size))]))
+
+    def _own_size(self, backbone: str) -> int:
+        return int(self._runner.infos[backbone].input.get("size") or 0)
+
+    def _bench(self, backbone: str, size: int) -> Workbench:
+        other = {} if size == self._own_size(backbone) else {"input_size": size}
+        return self._runner.bench(self._space.complete(backbone, "linear_probe", other))
 
 
 def _key(candidate: Candidate) -> Key:
     return candidate.backbone, candidate.input_size or 0, candidate.depths
-
-
-def _words(depths: Sequence[int]) -> str:
-    return ",".join(map(str, depths))
 
 
 def _is_own_size(candidate: Candidate, runner: TrialRunner) -> bool:

@@ -12,7 +12,7 @@ from autotl.search.loop import DEFAULT_SCHEDULER
 from autotl.search.simulated import Table, TableSpace
 from benchmarks.ablations.target import Arm, Figures, Line, Profile, Workspace
 from benchmarks.fitting import fit
-from benchmarks.schedulers import ARMS, BUDGETS_MINUTES, arm, best_within, simulate
+from benchmarks.schedulers import ARMS, BUDGETS_MINUTES, LEARNED, best_within, simulate
 from benchmarks.sets import SETS, prepare
 from benchmarks.tables import TABLES
 
@@ -49,8 +49,8 @@ class SchedulerTarget:
         return {**run.test, "validation_score": best, "trials": len(run.results)}
 
     def figures(self, lines: Sequence[Line]) -> Figures:
-        """Gap and time of the default scheduler, means over tables."""
-        own = [line for line in lines if line["arm"] == _SIMULATED + DEFAULT_SCHEDULER]
+        """Gap and time of the default scheduler after a learned portfolio, means over tables."""
+        own = [line for line in lines if line["arm"] == f"{_SIMULATED}{LEARNED}{DEFAULT_SCHEDULER}"]
         return {
             f"scheduler_{key}": round(statistics.mean(line[key] for line in own), 4) if own else None
             for key in ("gap_points", "time_share")
@@ -69,7 +69,7 @@ def simulated(table: Table, name: str, seeds: int) -> dict[str, Any]:
         curves = [table.curves[config.key] for config in TableSpace(table, seed).portfolio()[:_TRAININGS]]
         seconds = sum(epoch.seconds for curve in curves for epoch in curve)
         reference = max(epoch.score for curve in curves for epoch in curve)
-        found = simulate(table, arm(name), seed, max(seconds, 60.0 * max(BUDGETS_MINUTES)))
+        found = simulate(table, name, seed, max(seconds, 60.0 * max(BUDGETS_MINUTES)))
         gaps.append(100 * (reference - best_within(found, _SHARE * seconds)))
         near = (at for at, score in found if score >= reference - _POINTS / 100)
         shares.append(min(next(near, seconds) / seconds, 1.0))

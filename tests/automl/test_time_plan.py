@@ -51,6 +51,14 @@ def test_the_control_has_a_share_of_its_own(plan):
     assert late.control_deadline() is None
 
 
+def test_what_was_kept_to_measure_graphs_that_are_measured_goes_to_the_control():
+    plan = TimePlan(100.0, None, time.monotonic() - 83.5)
+    plan.measured(export_seconds=1.0, test_seconds=1.0)
+    assert plan.control_deadline() is None
+    plan.graphs_measured()
+    assert plan.control_deadline() - time.monotonic() == pytest.approx(10.0, abs=0.5)
+
+
 def test_the_choice_takes_the_time_kept_for_measuring_and_none_that_the_export_needs(plan):
     assert plan.choice_deadline() - time.monotonic() == pytest.approx(4.0, abs=0.5)
     late = TimePlan(100.0, None, time.monotonic() - 95)

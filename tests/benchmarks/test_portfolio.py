@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autotl.config import EpochResult, TrialConfig
 from autotl.search.simulated import Table
-from benchmarks.portfolio import learn
+from benchmarks.portfolio import known_elsewhere, learn
 
 NAMES = ("cheap", "dear", "other", "useless")
 
@@ -28,3 +28,13 @@ def test_entries_are_those_that_lower_the_mean_regret_by_most_per_second():
     assert [config.params["name"] for config in found] == ["cheap", "other", "dear"]
     assert all("class_weight" not in config.params for config in found)
     assert learn(tables, 1) == found[:1]
+
+
+def test_a_set_learns_from_the_others_in_terms_of_its_own_configurations():
+    seconds = dict.fromkeys(NAMES, 1.0)
+    other = table("one", {"cheap": 0.5, "dear": 0.6, "other": 0.9, "useless": 0.4}, seconds)
+    own = table("two", dict.fromkeys(NAMES, 0.5), seconds, class_weight="balanced")
+    (first,) = known_elsewhere(own, [other], 1)
+    assert first in own.configs
+    assert first.params == {"name": "other", "class_weight": "balanced"}
+    assert known_elsewhere(own, [], 1) == []

@@ -253,6 +253,14 @@ def test_two_slots_run_side_by_side_on_the_simulated_clock(tmp_path):
     assert backend.now() < 0.8 * recorded.seconds
 
 
+def test_what_is_put_first_comes_before_the_order_of_the_seed(tmp_path):
+    recorded = table(tmp_path / "made_up.jsonl", rows=6)
+    first = [recorded.configs[4], recorded.configs[1]]
+    order = TableSpace(recorded, 3, first).portfolio()
+    assert order[:2] == first
+    assert order[2:] == [c for c in TableSpace(recorded, 3).portfolio() if c not in first]
+
+
 def test_a_torn_table_is_named_with_its_line(tmp_path):
     path = tmp_path / "torn.jsonl"
     table(path, rows=2)
