@@ -224,7 +224,8 @@ def predict(
         typer.Argument(
             metavar="INPUT",
             show_default=False,
-            help="Files, folders, tables (CSV, TSV, JSONL, Parquet), or - for standard input.",
+            help="Files, folders, tables (CSV, TSV, JSONL, Parquet), a text in quotes, or - for standard "
+            "input.",
         ),
     ] = None,
     out: Annotated[
@@ -274,6 +275,8 @@ def evaluate(
     columns = {"text": options.names(text), "image": image}
     given = {name: value for name, value in columns.items() if value is not None}
     found = score(bundle_folder(bundle), data, target=target, part=part, **given)
+    for note in found["notes"]:
+        typer.echo(f"warning: {note}", err=True)
     if json:
         output.show_json(found)
     else:

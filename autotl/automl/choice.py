@@ -25,8 +25,10 @@ def contenders(results: Sequence[TrialResult]) -> list[TrialResult]:
         errors = sorted({str(result.error) for result in results if result.error})
         raise SearchError(
             "no trial could be finished",
-            found="; ".join(errors) or "none was begun",
-            hint=None if errors else "Give it more time: --time, and --resume to go on.",
+            found="; ".join(errors) or "the search ended before the first had a score",
+            hint=None
+            if errors
+            else "Go on with --resume and more --time; a first model may lie in the run folder.",
         )
     heads = [result for result in candidates if result.config.fits_in_one_step]
     trained = [result for result in candidates if not result.config.fits_in_one_step]

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autotl.errors import DataError, RunError
+from autotl.serve.bundle import BundleInfo
 from autotl.serve.predictor import Predictor
 from autotl.task import metrics
+
+if TYPE_CHECKING:
+    from autotl.data.dataset import Dataset
+
+_SEEN = (
+    "the model was fitted on most of these rows, so the score flatters it; "
+    "the report of the run has the score of held-out rows"
+)
 
 
 def evaluate(
@@ -34,7 +43,7 @@ def evaluate(
         columns: Further arguments of `open_dataset`.
 
     Returns:
-        {"metric", "score", "n", "metrics": {name: value}}.
+        {"metric", "score", "n", "metrics": {name: value}, "notes": [what to know of the score]}.
 
     Raises:
         DataError: The data cannot be read, have no such part, or are of another kind than the bundle's.
@@ -57,7 +66,18 @@ def evaluate(
     targets = dataset.targets[rows]
     outputs = predictor.predict_proba(dataset.take(rows).items)
     values = {name: m(targets, outputs) for name, m in metrics(task.kind).items()}
-    return {"metric": task.metric, "score": values[task.metric], "n": len(rows), "metrics": values}
+    notes = [_SEEN] if len(rows) == len(dataset) and _is_fitted_on(predictor.bundle, dataset) else []
+    found = {"metric": task.metric, "score": values[task.metric], "n": len(rows), "metrics": values}
+    return {**found, "notes": notes}
+
+
+def _is_fitted_on(bundle: BundleInfo, dataset: Dataset) -> bool:
+    """Whether these are the very rows of the run that made the bundle."""
+    from autotl.modalities.registry import modality
+    from autotl.profile.build import dataset_fingerprint
+
+    recorded = bundle.manifest.get("data", {}).get("fingerprint")
+    return recorded is not None and recorded == dataset_fingerprint(dataset, modality(dataset.modality))
 
 
 def export_trial(run: Any, number: int | None = None, folder: str | Path | None = None) -> Path:
@@ -65,8 +85,9 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
 
     Args:
         run: The `RunFolder` or its path.
-        number: The trial, or combination of trials; None means the winner of the run.
-        folder: Where to; None means `model-NNNN` in the run folder (`model` for the best).
+        number: The trial, or combination of trials; None means the winner of the run, as the run exported it
+            (of a run that was broken off, the best trial).
+        folder: Where to; None means `model-NNNN` in the run folder (`model` for the winner).
 
     Returns:
         The folder of the bundle.
@@ -76,6 +97,7 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
     """
     from autotl.automl.combine import recall
     from autotl.automl.reopen import reopen
+    from autotl.export.bundle import copy_bundle
     from autotl.leaderboard.selection import select
     from autotl.trial.run_folder import RunFolder
 
@@ -92,13 +114,15 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
         )
     if not results:
         raise RunError("no finished trial to export", found=str(run.path))
-    if number is None:
-        winner = record.get("winner") or {"trial": select(trials)}
-    chosen = int(winner["trial"]) if number is None else number
+    if number is None and "model_seconds" in record and run.bundle.is_dir():
+        return run.bundle if folder is None else copy_bundle(run.bundle, Path(folder))
+    chosen = int(select(trials)) if number is None else number
     target = Path(folder) if folder else run.path / ("model" if number is None else f"model-{chosen:04d}")
     delivery = reopen(run)
     delivery.combinations.know(trials)
     model = delivery.combinations.model(results[chosen])
     delivery.calibrate(model, results[chosen])
-    delivery.export(model, {"winner": {"trial": chosen}}, target)
+    score = delivery.evidence.metric.own(results[chosen].score or 0.0)
+    facts = {"winner": {"trial": chosen}, "metrics": {"validation": {record["metric"]: score}}}
+    delivery.export(model, facts, target)
     return target

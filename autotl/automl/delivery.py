@@ -214,7 +214,13 @@ class Delivery:
             return {}
         return {r.number: self.evidence.gain(r, default) for r in others[:_COMPARED_TRIALS]}
 
-    def on_search(self, winner: TrialResult, results: list[TrialResult], seconds: float) -> tuple[str, ...]:
+    def on_search(
+        self,
+        winner: TrialResult,
+        results: list[TrialResult],
+        combined: list[TrialResult],
+        seconds: float,
+    ) -> tuple[str, ...]:
         """Sentences on what a search of so many seconds gave, and what more time would bring."""
         chosen = self.evidence.metric
         default = next((r for r in results if r.number == 0 and r.score is not None), None)
@@ -223,7 +229,9 @@ class Delivery:
         top = 1.0 if chosen.greater_is_better else 0.0
         crossed = default is not None and self.evidence.are_crossed([winner, default])
         outlook = expected_gain(results, seconds, top)
-        return on_search(chosen, gain, outlook, default_won=default_won, crossed=crossed)
+        best = max([winner, *results, *combined], key=lambda r: -math.inf if r.score is None else r.score)
+        ahead = None if best.score == winner.score else best.number
+        return on_search(chosen, gain, outlook, default_won=default_won, crossed=crossed, ahead=ahead)
 
     def _interval(self, targets: Array, outputs: Array) -> Interval:
         task = self.runner.dataset.task

@@ -171,7 +171,7 @@ class AutoTL:
         from autotl.task import TaskKind
 
         predictor = self._predictor()
-        outputs = predictor.predict_proba(list(items))
+        outputs = predictor.predict_proba(items)
         decided = predictor.task.decide(outputs)
         if predictor.task.kind is TaskKind.MULTILABEL:
             return decided.astype(np.int64)
@@ -179,7 +179,7 @@ class AutoTL:
 
     def predict_proba(self, items: Any) -> NDArray[Any]:
         """Probabilities (N, K) in the order of `classes_`."""
-        return np.asarray(self._predictor().predict_proba(list(items)))
+        return np.asarray(self._predictor().predict_proba(items))
 
     def score(self, items: Any, labels: Any = None) -> float:
         """The metric's own value on labelled data: items and labels, or a data set that `fit` would take."""
@@ -190,13 +190,9 @@ class AutoTL:
 
     def export(self, path: str | Path) -> Path:
         """Copy the bundle of the winner to `path`, which must not exist or be empty."""
-        import shutil
+        from autotl.export.bundle import copy_bundle
 
-        target = Path(path)
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise RunError("cannot export there", found=f"{target} exists", expected="a new folder")
-        shutil.copytree(self._bundle(), target, dirs_exist_ok=True)
-        return target
+        return copy_bundle(self._bundle(), Path(path))
 
     def _bundle(self) -> Path:
         self._predictor()

@@ -219,7 +219,10 @@ class Fit:
         self._first_export_seconds = time.monotonic() - begun
         self._plan_ending(runner)
         if self._time.budget.exhausted:
-            self._tell(Note("the time is over already: only the ten-line baseline is run", warning=True))
+            short = (
+                "what is left of the time is needed for export and test: only the ten-line baseline is run"
+            )
+            self._tell(Note(short, warning=True))
 
     def _plan_ending(self, runner: TrialRunner) -> None:
         """Keep back from the search what export and test are expected to take, once an export was timed."""
@@ -371,7 +374,7 @@ class Fit:
         if error is not None:
             self._tell(Note(f"the bundle does not tell its test scores: {error}", warning=True))
         searched = self._stages.seconds()["search"]
-        test["verdict"] = (*test["verdict"], *delivery.on_search(winner, results, searched))
+        test["verdict"] = (*test["verdict"], *delivery.on_search(winner, results, combined, searched))
         self._record["test"] = test
         self._record["verdict"] = test["verdict"]
         measured = delivery.measure([*results, *combined], self._time.measure_deadline())

@@ -107,7 +107,8 @@ def profile_data(data: Any, **parameters: Any) -> DatasetProfile:
             here = [name for name, info in infos.items() if availability(info, offline=True).available]
         for name in sorted(here, key=lambda name: infos[name].macs)[:_MEASURED_BACKBONES]:
             runner.bench(space.default(name, BASELINE_STRATEGY))
-        return replace(profile, shifts=runner.benches.shifts())
+        findings = tuple(finding.message for finding in dataset.findings)
+        return replace(profile, shifts=runner.benches.shifts(), findings=findings)
 
 
 def space_for(data: Any, **parameters: Any) -> tuple[SearchSpace, list[BackboneChoice]]:

@@ -85,8 +85,8 @@ class TimePlan:
             return math.inf
         now = time.monotonic()
         own = max(self._control, _CONTROL_LEAST_SECONDS)
-        deadline = min(now + own, self.start + self._total - self._after_export())
-        return deadline if deadline - now >= _CONTROL_LEAST_SECONDS else None
+        seconds = min(own, self.start + self._total - self._after_export() - now)
+        return now + seconds if seconds >= _CONTROL_LEAST_SECONDS else None
 
     def choice_deadline(self) -> float:
         """When what prepares the choice must end; graphs measured for it need not be measured later."""

@@ -66,6 +66,7 @@ def profile_view(profile: DatasetProfile) -> Table:
             "target": dict(profile.target_statistics),
             **profile.inputs,
             "shift": [f"{shift.backbone}: {shift.words}" for shift in profile.shifts],
+            "audit": list(profile.findings),
         }
     )
 

@@ -32,7 +32,11 @@ def read_leaderboard(path: Path) -> Leaderboard:
         return Leaderboard.from_json(run.read_json("leaderboard.json"))
     results = run.results()
     if not results:
-        raise RunError("no trial of this run is finished yet", found=str(path))
+        raise RunError(
+            "no trial of this run is finished yet",
+            found=str(path),
+            hint=f"If no fit is under way there, go on with it: autotl fit DATA --out {path} --resume",
+        )
     task = Task.from_json(record["task"])
     greater = metric(task.metric, task.kind).greater_is_better
     return Leaderboard.from_results(results, metric=task.metric, greater_is_better=greater)

@@ -133,6 +133,9 @@ def _tables(
                 "rows and labels differ in number",
                 found=f"{plural(len(table), 'row')} and {plural(len(values), 'label')}",
                 expected="one label for each row",
+                hint=f"The name of a column is given as target={labels!r}."
+                if isinstance(labels, str)
+                else None,
             )
         table = replace(table, columns={**table.columns, target or _IN_MEMORY_LABEL: values})
     return {"": table}, ()

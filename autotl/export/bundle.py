@@ -117,6 +117,19 @@ def add_metrics(folder: Path, part: str, values: Mapping[str, float]) -> None:
         _seal(new, manifest)
 
 
+def copy_bundle(folder: Path, target: Path) -> Path:
+    """Copy a bundle as it is; gives where it lies then.
+
+    Raises:
+        ExportError: Something lies there already.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ExportError("cannot export there", found=f"{target} exists", expected="a new folder")
+    with _replacing(target) as new:
+        shutil.copytree(folder, new)
+    return target
+
+
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
     """Give the path of a folder that takes the place of a bundle when the block ends without error."""

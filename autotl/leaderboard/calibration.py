@@ -22,8 +22,9 @@ _LEAST = 1e-12
 def fit_temperature(raw_outputs: Array, targets: Array, kind: TaskKind) -> float:
     """The temperature that lowers the negative log-likelihood most (Guo et al. 2017, section 4.2).
 
-    It is kept only where temperatures fitted on other rows lower the mean loss by more than one standard
-    error of the paired difference.
+    The likelihood is that of targets which allow for one more row of another class, as in Platt 1999, so that
+    rows which are all right do not make the model certain. The temperature is kept only where temperatures
+    fitted on other rows lower the mean loss by more than one standard error of the paired difference.
 
     Args:
         raw_outputs: (V, K) logits of the validation rows.
@@ -84,20 +85,29 @@ def expected_calibration_error(probability: Array, targets: Array, *, bins: int 
 
 
 def _lowest_loss(raw: Array, targets: Array, kind: TaskKind) -> float:
-    """The temperature with the lowest mean loss."""
+    """The temperature with the lowest mean loss under some doubt of the targets; 1 where it gains nothing."""
     from scipy.optimize import minimize_scalar
 
+    doubt = 1 / (len(raw) + 2)
+
     def loss(log_temperature: float) -> float:
-        return float(_losses(raw / np.exp(log_temperature), targets, kind).mean())
+        return float(_losses(raw / np.exp(log_temperature), targets, kind, doubt).mean())
 
     found = minimize_scalar(loss, bounds=_LOG_RANGE, method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
+    temperature = float(np.exp(found.x))
+    is_gain = _losses(raw / temperature, targets, kind).mean() < _losses(raw, targets, kind).mean()
+    return temperature if is_gain else 1.0
 
 
-def _losses(logits: Array, targets: Array, kind: TaskKind) -> Array:
-    """Negative log-likelihood (N,) of each row; of multilabel, the mean over labels."""
+def _losses(logits: Array, targets: Array, kind: TaskKind, doubt: float = 0.0) -> Array:
+    """Negative log-likelihood (N,) of each row; of multilabel, the mean over labels.
+
+    `doubt` is the share of a target that goes to all classes alike.
+    """
     if kind is TaskKind.MULTILABEL:
-        return np.asarray((np.logaddexp(0.0, logits) - logits * targets).mean(axis=1))
+        expected = (1 - doubt) * targets + doubt / 2
+        return np.asarray((np.logaddexp(0.0, logits) - logits * expected).mean(axis=1))
     largest = logits.max(axis=1)
     total = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))
-    return np.asarray(total - logits[np.arange(len(logits)), targets])
+    true = logits[np.arange(len(logits)), targets]
+    return np.asarray(total - (1 - doubt) * true - doubt * logits.mean(axis=1))

@@ -199,6 +199,15 @@ class Leaderboard:
 
         return table(self.rows[:limit], self.metric, width)
 
+    def __str__(self) -> str:
+        """The table that the console shows, at 120 columns."""
+        from rich.console import Console
+
+        console = Console(width=120, color_system=None)
+        with console.capture() as captured:
+            console.print(self.render(width=120))
+        return captured.get()
+
 
 def pareto_front(results: Sequence[TrialResult]) -> frozenset[int]:
     """Numbers of the trials that no other one dominates in score, latency and size.

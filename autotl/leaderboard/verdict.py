@@ -63,6 +63,7 @@ def on_search(
     *,
     default_won: bool,
     crossed: bool = False,
+    ahead: int | None = None,
 ) -> tuple[str, ...]:
     """What the search gave beyond the default recipe, and what more of it would, a sentence each.
 
@@ -72,8 +73,14 @@ def on_search(
         outlook: Expected further gain if the search took as long again; None if unknown.
         default_won: Whether the winner is the default recipe itself.
         crossed: Whether the gain is that of cross-validation.
+        ahead: The trial with the best score, where that is not the winner.
     """
     sentences = []
+    if ahead is not None:
+        sentences.append(
+            f"Trial {ahead} has a better score on validation, but is not chosen: what it is ahead by is "
+            "within the noise, or less than a final fit on all rows brings the winner."
+        )
     if default_won:
         sentences.append(
             "Nothing beat the default recipe, frozen features under a linear head, beyond the noise."

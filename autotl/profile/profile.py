@@ -42,6 +42,7 @@ class DatasetProfile:
         shifts: One entry a backbone that was looked at.
         source: Where the data came from.
         fingerprint: Hash of all content hashes and targets.
+        findings: What the audit found, a sentence each.
     """
 
     modality: str
@@ -55,6 +56,7 @@ class DatasetProfile:
     shifts: tuple[Shift, ...] = ()
     source: str = ""
     fingerprint: str = ""
+    findings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary; `from_json` inverts it."""
@@ -64,4 +66,4 @@ class DatasetProfile:
     def from_json(cls, value: Mapping[str, Any]) -> DatasetProfile:
         """Rebuild a profile that `to_json` wrote."""
         shifts = tuple(Shift(**shift) for shift in value.get("shifts", ()))
-        return cls(**{**value, "shifts": shifts})
+        return cls(**{**value, "shifts": shifts, "findings": tuple(value.get("findings", ()))})

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from autotl.data.rows import Table, is_missing
-from autotl.data.tables import READERS, read_table
+from autotl.data.tables import READERS, read_table, table_of
 from autotl.errors import DataError
 from autotl.modalities.modality import Item
 from autotl.modalities.registry import modality
@@ -56,11 +56,22 @@ def read_inputs(bundle: BundleInfo, arguments: Sequence[str], stdin: TextIO) -> 
     return names, items
 
 
+def items_of(bundle: BundleInfo, source: Iterable[Item]) -> list[Item]:
+    """Inputs in memory; of a pandas, polars or Arrow table, those in the columns that the bundle takes.
+
+    Raises:
+        DataError: A table lacks a column, or has a row without a value.
+    """
+    table = table_of(source)
+    return list(source) if table is None else _rows(bundle, table)[1]
+
+
 def _read_argument(bundle: BundleInfo, argument: str) -> Named:
     endings = modality(bundle.spec.modality).extensions
-    if not endings and " " in argument and len(bundle.columns) < 2 and not _exists(argument):
-        return [argument], [argument]
     path = Path(argument)
+    is_named = path.suffix.lower() in {".txt", *READERS}
+    if not endings and " " in argument and len(bundle.columns) < 2 and not (is_named or _exists(argument)):
+        return [argument], [argument]
     if not _exists(argument):
         hint = f"A text is read from standard input: echo TEXT | autotl predict {bundle.folder} -"
         raise DataError(f"no such file or folder: {argument}", hint=None if endings else hint)
@@ -156,8 +167,11 @@ def _rows(bundle: BundleInfo, table: Table) -> Named:
         empty = [column for column, value in zip(columns, values, strict=True) if is_missing(value)]
         if empty:
             raise DataError(f"{name} has no value", found=f"nothing in column {empty[0]!r}")
-        texts = [table.folder / str(value) if is_input else str(value) for value in values]
-        items.append(texts[0] if len(texts) == 1 else tuple(texts))
+        if is_input:
+            items.append(table.folder / values[0] if isinstance(values[0], str) else values[0])
+        else:
+            texts = tuple(map(str, values))
+            items.append(texts[0] if len(texts) == 1 else texts)
     return list(table.names), items
 
 

@@ -18,6 +18,7 @@ from autotl.errors import BundleError, DataError, MissingExtraError
 from autotl.modalities.modality import Decoder, Example, Item
 from autotl.modalities.registry import modality
 from autotl.serve.bundle import FEATURES, MANIFEST, BundleInfo, read_bundle
+from autotl.serve.inputs import items_of
 from autotl.serve.session import open_session
 from autotl.task import Task, TaskKind
 
@@ -78,7 +79,7 @@ class Predictor:
 
         Args:
             items: N raw inputs: what the model was trained on (files, bytes, arrays, Pillow images; texts or
-                tuples of texts).
+                tuples of texts), or a data frame with the columns of the training data.
             batch_size: Most rows that run together.
 
         Returns:
@@ -151,7 +152,8 @@ class Predictor:
             raise DataError("one input was given bare", found=repr(items)[:60], expected="a list of inputs")
         if batch_size < 1:
             raise DataError("impossible batch size", found=batch_size, expected="at least 1")
-        parts = [self.run(window, batch_size) for window in self._windows(list(items), batch_size)]
+        given = items_of(self._bundle, items)
+        parts = [self.run(window, batch_size) for window in self._windows(given, batch_size)]
         if not parts:
             return self._empty()
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])

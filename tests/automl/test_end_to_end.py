@@ -10,7 +10,7 @@ from PIL import Image
 
 import autotl
 from autotl import AutoTL
-from autotl.errors import DataError, RunError
+from autotl.errors import DataError, ExportError, RunError
 from autotl.testing.data import make_images, make_texts, write_image_folder, write_text_table
 from autotl.trial.runner import TrialRunner
 
@@ -83,7 +83,9 @@ def test_a_fitted_model_predicts_scores_and_exports(images, tmp_path):
     assert model.score(data) > 0.5
     model.export(tmp_path / "bundle")
     assert autotl.load(tmp_path / "bundle").predict(files) == list(predicted)
-    with pytest.raises(RunError, match=r"cannot export there; found .*bundle exists; expected a new folder"):
+    with pytest.raises(
+        ExportError, match=r"cannot export there; found .*bundle exists; expected a new folder"
+    ):
         model.export(tmp_path / "bundle")
 
 
@@ -134,8 +136,31 @@ def test_another_trial_can_be_exported_later(images):
     folder = export_trial(images[1].run_, 0)
     assert folder.name == "model-0000"
     assert autotl.load(folder).classes == tuple(images[1].classes_)
+    manifest = json.loads((folder / "bundle.json").read_text())
+    assert manifest["metrics"]["validation"]["accuracy"] == images[1].run_.results()[0].score
     with pytest.raises(RunError, match=r"no finished trial 99 in .*; expected 0, 1"):
         export_trial(images[1].run_, 99)
+
+
+def test_the_winner_is_exported_as_the_run_made_it(images, tmp_path):
+    from autotl.automl import export_trial
+
+    run = images[1].run_
+    before = (run.bundle / "bundle.json").read_text()
+    assert export_trial(run) == run.bundle
+    assert (run.bundle / "bundle.json").read_text() == before
+    copy = export_trial(run, folder=tmp_path / "copy")
+    assert (copy / "bundle.json").read_text() == before
+
+
+def test_a_score_on_the_rows_of_the_run_is_told_to_flatter(images, tmp_path):
+    from autotl.automl import evaluate
+
+    data, model = images
+    (told,) = evaluate(model.run_.bundle, data)["notes"]
+    assert "fitted on most of these rows" in told
+    some = sorted(data.glob("*/*.png"))[::3]
+    assert evaluate(model.run_.bundle, some, labels=[path.parent.name for path in some])["notes"] == []
 
 
 @pytest.mark.parametrize("kind", ["multiclass", "multilabel", "regression", "pair"])
@@ -156,6 +181,8 @@ def test_tables_in_memory(tmp_path, library):
     model = fitted(tmp_path, table)
     check_run(model)
     assert model.predict(texts[:2]).shape == (2,)
+    assert list(model.predict(table)) == list(model.predict(texts))
+    assert autotl.load(model.run_.bundle).predict(table) == list(model.predict(texts))
 
 
 def test_lists_of_images_with_labels(tmp_path):

@@ -74,6 +74,8 @@ def test_profile_describes_a_folder_of_images(call, images):
     assert found["modality"] == "image"
     assert found["task"]["classes"] == ["bright", "dark"]
     assert "dark" in call("profile", images).stdout
+    (images / "dark" / "torn.png").write_bytes(b"no image")
+    assert "cannot be read" in " ".join(call("profile", images).stdout.split())
 
 
 def test_space_says_why_each_backbone_is_in_or_out(call, images):

@@ -286,6 +286,16 @@ def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:
         opened(path)
 
 
+def test_the_name_of_a_column_given_as_labels() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"text": ["a text", "b text"], "topic": ["a", "b"]})
+    message = (
+        "rows and labels differ in number; found 2 rows and 5 labels; expected one label for each row. "
+        "The name of a column is given as target='topic'."
+    )
+    raises(TargetError, message, lambda: opened(frame, labels="topic"))
+
+
 def test_labels_of_the_wrong_number() -> None:
     message = (
         "items and labels differ in number; found 2 items and 1 label; expected one label for each item."

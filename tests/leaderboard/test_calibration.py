@@ -32,6 +32,18 @@ def test_the_factor_on_calibrated_logits_is_found(factor):
     assert found == pytest.approx(factor, rel=0.08)
 
 
+@pytest.mark.parametrize("kind", [TaskKind.MULTICLASS, TaskKind.MULTILABEL])
+def test_rows_that_are_all_right_make_no_model_certain(kind):
+    targets = np.random.default_rng(0).integers(0, 3, 100)
+    logits = np.eye(3)[targets] if kind is TaskKind.MULTICLASS else 2 * np.eye(3)[targets] - 1
+    truth = targets if kind is TaskKind.MULTICLASS else np.eye(3)[targets]
+    temperature = fit_temperature(logits, truth, kind)
+    sure = (
+        softmax(logits / temperature, axis=1) if kind is TaskKind.MULTICLASS else expit(logits / temperature)
+    )
+    assert 0.97 < sure.max() < 0.998
+
+
 def test_labels_of_a_multilabel_task_are_calibrated_each():
     generator = np.random.default_rng(0)
     logits = generator.normal(scale=2.0, size=(2000, 3))

@@ -111,6 +111,12 @@ def test_the_table_is_readable_at_80_columns(with_interval):
     assert "trial 2 failed: out of memory at batch 64" in text
 
 
+def test_a_leaderboard_is_printed_as_its_table():
+    text = str(Leaderboard.from_results(_RESULTS, winner=1))
+    assert "1*" in text
+    assert "linear_probe" in text
+
+
 def test_the_table_can_be_cut():
     console = Console(file=io.StringIO(), width=80, color_system=None)
     console.print(Leaderboard.from_results(_RESULTS).render(limit=1))

@@ -72,6 +72,11 @@ def test_what_the_search_gave_is_said_with_its_noise():
     assert told.endswith("under a linear head, which is within the noise.")
 
 
+def test_a_trial_with_a_better_score_than_the_winner_is_named():
+    (told,) = on_search(_ACCURACY, None, None, default_won=False, ahead=7)
+    assert told.startswith("Trial 7 has a better score on validation, but is not chosen")
+
+
 def test_a_search_that_the_default_recipe_won_says_so():
     (told,) = on_search(_ACCURACY, None, None, default_won=True)
     assert told == "Nothing beat the default recipe, frozen features under a linear head, beyond the noise."

@@ -115,9 +115,10 @@ def test_a_file_that_does_not_exist(image, name):
         read_inputs(image, [name], NOTHING)
 
 
-def test_a_mistyped_file_is_not_taken_for_a_text(text):
-    with pytest.raises(DataError, match=r"no such file or folder: reviews\.csv.*echo TEXT"):
-        read_inputs(text, ["reviews.csv"], NOTHING)
+@pytest.mark.parametrize("name", ["reviews.csv", "new reviews.csv", "my mails/one mail.txt"])
+def test_a_mistyped_file_is_not_taken_for_a_text(text, name):
+    with pytest.raises(DataError, match=rf"no such file or folder: {name}.*echo TEXT"):
+        read_inputs(text, [name], NOTHING)
 
 
 def test_a_file_of_another_kind(image, tmp_path):
