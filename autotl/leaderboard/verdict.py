@@ -7,6 +7,8 @@ from autotl.task import Metric, TaskKind
 
 #: Expected gain below which no figure is worth a word.
 _LEAST_OUTLOOK = 5e-4
+#: How the sentence on the score of the test part begins.
+ON_TEST = "On the test part: "
 _TRIVIAL = {
     TaskKind.BINARY: "by always guessing the most frequent class",
     TaskKind.MULTICLASS: "by always guessing the most frequent class",
@@ -40,7 +42,7 @@ def verdict(
     scratch = f"from scratch {control_extent}".rstrip()
     if control is None:
         scratch = control_reason
-    sentences = [f"On the test part: {metric.name} {_with_bounds(winner)}, a 95 % interval."]
+    sentences = [f"{ON_TEST}{metric.name} {_with_bounds(winner)}, a 95 % interval."]
     is_better = _gain(metric, winner, trivial) > 0
     if not is_better:
         sentences.append(

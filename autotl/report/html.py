@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 import logging
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotl.atomic import replacing
 from autotl.errors import MissingExtraError
+from autotl.leaderboard.verdict import ON_TEST
 from autotl.report import words
 from autotl.report.mistakes import ClassScore
 from autotl.report.recorded import mapping, number, plain, sequence, text, whole
@@ -65,7 +66,7 @@ def render(summary: Summary, preview: Preview | None = None) -> str:
         summary=summary,
         outcome=summary.outcome,
         interval=words.interval,
-        verdict=summary.verdict or words.verdict(summary.outcome),
+        verdict=_sentences(summary),
         figures=figures,
         facts=_facts(summary),
         inputs=_described(mapping(summary.profile.get("inputs"))),
@@ -122,6 +123,14 @@ def _environment() -> Environment:
 
 _FINDING = {"kind": "", "severity": "info", "message": "", "rows": (), "repaired": None}
 _BACKBONE = {"name": "", "included": False, "reason": ""}
+
+
+def _sentences(summary: Summary) -> Sequence[str]:
+    """The verdict, without the score that the headline shows."""
+    if not summary.verdict:
+        return words.verdict(summary.outcome)
+    is_shown = summary.outcome.score is not None
+    return [sentence for sentence in summary.verdict if not (is_shown and sentence.startswith(ON_TEST))]
 
 
 def _figures(summary: Summary) -> dict[str, str]:

@@ -46,6 +46,19 @@ class Standing:
         return self.step_seconds[-1] if self.step_seconds else 0.0
 
 
+@dataclass(frozen=True)
+class Prospect:
+    """The trial that would be begun next.
+
+    Attributes:
+        config: What it would try.
+        seconds: Expected time of all its epochs, None where nothing like it was run yet.
+    """
+
+    config: TrialConfig
+    seconds: float | None = None
+
+
 @dataclass
 class Board:
     """All trials of a search.
@@ -55,6 +68,7 @@ class Board:
         finished: Results of the others, in the order in which they ended.
         seconds_left: Time left to search, infinite without a limit.
         may_begin: Whether the budget admits another trial.
+        next: That trial, where it is known.
         noise: Standard error of a validation score.
     """
 
@@ -62,6 +76,7 @@ class Board:
     finished: list[TrialResult] = field(default_factory=list)
     seconds_left: float = math.inf
     may_begin: bool = True
+    next: Prospect | None = None
     noise: float = 0.0
 
     @property

@@ -18,18 +18,33 @@ class CostModel:
     def __init__(self, factory: TrialFactory | None) -> None:
         self._factory = factory
         self._first: dict[tuple[str, str], float] = {}
+        self._later: dict[tuple[str, str], float] = {}
 
     def first_step_seconds(self, config: TrialConfig) -> float | None:
         """Expected seconds from the start of a trial to its first score, None where nothing is known."""
         predicted = None if self._factory is None else self._factory.predict_seconds(config)
         if predicted is None:
-            return self._first.get((config.backbone, config.strategy))
+            return self._first.get(_kind(config))
         return predicted
 
-    def observe_first_step(self, config: TrialConfig, seconds: float) -> None:
-        """Note what a first step took; the quickest counts, as the others may have filled a cache."""
-        key = (config.backbone, config.strategy)
-        self._first[key] = min(seconds, self._first.get(key, seconds))
+    def whole_seconds(self, config: TrialConfig) -> float | None:
+        """Expected seconds of all epochs of a trial, None where none of its kind was run."""
+        first = self._first.get(_kind(config))
+        if first is None:
+            return None
+        return first + (config.epochs - 1) * self._later.get(_kind(config), first)
+
+    def observe_step(self, config: TrialConfig, epoch: int, seconds: float) -> None:
+        """Note what a step took; the quickest first one counts, as the others may have filled a cache."""
+        kind = _kind(config)
+        if epoch > 1:
+            self._later[kind] = seconds
+        else:
+            self._first[kind] = min(seconds, self._first.get(kind, seconds))
+
+
+def _kind(config: TrialConfig) -> tuple[str, str]:
+    return config.backbone, config.strategy
 
 
 def next_step_seconds(last_seconds: float) -> float:

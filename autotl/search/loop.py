@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.backend import BackendEvent, Paused, SearchBackend, Stepped
-from autotl.search.board import Board, Standing
+from autotl.search.board import Board, Prospect, Standing
 from autotl.search.budget import Budget
 from autotl.search.costs import CostModel, next_step_seconds
 from autotl.search.events import EpochDone, Listener, Note, TrialFinished, TrialStarted, silent
@@ -153,11 +153,11 @@ class _Search:
 
     def _take_on(self) -> bool:
         """Give a free slot to a paused trial or a new one; False where neither is worth it."""
+        self._look_ahead()
         board = self._board()
         if reason := self.scheduler.enough(board):
             self.listener(Note(f"the search ends early: {reason}"))
             return False
-        self._look_ahead()
         if not self.budget.exhausted:
             number = self.scheduler.pick(board, fresh=self.waiting is not None)
             if number is not None:
@@ -184,8 +184,14 @@ class _Search:
         """The board with the time that is left and the noise of scores filled in."""
         self.board.seconds_left = self.budget.remaining()
         self.board.may_begin = self.budget.admits(self.board.started) and not self.budget.exhausted
+        self.board.next = self._prospect()
         self.board.noise = score_noise(self.board.best, self.validation_rows)
         return self.board
+
+    def _prospect(self) -> Prospect | None:
+        """What would be begun next; None where the sampler is still to be asked."""
+        config = self.proposer.queued if self.waiting is None else self.waiting.config
+        return None if config is None else Prospect(config, self.costs.whole_seconds(config))
 
     def _next(self) -> Proposal | None:
         """The next proposal that may start and fits the time left."""
@@ -243,8 +249,7 @@ class _Search:
         trial = self.board.open[event.number]
         trial.curve.append(event.epoch)
         trial.step_seconds.append(event.seconds)
-        if len(trial.curve) == 1:
-            self.costs.observe_first_step(trial.config, event.seconds)
+        self.costs.observe_step(trial.config, len(trial.curve), event.seconds)
         self.storage.report(event.number, event.epoch)
         self.listener(EpochDone(event.number, event.epoch))
         if event.done or event.number in self.ending:

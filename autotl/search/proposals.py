@@ -85,6 +85,11 @@ class Proposer:
         """The sampler that follows the portfolio."""
         return self._tpe
 
+    @property
+    def queued(self) -> TrialConfig | None:
+        """What comes next for certain: of the portfolio, or to be tried again."""
+        return next((config for config, _ in self._queue if config.key not in self._known), None)
+
     def retry(self, configs: Iterable[TrialConfig]) -> None:
         """Put configurations before all others, in the given order."""
         self._queue.extendleft((config, "retry") for config in reversed(list(configs)))

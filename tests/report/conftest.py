@@ -103,7 +103,7 @@ def _record(task: Task, winner: TrialResult, greater: bool) -> dict[str, Any]:
             "trivial": 0.24 if greater else 1.44, "from_scratch": 0.583 if greater else 1.02,
         },
         "verdict": [
-            "The model is right on 91.7 % of 200 test rows it never saw.",
+            "On the test part: accuracy 0.917 (0.886 to 0.944), a 95 % interval.",
             "Transfer helped: the same network trained from scratch reaches 58.3 %.",
         ],
         "findings": [

@@ -110,6 +110,12 @@ def test_ids_are_unique_and_every_reference_within_the_page_is_met(make_run: Any
     assert wanted <= set(ids)
 
 
+def test_the_score_of_the_headline_is_not_said_again(make_run: Any) -> None:
+    page = render(summarize(make_run()))
+    assert "On the test part:" not in page
+    assert "Transfer helped: the same network" in page
+
+
 def test_nothing_is_fetched_from_anywhere(make_run: Any) -> None:
     markup = write_report(make_run()).read_text(encoding="utf-8")
     page = Page(markup)

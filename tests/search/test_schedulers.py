@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.errors import DataError, SettingsError
-from autotl.search.board import Board, Standing
+from autotl.search.board import Board, Prospect, Standing
 from autotl.search.budget import Budget
 from autotl.search.curves import CurveModel, fresh_gain
 from autotl.search.loop import run_search, score_noise
@@ -145,6 +146,21 @@ def test_gain_lets_a_trial_go_on_where_no_other_may_begin():
     facts = {"finished": apart, "noise": 0.01, "seconds_left": 1e6}
     assert GainPerSecond().judge(rising, board(rising, **facts)) is Verdict.PAUSE
     assert GainPerSecond().judge(rising, board(rising, may_begin=False, **facts)) is Verdict.GO_ON
+
+
+def test_gain_begins_a_new_trial_where_its_own_kind_is_cheap_and_good():
+    waiting = standing(1, [0.6, 0.66], paused=True, seconds=10.0)
+    done = [finished(n, [0.5 + 0.05 * n]) for n in range(2, 5)]
+    heads = [
+        replace(finished(n, [0.5]), config=TrialConfig("net", "linear_probe", {"row": n})) for n in (6, 7, 8)
+    ]
+    facts = {"finished": [*done, *heads], "noise": 0.01, "seconds_left": 1e6}
+    cheap, dear = (Prospect(config(9), seconds) for seconds in (0.1, 1e4))
+    assert GainPerSecond().pick(board(waiting, next=cheap, **facts), fresh=True) is None
+    assert GainPerSecond().pick(board(waiting, next=dear, **facts), fresh=True) == 1
+    poor = Prospect(heads[0].config, 0.1)
+    assert GainPerSecond().pick(board(waiting, next=poor, **facts), fresh=True) == 1
+    assert GainPerSecond().enough(board(waiting, next=poor, **facts)) is None, "others may come after it"
 
 
 @pytest.mark.parametrize("unit", [1.0, 1000.0])

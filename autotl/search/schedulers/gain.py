@@ -21,6 +21,8 @@ from autotl.search.schedulers.scheduler import Verdict
 _STARTUP_TRIALS = 4
 #: A trial under way keeps its slot unless another is so many times as promising: changing costs time.
 _LOYALTY = 1.5
+#: Trials of a strategy from which the next one of it is judged, rather than from all.
+_ALIKE = 3
 #: Expected improvement, in standard errors of the score, below which more time is not worth it.
 _WORTH = 0.05
 _LEAST_NOISE = 2e-3
@@ -102,23 +104,37 @@ class _Outlook:
 
     @cached_property
     def fresh(self) -> _Promise:
-        """What a new trial promises: the time of a typical one, and the spread of what they reached."""
+        """What new trials promise: any of them by the spread of all, a second of the next one by its kind."""
         board = self._board
         if not board.may_begin:
             return _Promise(0.0, 0.0)
         if board.started < _STARTUP_TRIALS:
             return _Promise(math.inf, math.inf)
-        begun = [trial for trial in board.open.values() if trial.curve]
-        tops = [result.score for result in board.finished if result.score is not None]
-        tops += [trial.score for trial in begun]
-        gain = fresh_gain([top / self._unit for top in tops], self.best / self._unit, self._noise)
+        tops = [(result.config.strategy, result.score) for result in board.finished]
+        tops += [(trial.config.strategy, trial.score) for trial in board.open.values() if trial.curve]
+        known = [(strategy, score / self._unit) for strategy, score in tops if score is not None]
+        kind = None if board.next is None else board.next.config.strategy
+        alike = [score for strategy, score in known if strategy == kind]
+        every = [score for _, score in known]
+        gain, own = (
+            fresh_gain(reached, self.best / self._unit, self._noise)
+            for reached in (every, alike if len(alike) >= _ALIKE else every)
+        )
+        seconds = self._fresh_seconds()
+        return _Promise(gain if seconds <= board.seconds_left else 0.0, own / seconds)
+
+    def _fresh_seconds(self) -> float:
+        """What the next trial takes as a whole: what those of its kind took, else what a typical one did."""
+        board = self._board
+        if self._is_timed and board.next is not None and board.next.seconds is not None:
+            return max(board.next.seconds, 1e-3)
         sound = [result for result in board.finished if result.score is not None]
+        begun = [trial for trial in board.open.values() if trial.curve]
         if self._is_timed:
             seconds = [result.seconds for result in sound] + [sum(trial.step_seconds) for trial in begun]
         else:
             seconds = [float(len(result.curve)) for result in sound] + [float(len(t.curve)) for t in begun]
-        typical = max(float(np.median(seconds)), 1e-3) if seconds else 1.0
-        return _Promise(gain if typical <= board.seconds_left else 0.0, gain / typical)
+        return max(float(np.median(seconds)), 1e-3) if seconds else 1.0
 
     def _affordable(self, trial: Standing) -> int:
         left = self._board.seconds_left
