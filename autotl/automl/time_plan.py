@@ -63,9 +63,15 @@ class TimePlan:
             self._refit = 0.0
         self._keep_back()
 
-    def graphs_measured(self) -> None:
-        """Leave to the control the time that was kept to measure graphs: they are."""
-        self._measure = 0.0
+    def exported(self, test_seconds: float, *, is_measured: bool) -> None:
+        """Leave to the control what test and measurements need less than was kept for any winner.
+
+        Args:
+            test_seconds: How long the test of the winner is expected to take.
+            is_measured: Whether the graphs of all trials are measured.
+        """
+        self._test = min(self._test, _MARGIN * test_seconds)
+        self._measure = 0.0 if is_measured else self._measure
         self._keep_back()
 
     def search_deadline(self) -> float:

@@ -51,12 +51,17 @@ def test_the_control_has_a_share_of_its_own(plan):
     assert late.control_deadline() is None
 
 
-def test_what_was_kept_to_measure_graphs_that_are_measured_goes_to_the_control():
+def test_what_the_winner_does_not_need_goes_to_the_control():
     plan = TimePlan(100.0, None, time.monotonic() - 83.5)
     plan.measured(export_seconds=1.0, test_seconds=1.0)
     assert plan.control_deadline() is None
-    plan.graphs_measured()
+    plan.exported(2.0, is_measured=True)
     assert plan.control_deadline() - time.monotonic() == pytest.approx(10.0, abs=0.5)
+    slow = TimePlan(100.0, None, time.monotonic() - 75)
+    slow.measured(export_seconds=1.0, test_seconds=10.0)
+    assert slow.control_deadline() is None
+    slow.exported(1.0, is_measured=False)
+    assert slow.control_deadline() is not None
 
 
 def test_the_choice_takes_the_time_kept_for_measuring_and_none_that_the_export_needs(plan):
