@@ -42,7 +42,7 @@ def learn(tables: Sequence[Table], entries: int) -> list[TrialConfig]:
         tables: Recorded trials of sets of one modality; only configurations that all of them hold count.
         entries: How many.
     """
-    known = [{recipe(config): table.curves[config.key] for config in table.configs} for table in tables]
+    known = [{_recipe(config): table.curves[config.key] for config in table.configs} for table in tables]
     shared = sorted(set.intersection(*map(set, known)))
     scores = np.array([[max(e.score for e in curves[recipe]) for recipe in shared] for curves in known])
     seconds = np.array([[sum(e.seconds for e in curves[recipe]) for recipe in shared] for curves in known])
@@ -61,12 +61,12 @@ def learn(tables: Sequence[Table], entries: int) -> list[TrialConfig]:
 
 def known_elsewhere(table: Table, others: Sequence[Table], entries: int) -> list[TrialConfig]:
     """What other tables of its modality teach to try first on a table, as configurations of that table."""
-    own = {recipe(config): config for config in table.configs}
-    learned = [recipe(config) for config in learn(others, entries)] if others else []
+    own = {_recipe(config): config for config in table.configs}
+    learned = [_recipe(config) for config in learn(others, entries)] if others else []
     return [own[key] for key in learned if key in own]
 
 
-def recipe(config: TrialConfig) -> str:
+def _recipe(config: TrialConfig) -> str:
     """A configuration but for what only some sets have, as JSON."""
     params: Mapping[str, Value] = {k: v for k, v in config.params.items() if k != "class_weight"}
     return json.dumps([config.backbone, config.strategy, params], sort_keys=True)

@@ -1,6 +1,6 @@
 """Compares schedulers on recorded learning curves: regret against simulated time.
 
-    python -m benchmarks.schedulers [--seeds 20] [--minutes 60]
+    python -m benchmarks.schedulers [--seeds 20] [--arms random,gain]
 
 Arms run on the same tables, seeds and order of configurations; "portfolio" begins with what the tables of
 the other sets of the modality teach. One row an arm in `results/schedulers.jsonl`: mean regret over tables at

@@ -76,8 +76,10 @@ def _is_fitted_on(bundle: BundleInfo, dataset: Dataset) -> bool:
     from autotl.modalities.registry import modality
     from autotl.profile.build import dataset_fingerprint
 
-    recorded = bundle.manifest.get("data", {}).get("fingerprint")
-    return recorded is not None and recorded == dataset_fingerprint(dataset, modality(dataset.modality))
+    recorded = bundle.manifest.get("data", {})
+    if recorded.get("rows") != len(dataset):  # else every file is read once more
+        return False
+    return bool(recorded.get("fingerprint") == dataset_fingerprint(dataset, modality(dataset.modality)))
 
 
 def export_trial(run: Any, number: int | None = None, folder: str | Path | None = None) -> Path:
@@ -114,9 +116,11 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
         )
     if not results:
         raise RunError("no finished trial to export", found=str(run.path))
-    if number is None and "model_seconds" in record and run.bundle.is_dir():
+    winner = record.get("winner")
+    if number is None and winner is not None and run.bundle.is_dir():
         return run.bundle if folder is None else copy_bundle(run.bundle, Path(folder))
-    chosen = int(select(trials)) if number is None else number
+    best = select(trials) if winner is None else winner["trial"]
+    chosen = int(best) if number is None else number
     target = Path(folder) if folder else run.path / ("model" if number is None else f"model-{chosen:04d}")
     delivery = reopen(run)
     delivery.combinations.know(trials)

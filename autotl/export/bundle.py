@@ -123,9 +123,9 @@ def copy_bundle(folder: Path, target: Path) -> Path:
     Raises:
         ExportError: Something lies there already.
     """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if not _is_free(target):
         raise ExportError("cannot export there", found=f"{target} exists", expected="a new folder")
-    with _replacing(target) as new:
+    with _replacing(target.resolve()) as new:
         shutil.copytree(folder, new)
     return target
 
@@ -151,10 +151,14 @@ def _replacing(target: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
+def _is_free(folder: Path) -> bool:
+    """Whether nothing lies there, or an empty folder."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
 def _refuse_foreign(folder: Path) -> None:
     """Never replace what is no bundle."""
-    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not is_free and not (folder / MANIFEST).is_file():
+    if not _is_free(folder) and not (folder / MANIFEST).is_file():
         raise ExportError(
             "something else lies where the bundle should go",
             found=str(folder),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_a_file_that_does_not_exist(image, name):
 
 @pytest.mark.parametrize("name", ["reviews.csv", "new reviews.csv", "my mails/one mail.txt"])
 def test_a_mistyped_file_is_not_taken_for_a_text(text, name):
-    with pytest.raises(DataError, match=rf"no such file or folder: {name}.*echo TEXT"):
+    with pytest.raises(DataError, match=rf"no such file or folder: {re.escape(name)}.*echo TEXT"):
         read_inputs(text, [name], NOTHING)
 
 
