@@ -68,7 +68,9 @@ class FineTuneRun:
             penalty = config.get("head_penalty")
             fitted = best_head(bench, self._head_kind, depths, penalty=penalty, capture=(plan.cut,))[0]
             self._head_penalty, head = fitted.penalty, fitted.module()
-        self._model = bench.model(self._backbone, head, depths).to(bench.device)
+        # Channels last is what convolutions train fastest in, on CPUs and GPUs alike.
+        model = bench.model(self._backbone, head, depths).to(bench.device)
+        self._model = model.to(memory_format=torch.channels_last)
         self._cut = plan.cut if self._cacheable(plan.cut) else 0
         self._features = TunedFeatures(bench, self._model, self._cut)
         self._weights = TrainedWeights(self._model, plan, train_batch_norm=self._settings.train_batch_norm)
@@ -120,7 +122,7 @@ class FineTuneRun:
 
     def model(self) -> TransferModel:
         """The model with the best weights, in eval mode, on the CPU."""
-        model = copy.deepcopy(self._model).cpu()
+        model = copy.deepcopy(self._model).cpu().to(memory_format=torch.contiguous_format)
         model.load_state_dict(self._best_weights, strict=False)
         self._plan.adaptation.merge(model.backbone.blocks())
         return model.eval()

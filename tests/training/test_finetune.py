@@ -100,3 +100,20 @@ def test_a_view_that_there_is_no_time_to_compute_gives_way_to_the_plain_one(tmp_
     assert hurried._view() == PLAIN
     bench.frozen.prepare(bench.splits.train, hurried._cut, View(1, "light"))
     assert hurried._view() == View(1, "light"), "what is there costs nothing"
+
+
+def test_convolutions_train_channels_last_and_leave_as_they_came(tmp_path):
+    bench = tiny_workbench(tmp_path)
+    run = start(bench, cut=0.0)
+    run.step()
+
+    def convolutions(model):
+        return [w for w in model.parameters() if w.ndim == 4 and w.shape[1] > 1 and w.shape[2] > 1]
+
+    assert convolutions(run._model)
+    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in convolutions(run._model))
+    model = run.model()
+    assert all(w.is_contiguous() for w in model.parameters())
+    with torch.no_grad():
+        raw = model(bench.frozen.hidden(bench.splits.val, 0))
+    torch.testing.assert_close(raw, run.validation_outputs(), atol=1e-5, rtol=1e-5)
