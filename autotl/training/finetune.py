@@ -21,7 +21,6 @@ from autotl.backbones.backbone import Batch
 from autotl.config import EpochResult, TrialConfig
 from autotl.errors import NonFiniteError
 from autotl.features.frozen import PLAIN, View
-from autotl.features.precision import fastest_dtype
 from autotl.task import TaskKind
 from autotl.training.average import WeightAverage
 from autotl.training.heads import best_head, fit_head
@@ -31,7 +30,7 @@ from autotl.training.mixup import mix
 from autotl.training.model import TransferModel
 from autotl.training.optimizer import Optimizer
 from autotl.training.plan import Plan, Settings, head_depths
-from autotl.training.precision import MixedPrecision
+from autotl.training.precision import MixedPrecision, training_dtype
 from autotl.training.schedule import Schedule
 from autotl.training.trained import TrainedWeights, starting_backbone
 from autotl.training.tuned import TunedFeatures
@@ -74,7 +73,7 @@ class FineTuneRun:
         self._cut = plan.cut if self._cacheable(plan.cut) else 0
         self._features = TunedFeatures(bench, self._model, self._cut)
         self._weights = TrainedWeights(self._model, plan, train_batch_norm=self._settings.train_batch_norm)
-        self._precision = MixedPrecision(bench.device, fastest_dtype(bench.device))
+        self._precision = MixedPrecision(bench.device, training_dtype(bench.device, model))
         self._optimizer = Optimizer(self._weights, plan, self._settings, self._precision.scaler)
         share = self._settings.ema
         self._average = WeightAverage(self._weights.tensors(), share) if share else None

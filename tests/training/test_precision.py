@@ -14,7 +14,7 @@ from autotl.testing.workbench import tiny_workbench
 from autotl.training import finetune
 from autotl.training.loss import mean_loss
 from autotl.training.mixup import mix
-from autotl.training.precision import MixedPrecision
+from autotl.training.precision import MixedPrecision, training_dtype
 
 CPU = torch.device("cpu")
 SHORT = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "augment": "none"}
@@ -25,7 +25,7 @@ def start(bench, name="top_k", state=None, **params):
 
 
 def in_half(monkeypatch, dtype):
-    monkeypatch.setattr(finetune, "fastest_dtype", lambda device: dtype)
+    monkeypatch.setattr(finetune, "training_dtype", lambda device, network: dtype)
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,29 @@ def test_gpus_train_in_the_type_that_they_have_units_for(monkeypatch, native_bfl
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
-def test_other_devices_train_in_float32(device):
+def test_other_devices_pass_in_float32(device):
     assert fastest_dtype(torch.device(device)) is None
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "modality", "expected"),
+    [
+        ({"avx512_bf16": True}, "text", torch.bfloat16),
+        ({"amx_bf16": True}, "text", torch.bfloat16),
+        ({"avx512_bf16": False, "avx2": True}, "text", None),
+        ({"avx512_bf16": True}, "image", None),
+    ],
+)
+def test_a_cpu_trains_transformers_in_bfloat16_where_it_has_units(
+    tmp_path, monkeypatch, capabilities, modality, expected
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert start(tiny_workbench(tmp_path, modality))._precision.dtype is expected
+
+
+def test_a_cpu_that_tells_nothing_of_its_units_trains_in_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert training_dtype(CPU, torch.nn.Linear(2, 2)) is None
 
 
 def test_losses_are_scaled_for_float16_alone():
@@ -63,6 +84,7 @@ def test_losses_are_scaled_for_float16_alone():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_training_in_a_half_type_follows_that_in_float32(tmp_path, monkeypatch, dtype):
     bench = tiny_workbench(tmp_path, "text")
+    in_half(monkeypatch, None)
     exact = start(bench).step().train_loss
     in_half(monkeypatch, dtype)
     assert start(bench).step().train_loss == pytest.approx(exact, rel=0.02)
