@@ -37,7 +37,6 @@ LEARNED = "portfolio "
 ARMS = (*SCHEDULERS, *(LEARNED + name for name in SCHEDULERS))
 #: Entries of a learned portfolio.
 _ENTRIES = 6
-VALIDATION_ROWS = 300
 #: Loading a checkpoint, measured on MiniLM and EfficientNet-Lite0.
 RESUME_SECONDS = 0.5
 
@@ -131,7 +130,7 @@ def simulate(table: Table, name: str, seed: int, seconds: float) -> list[tuple[f
             backend=backend,
             judge=_scheduler(name.removeprefix(LEARNED)),
             listener=listen,
-            validation_rows=VALIDATION_ROWS,
+            validation_rows=table.validation_rows,
         )
     return found
 

@@ -103,7 +103,7 @@ class _Halving:
         self._seconds: dict[_Unit, float] = {}
         self._found: dict[_Unit, dict[Depths, Candidate]] = {}
         self._alive: dict[_Unit, set[Depths]] = {}
-        self._names = self._options("depths", "last")
+        self._names = _options(space, "depths", "last")
 
     def run(self) -> None:
         """Look at all on few rows, at the better half on more, until one is left or the time is over."""
@@ -115,7 +115,11 @@ class _Halving:
         if len(field) < 2:
             return
         field = self._rung(field, rows)
-        others = [_Unit(unit.backbone, size) for unit in field for size in self._sizes(unit.backbone)]
+        others = [
+            _Unit(unit.backbone, size)
+            for unit in field
+            for size in other_sizes(self._space, self._infos[unit.backbone])
+        ]
         # Without a limit of time there is none to what other sizes may cost beside the trials asked for.
         if self._budget.timed and (others := self._affordable(others, rows)):
             field = self._rung([*field, *others], rows)
@@ -222,14 +226,15 @@ class _Halving:
     def _carried(self) -> tuple[str, ...]:
         return next(s.backbones for s in self._space.strategies if s.name == BASELINE_STRATEGY)
 
-    def _options(self, name: str, otherwise: str) -> list[Any]:
-        """The values that the linear probe of the space may choose for a parameter."""
-        strategy = next(s for s in self._space.strategies if s.name == BASELINE_STRATEGY)
-        domain = next((p.domain for p in strategy.parameters if p.name == name), None)
-        return list(domain.options) if isinstance(domain, Choice) else [otherwise]
 
-    def _sizes(self, backbone: str) -> list[int]:
-        """Input sizes beside the backbone's own."""
-        needs = self._infos[backbone].input
-        options = [] if needs.get("fixed_size") else self._options("input_size", "0")
-        return [int(size) for size in options if int(size) not in (0, needs.get("size"))]
+def other_sizes(space: SearchSpace, info: BackboneInfo) -> list[int]:
+    """Input sizes beside its own that a linear probe of a backbone may take."""
+    options = [] if info.input.get("fixed_size") else _options(space, "input_size", "0")
+    return [int(size) for size in options if int(size) not in (0, info.input.get("size"))]
+
+
+def _options(space: SearchSpace, name: str, otherwise: str) -> list[Any]:
+    """The values that the linear probe of a space may choose for a parameter."""
+    strategy = next(s for s in space.strategies if s.name == BASELINE_STRATEGY)
+    domain = next((p.domain for p in strategy.parameters if p.name == name), None)
+    return list(domain.options) if isinstance(domain, Choice) else [otherwise]

@@ -1,7 +1,8 @@
 """The simulated backend: replays recorded learning curves on a clock of its own.
 
 Schedulers are compared on it in seconds, and tested without training. A table is a JSON Lines file, one
-configuration a line with its whole curve: {"config": {...}, "curve": [{"epoch", "score", "seconds", ...}]}.
+configuration a line with its whole curve, and how many rows its scores rest on:
+{"config": {...}, "curve": [{"epoch", "score", "seconds", ...}], "validation_rows": 600}.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ class Table:
         name: Name of the data set.
         configs: What was trained.
         curves: The whole curve of each, by the key of its configuration.
+        validation_rows: How many rows a score rests on; 0 for unknown.
     """
 
     name: str
     configs: tuple[TrialConfig, ...]
     curves: Mapping[str, tuple[EpochResult, ...]]
+    validation_rows: int = 0
 
     @classmethod
     def read(cls, path: Path) -> Table:
@@ -42,13 +45,14 @@ class Table:
         Raises:
             DataError: A line is not what a table holds, or there is none.
         """
-        configs, curves = [], {}
+        configs, curves, rows = [], {}, 0
         for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
             try:
                 row = json.loads(line)
                 config = TrialConfig.from_json(row["config"])
                 curves[config.key] = tuple(map(EpochResult.from_json, row["curve"]))
                 configs.append(config)
+                rows = int(row.get("validation_rows", 0))
             except (ValueError, KeyError, TypeError) as error:
                 raise DataError(
                     "cannot read a table of trials",
@@ -61,7 +65,7 @@ class Table:
                 found=str(path),
                 expected="trials of an epoch or more, one a line",
             )
-        return cls(path.stem, tuple(configs), curves)
+        return cls(path.stem, tuple(configs), curves, rows)
 
     @property
     def best(self) -> float:

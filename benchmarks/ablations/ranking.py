@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from autotl.config import Choice
 from autotl.search.budget import Budget
 from autotl.search.candidates import Candidate
-from autotl.search.ranking import rank_backbones
+from autotl.search.ranking import other_sizes, rank_backbones
 from autotl.space.space import SearchSpace
 from autotl.strategies.linear_probe import depth_sets
 from autotl.training.heads import Head, best_head
@@ -112,7 +111,8 @@ class Tuned:
         """Tune everything; gives the seconds that passes and fits took together."""
         seconds = 0.0
         for backbone in self._space.backbones:
-            for size in self._sizes(backbone):
+            info = self._runner.infos[backbone]
+            for size in [self._own_size(backbone), *other_sizes(self._space, info)]:
                 bench = self._bench(backbone, size)
                 depth = bench.backbone.depth
                 begun = time.perf_counter()
@@ -140,16 +140,6 @@ class Tuned:
         raw = head(torch.from_numpy(bench.frozen.pooled(rows, depths)))
         score = bench.metric.score(bench.dataset.targets[rows], bench.predictions(raw))
         self.scores[backbone, size, ",".join(map(str, depths))] = score
-
-    def _sizes(self, backbone: str) -> list[int]:
-        """The backbone's own size, and the others that a linear probe may take."""
-        own = self._own_size(backbone)
-        if own == 0 or self._runner.infos[backbone].input.get("fixed_size"):
-            return [own]
-        probe = next(s for s in self._space.strategies if s.name == "linear_probe")
-        domain = next((p.domain for p in probe.parameters if p.name == "input_size"), None)
-        options = domain.options if isinstance(domain, Choice) else ()
-        return list(dict.fromkeys([own, *(int(size) for size in options if int(size))]))
 
     def _own_size(self, backbone: str) -> int:
         return int(self._runner.infos[backbone].input.get("size") or 0)

@@ -214,7 +214,8 @@ def table(path, rows=30, seed=0):
             {"epoch": t, "score": score, "train_loss": 0.5, "seconds": seconds}
             for t, score in enumerate(scores, start=1)
         ]
-        lines.append(json.dumps({"config": config(row).to_json(), "curve": points}))
+        line = {"config": config(row).to_json(), "curve": points, "validation_rows": 600}
+        lines.append(json.dumps(line))
     path.write_text("\n".join(lines) + "\n")
     return Table.read(path)
 
@@ -275,6 +276,13 @@ def test_what_is_put_first_comes_before_the_order_of_the_seed(tmp_path):
     order = TableSpace(recorded, 3, first).portfolio()
     assert order[:2] == first
     assert order[2:] == [c for c in TableSpace(recorded, 3).portfolio() if c not in first]
+
+
+def test_a_table_tells_how_many_rows_its_scores_rest_on(tmp_path):
+    path = tmp_path / "recorded.jsonl"
+    assert table(path, rows=2).validation_rows == 600
+    path.write_text(path.read_text().replace(', "validation_rows": 600', ""))
+    assert Table.read(path).validation_rows == 0
 
 
 def test_a_torn_table_is_named_with_its_line(tmp_path):
