@@ -224,7 +224,7 @@ class _Halving:
         return self._space.complete(unit.backbone, BASELINE_STRATEGY, params)
 
     def _carried(self) -> tuple[str, ...]:
-        return next(s.backbones for s in self._space.strategies if s.name == BASELINE_STRATEGY)
+        return self._space.strategy(BASELINE_STRATEGY).backbones
 
 
 def other_sizes(space: SearchSpace, info: BackboneInfo) -> list[int]:
@@ -235,6 +235,6 @@ def other_sizes(space: SearchSpace, info: BackboneInfo) -> list[int]:
 
 def _options(space: SearchSpace, name: str, otherwise: str) -> list[Any]:
     """The values that the linear probe of a space may choose for a parameter."""
-    strategy = next(s for s in space.strategies if s.name == BASELINE_STRATEGY)
-    domain = next((p.domain for p in strategy.parameters if p.name == name), None)
+    parameters = space.strategy(BASELINE_STRATEGY).parameters
+    domain = next((p.domain for p in parameters if p.name == name), None)
     return list(domain.options) if isinstance(domain, Choice) else [otherwise]

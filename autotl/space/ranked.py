@@ -50,8 +50,7 @@ def _instead(
 
 def _others(space: SearchSpace, strategy: str) -> list[str]:
     """The backbones of a strategy, best first, without the default one."""
-    carried = next(s.backbones for s in space.strategies if s.name == strategy)
-    return [name for name in carried if name != space.default_backbone]
+    return [name for name in space.strategy(strategy).backbones if name != space.default_backbone]
 
 
 def _recipe(entry: TrialConfig) -> tuple[str, dict[str, Any]]:

@@ -115,7 +115,7 @@ class SearchSpace:
         """
         names = tuple(strategy.name for strategy in self.strategies if strategy.searched)
         chosen = names[0] if len(names) == 1 else trial.suggest_categorical("strategy", names)
-        strategy = self._strategy(chosen)
+        strategy = self.strategy(chosen)
         name = self._backbone_name(strategy)
         backbone = (
             strategy.backbones[0] if name is None else trial.suggest_categorical(name, strategy.backbones)
@@ -132,7 +132,7 @@ class SearchSpace:
             SpaceError: The configuration is not in the space, or belongs to a control.
         """
         reason = self.objection(config)
-        strategy = None if reason else self._strategy(config.strategy)
+        strategy = None if reason else self.strategy(config.strategy)
         if strategy is None or not strategy.searched:
             raise SpaceError(
                 "a configuration cannot be enqueued",
@@ -149,6 +149,18 @@ class SearchSpace:
             if parameter.name in config.params and not domains.is_fixed(parameter.domain):
                 values[parameter.optuna_name] = config.params[parameter.name]
         return values
+
+    def strategy(self, name: str) -> StrategySpace:
+        """What may be chosen for a strategy.
+
+        Raises:
+            SpaceError: It is unknown here.
+        """
+        for strategy in self.strategies:
+            if strategy.name == name:
+                return strategy
+        known = ", ".join(strategy.name for strategy in self.strategies)
+        raise SpaceError("a strategy is not in the search space", found=repr(name), expected=known)
 
     def contains(self, config: TrialConfig) -> bool:
         """Whether the configuration is in the space: complete, in range, and with nothing too much."""
@@ -181,7 +193,7 @@ class SearchSpace:
         Raises:
             SpaceError: The strategy is unknown here, or not to be had with this backbone.
         """
-        chosen = self._strategy(strategy)
+        chosen = self.strategy(strategy)
         if backbone not in chosen.backbones:
             raise SpaceError(
                 f"backbone {backbone!r} is not in the space of {strategy}",
@@ -272,13 +284,6 @@ class SearchSpace:
         entries = tuple(TrialConfig.from_json(config) for config in value["portfolio"])
         free = frozenset(value["free"])
         return cls(tuple(value["backbones"]), value["default_backbone"], strategies, entries, free)
-
-    def _strategy(self, name: str) -> StrategySpace:
-        for strategy in self.strategies:
-            if strategy.name == name:
-                return strategy
-        known = ", ".join(strategy.name for strategy in self.strategies)
-        raise SpaceError("a strategy is not in the search space", found=repr(name), expected=known)
 
     def _backbone_name(self, strategy: StrategySpace) -> str | None:
         """The backbone's name in the study for this strategy; None where there is no choice."""
