@@ -70,7 +70,7 @@ def fit(
     ray_address: options.RayAddress = None,
     trial_cpus: options.TrialCpus = 1,
     trial_gpus: options.TrialGpus = None,
-    scheduler: options.Scheduler = "fifo",
+    scheduler: options.Scheduler = "gain",
     device: options.Device = "auto",
     threads: options.Threads = None,
     offline: options.Offline = False,

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -95,7 +96,10 @@ class TrialConfig:
         """Whether it is fitted at once, without epochs of training."""
         return "epochs" not in self.params
 
-    @property
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @cached_property
     def key(self) -> str:
         """A short stable hash of the configuration."""
         text = json.dumps(self.to_json(), sort_keys=True)

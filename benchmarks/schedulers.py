@@ -2,9 +2,9 @@
 
     python -m benchmarks.schedulers [--seeds 20] [--arms random,gain]
 
-Arms run on the same tables, seeds and order of configurations; "portfolio" begins with what the tables of
-the other sets of the modality teach. One row an arm in `results/schedulers.jsonl`: mean regret over tables at
-each budget, with the standard error over seeds.
+Arms run on the same tables, seeds and order of configurations; "taught" arms know what the tables of the
+other sets of the modality teach: a portfolio to begin with, and lessons. One row an arm in
+`results/schedulers.jsonl`: mean regret over tables at each budget, with the standard error over seeds.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from autotl.config import TrialConfig
 from autotl.search.board import Board, Standing
 from autotl.search.budget import Budget
 from autotl.search.events import EpochDone, Event
+from autotl.search.lessons import Lesson
 from autotl.search.loop import run_search
 from autotl.search.schedulers.scheduler import Scheduler, Verdict, scheduler
 from autotl.search.simulated import SimulatedBackend, Table, TableSpace
 from autotl.trial.run_folder import RunFolder
+from benchmarks.lessons import lessons_of, recorded
 from benchmarks.portfolio import known_elsewhere
 from benchmarks.record import append
 from benchmarks.sets import SETS
-from benchmarks.tables import TABLES
 
 BUDGETS_MINUTES = (1, 2, 3, 5, 10, 20, 30, 60)
 SCHEDULERS = ("random", "one_then_three", "fifo", "asha", "pasha", "gain")
-#: Prefix of the arms that begin with what other tables teach.
-LEARNED = "portfolio "
-ARMS = (*SCHEDULERS, *(LEARNED + name for name in SCHEDULERS))
+#: Prefix of the arms that know what other tables teach.
+TAUGHT = "taught "
+ARMS = (*SCHEDULERS, *(TAUGHT + name for name in SCHEDULERS))
 #: Entries of a learned portfolio.
 _ENTRIES = 6
 #: Loading a checkpoint, measured on MiniLM and EfficientNet-Lite0.
@@ -100,11 +101,6 @@ def main() -> None:
         print(json.dumps(row), flush=True)
 
 
-def recorded() -> list[Table]:
-    """All tables, by name."""
-    return [Table.read(path) for path in sorted(TABLES.glob("*.jsonl"))]
-
-
 def _regrets(table: Table, name: str, seed: int) -> list[float]:
     """The best score of the table less the best found so far, at each budget."""
     found = simulate(table, name, seed, 60.0 * max(BUDGETS_MINUTES))
@@ -122,15 +118,16 @@ def simulate(table: Table, name: str, seed: int, seconds: float) -> list[tuple[f
 
     with tempfile.TemporaryDirectory() as folder:
         run_search(
-            TableSpace(table, seed, _first(table.name) if name.startswith(LEARNED) else ()),
+            TableSpace(table, seed, _first(table.name) if name.startswith(TAUGHT) else ()),
             None,
             RunFolder(folder),
             budget=Budget(seconds, start=0.0, clock=backend.now),
             sampler_seed=seed,
             backend=backend,
-            judge=_scheduler(name.removeprefix(LEARNED)),
+            judge=_scheduler(name.removeprefix(TAUGHT)),
             listener=listen,
             validation_rows=table.validation_rows,
+            lessons=_elsewhere(table.name) if name.startswith(TAUGHT) else (),
         )
     return found
 
@@ -151,6 +148,14 @@ def _first(name: str) -> Sequence[TrialConfig]:
     """What the tables of the other sets of its modality teach of a table."""
     tables = {table.name: table for table in recorded() if SETS[table.name].images == SETS[name].images}
     return known_elsewhere(tables.pop(name), list(tables.values()), _ENTRIES)
+
+
+@cache
+def _elsewhere(name: str) -> Sequence[Lesson]:
+    """What the tables of the other sets of its modality teach."""
+    return lessons_of(
+        table for table in recorded() if table.name != name and SETS[table.name].images == SETS[name].images
+    )
 
 
 if __name__ == "__main__":

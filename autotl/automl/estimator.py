@@ -43,7 +43,7 @@ class AutoTL:
             `out` and the data must lie where all nodes see them, under the same path.
         trial_cpus, trial_gpus: What a trial reserves under Ray. A share of a GPU lets trials use it together;
             None means 1 GPU where this machine trains on one.
-        scheduler: Who gets the next epoch: "fifo", "asha", "pasha", "gain", or a plug-in's; Ray has its own.
+        scheduler: Who gets the next epoch: "gain", "fifo", "asha", "pasha", or a plug-in's; Ray has its own.
         device: "auto", "cpu", "cuda", ...
         threads: CPU threads.
         offline: Never touch a model hub.
@@ -92,7 +92,7 @@ class AutoTL:
         ray_address: str | None = None,
         trial_cpus: float = 1,
         trial_gpus: float | None = None,
-        scheduler: str = "fifo",
+        scheduler: str = "gain",
         device: str = "auto",
         threads: int | None = None,
         offline: bool = False,

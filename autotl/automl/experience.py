@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from autotl.backbones.catalogue import space_files
 from autotl.config import TrialResult
 from autotl.profile.profile import DatasetProfile
 from autotl.search.events import Listener, Note
 from autotl.search.experience import ExperienceStore, Facts, store_path
-from autotl.search.warm_start import portfolio_with, recommended
+from autotl.search.lessons import Lesson, read_lessons
+from autotl.search.warm_start import lessons_of, portfolio_with, recommended
 from autotl.space.space import SearchSpace
 
 
@@ -18,7 +20,7 @@ class Experience:
     """The store as one run uses it.
 
     Args:
-        used: Whether to use it at all; where not, nothing is read and nothing is written.
+        used: Whether to use the store at all; where not, nothing is read of it and nothing is written.
         tell: Told of what is tried early, and why.
     """
 
@@ -36,6 +38,13 @@ class Experience:
             self._tell(Note(f"won on similar data, tried early: {config.backbone}, {config.strategy}"))
         entries = tuple(portfolio_with(advice, space.portfolio()))
         return replace(space, entries=entries), [config.to_json() for config in advice]
+
+    def lessons(self, profile: DatasetProfile) -> list[Lesson]:
+        """What trials on other data teach: those that ship, then those of runs on similar data."""
+        shipped = read_lessons(space_files()[profile.modality].with_suffix(".jsonl"))
+        if self._store is None:
+            return shipped
+        return shipped + lessons_of(self._store.runs(profile.modality), Facts.of(profile.to_json()))
 
     def rates(self) -> dict[str, float]:
         """Multiply-accumulates a second of this machine by strategy, as earlier runs measured them."""

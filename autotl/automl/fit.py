@@ -37,6 +37,7 @@ from autotl.search.events import (
     TrialFinished,
     silent,
 )
+from autotl.search.lessons import Lesson
 from autotl.search.local import guarded
 from autotl.search.loop import run_search
 from autotl.search.ranking import rank_backbones
@@ -116,7 +117,7 @@ class Fit:
         delivery = Delivery(runner, self._settings.seed)
         self._first_model(delivery, space)
         space = self._probe(space, runner)
-        results = self._search(space, runner)
+        results = self._search(space, runner, self._experience.lessons(profile))
         results, combined = self._weigh(delivery, results)
         winner = self._deliver(delivery, results, combined)
         control = self._train_control(space, runner)
@@ -251,7 +252,9 @@ class Fit:
         self._write(runner.folder)
         return space
 
-    def _search(self, space: SearchSpace, runner: TrialRunner) -> list[TrialResult]:
+    def _search(
+        self, space: SearchSpace, runner: TrialRunner, lessons: Sequence[Lesson]
+    ) -> list[TrialResult]:
         self._stages.begin("search")
         self._earlier = {result.number for result in runner.folder.results()}
 
@@ -281,6 +284,7 @@ class Fit:
             sampler_seed=self._settings.seed,
             judge=self._scheduler,
             validation_rows=len(runner.splits.val),
+            lessons=lessons,
             listener=listen,
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
+from autotl.search.lessons import Lesson
 
 
 @dataclass
@@ -48,15 +49,15 @@ class Standing:
 
 @dataclass(frozen=True)
 class Prospect:
-    """The trial that would be begun next.
+    """A trial that may be begun.
 
     Attributes:
         config: What it would try.
-        seconds: Expected time of all its epochs, None where nothing like it was run yet.
+        first_seconds: Expected time until its first score, None where nothing is known.
     """
 
     config: TrialConfig
-    seconds: float | None = None
+    first_seconds: float | None = None
 
 
 @dataclass
@@ -68,16 +69,18 @@ class Board:
         finished: Results of the others, in the order in which they ended.
         seconds_left: Time left to search, infinite without a limit.
         may_begin: Whether the budget admits another trial.
-        next: That trial, where it is known.
+        offers: What it may be, in the sampler's order; empty where the sampler is still to be asked.
         noise: Standard error of a validation score.
+        lessons: What other data sets teach.
     """
 
     open: dict[int, Standing] = field(default_factory=dict)
     finished: list[TrialResult] = field(default_factory=list)
     seconds_left: float = math.inf
     may_begin: bool = True
-    next: Prospect | None = None
+    offers: Sequence[Prospect] = ()
     noise: float = 0.0
+    lessons: Sequence[Lesson] = ()
 
     @property
     def paused(self) -> list[Standing]:

@@ -18,7 +18,6 @@ class CostModel:
     def __init__(self, factory: TrialFactory | None) -> None:
         self._factory = factory
         self._first: dict[tuple[str, str], float] = {}
-        self._later: dict[tuple[str, str], float] = {}
 
     def first_step_seconds(self, config: TrialConfig) -> float | None:
         """Expected seconds from the start of a trial to its first score, None where nothing is known."""
@@ -27,20 +26,9 @@ class CostModel:
             return self._first.get(_kind(config))
         return predicted
 
-    def whole_seconds(self, config: TrialConfig) -> float | None:
-        """Expected seconds of all epochs of a trial, None where none of its kind was run."""
-        first = self._first.get(_kind(config))
-        if first is None:
-            return None
-        return first + (config.epochs - 1) * self._later.get(_kind(config), first)
-
-    def observe_step(self, config: TrialConfig, epoch: int, seconds: float) -> None:
-        """Note what a step took; the quickest first one counts, as the others may have filled a cache."""
-        kind = _kind(config)
-        if epoch > 1:
-            self._later[kind] = seconds
-        else:
-            self._first[kind] = min(seconds, self._first.get(kind, seconds))
+    def observe_first_step(self, config: TrialConfig, seconds: float) -> None:
+        """Note what a first step took; the quickest one counts, as the others may have filled a cache."""
+        self._first[_kind(config)] = min(seconds, self._first.get(_kind(config), seconds))
 
 
 def _kind(config: TrialConfig) -> tuple[str, str]:

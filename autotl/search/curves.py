@@ -23,8 +23,9 @@ _SAMPLES = 512
 _POWERS = (0.3, 4.0)
 #: Deviation of a single epoch's score from the smooth curve, at least.
 _LEAST_NOISE = 2e-3
-#: Gain expected from further epochs before any curve was seen, as a share of the error that is left.
+#: Gain expected from further epochs before any curve was seen, as a share of a trial's first error.
 _FIRST_GAIN = 0.3
+_LEAST_ERROR = 0.05
 #: Forecasts kept: several for each of some hundred paused trials.
 _REMEMBERED = 4096
 _DENSITY_AT_0 = 1 / np.sqrt(2 * np.pi)
@@ -35,7 +36,7 @@ class CurveModel:
     """What curves of this data set look like.
 
     Attributes:
-        gain: Typical gain from the first epoch to the asymptote, in units of the score.
+        gain: Typical gain from the first epoch to the asymptote, as a share of the error after the first.
         noise: Deviation of a single epoch's score from the smooth curve.
     """
 
@@ -43,22 +44,20 @@ class CurveModel:
     noise: float
 
     @classmethod
-    def of(cls, curves: Iterable[Sequence[float]], noise: float) -> CurveModel:
+    def of(cls, curves: Iterable[Sequence[float] | Array], noise: float) -> CurveModel:
         """Learn from the curves seen so far; those of one epoch tell nothing of gains.
 
         Args:
-            curves: Scores by epoch.
+            curves: Scores by epoch, 1 for no error.
             noise: Standard error of a validation score.
         """
         known = [list(curve) for curve in curves]
-        gains = [max(curve) - curve[0] for curve in known if len(curve) > 1]
-        tops = [max(curve) for curve in known if curve]
-        first = _FIRST_GAIN * max(0.05, 1.0 - max(tops, default=0.5))
+        gains = [(max(curve) - curve[0]) / error(curve[0]) for curve in known if len(curve) > 1]
         steps = [np.diff(curve[len(curve) // 2 :]) for curve in known if len(curve) > 4]
         wiggle = float(np.median(np.abs(np.concatenate(steps)))) if steps else noise / 2
         # The guess counts as much as two curves, so that a single flat one does not end all hope.
-        gain = (2 * first + sum(gains)) / (2 + len(gains))
-        return cls(max(gain, 1e-4), max(wiggle, _LEAST_NOISE))
+        gain = (2 * _FIRST_GAIN + sum(gains)) / (2 + len(gains))
+        return cls(max(gain, 1e-3), max(wiggle, _LEAST_NOISE))
 
     def forecast(self, scores: Sequence[float], epochs: int) -> tuple[Array, Array]:
         """Scores that further epochs of a curve may have.
@@ -72,7 +71,7 @@ class CurveModel:
         """
         share, offset = _prior()[1:]
         seen, total = len(scores), len(scores) + epochs
-        rise = self.gain * share[:, None] * _rises(total)
+        rise = self.gain * error(scores[0]) * share[:, None] * _rises(total)
         starts = (scores[0] + self.noise * offset)[:, None]
         misfit = (starts + rise[:, :seen] - np.asarray(scores)) / self.noise
         log_weights = -0.5 * np.minimum(misfit**2, 9.0).sum(axis=1)  # bounded, as epochs may be outliers
@@ -92,7 +91,7 @@ class CurveModel:
 def _expected_gains(model: CurveModel, scores: tuple[float, ...], epochs: int, best: float) -> Array:
     curves, weights = model.forecast(scores, epochs)
     mean = np.maximum.accumulate(curves, axis=1)
-    gains = np.asarray(weights @ _improvement(mean - best, model.noise))
+    gains = np.asarray(weights @ expected_improvement(mean - best, model.noise))
     gains.flags.writeable = False
     return gains
 
@@ -108,10 +107,15 @@ def fresh_gain(tops: Sequence[float], best: float, spread: float) -> float:
     if not tops:
         return spread
     deviation = max(float(np.std(tops)), spread)
-    return float(_improvement(np.array(np.mean(tops) - best), deviation))
+    return float(expected_improvement(np.array(np.mean(tops) - best), deviation))
 
 
-def _improvement(mean: Array, deviation: float) -> Array:
+def error(score: float) -> float:
+    """What a score lacks of 1, never quite nothing."""
+    return max(1.0 - score, _LEAST_ERROR)
+
+
+def expected_improvement(mean: Array, deviation: float | Array) -> Array:
     """E[max(X, 0)] of a normal variable."""
     z = mean / deviation
     return np.asarray(mean * ndtr(z) + deviation * _DENSITY_AT_0 * np.exp(-0.5 * z**2))
@@ -129,5 +133,5 @@ def _prior() -> tuple[Array, Array, Array]:
     uniform = qmc.Sobol(3, seed=0).random(_SAMPLES).clip(1e-6, 1 - 1e-6)
     low, high = np.log(_POWERS)
     power = np.exp(low + (high - low) * uniform[:, 0])
-    share = norm.ppf(0.5 + 0.5 * uniform[:, 1]) / 0.8  # a mean of 1
+    share = norm.ppf(0.5 + 0.5 * uniform[:, 1]) / 0.8
     return power, share, norm.ppf(uniform[:, 2])

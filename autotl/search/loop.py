@@ -7,6 +7,7 @@ It owns the order of events and the limits of time; sampling is `proposals`, who
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from autotl.config import TrialConfig, TrialResult, TrialState
@@ -16,16 +17,16 @@ from autotl.search.budget import Budget
 from autotl.search.costs import CostModel, next_step_seconds
 from autotl.search.events import EpochDone, Listener, Note, TrialFinished, TrialStarted, silent
 from autotl.search.interrupt import Interrupts
+from autotl.search.lessons import Lesson
 from autotl.search.local import LocalBackend
 from autotl.search.outcomes import best_score, first_failures_alike, sound
 from autotl.search.proposals import Proposal, Proposer, Space
-from autotl.search.schedulers.scheduler import Scheduler, Verdict, scheduler
+from autotl.search.schedulers.scheduler import Chooser, Scheduler, Verdict, scheduler
 from autotl.search.storage import INTERRUPTED, Recovered, StudyStorage
 from autotl.trial.run_folder import RunFolder
 from autotl.trial.trial import TrialFactory
 
 _FITTING_CANDIDATES = 12
-DEFAULT_SCHEDULER = "fifo"
 
 
 def run_search(
@@ -39,6 +40,7 @@ def run_search(
     backend: SearchBackend | None = None,
     judge: Scheduler | None = None,
     validation_rows: int = 0,
+    lessons: Sequence[Lesson] = (),
 ) -> list[TrialResult]:
     """Search until the budget is spent, the space exhausted, or the user interrupts.
 
@@ -56,6 +58,7 @@ def run_search(
         backend: Where trials run; in this process unless given.
         judge: Who gets the next epoch; one trial after the other unless given.
         validation_rows: How many rows a score rests on, from which its noise follows; 0 for unknown.
+        lessons: What other data sets teach.
 
     Returns:
         All finished trials by number, earlier ones included.
@@ -74,8 +77,9 @@ def run_search(
             costs=CostModel(factory),
             listener=listener,
             interrupts=interrupts,
-            scheduler=judge or scheduler(DEFAULT_SCHEDULER),
+            scheduler=judge or scheduler("fifo"),
             validation_rows=validation_rows,
+            board=Board(lessons=lessons),
         )
         search.resume(storage.recover())
         search.run()
@@ -106,7 +110,7 @@ class _Search:
     fresh: list[TrialResult] = field(default_factory=list)
     ending: set[int] = field(default_factory=set)
     cut_off: set[int] = field(default_factory=set)
-    waiting: Proposal | None = None
+    offers: list[Proposal] = field(default_factory=list)
 
     @property
     def results(self) -> list[TrialResult]:
@@ -159,14 +163,15 @@ class _Search:
             self.listener(Note(f"the search ends early: {reason}"))
             return False
         if not self.budget.exhausted:
-            number = self.scheduler.pick(board, fresh=self.waiting is not None)
+            number = self.scheduler.pick(board, fresh=bool(self.offers))
             if number is not None:
                 self.board.open[number].paused = False
                 self.backend.resume(self.paused.pop(number))
                 return True
-        if self.waiting is None:
+        if not self.offers:
             return False
-        proposal, self.waiting = self.waiting, None
+        chosen = self.scheduler.choose(board) if isinstance(self.scheduler, Chooser) else 0
+        proposal = self.offers.pop(chosen)
         number = self.storage.begin(proposal)
         self.board.open[number] = Standing(number, proposal.config)
         self.listener(TrialStarted(number, proposal.config))
@@ -174,36 +179,40 @@ class _Search:
         return True
 
     def _look_ahead(self) -> None:
-        """Have a proposal ready, and keep it while paused trials go first and it still fits."""
-        if self.waiting is not None and (self.budget.exhausted or not self._fits(self.waiting.config)):
-            self.proposer.drop(self.waiting)
-            self.waiting = None
-        self.waiting = self.waiting or self._next()
+        """Have as many proposals ready as the scheduler chooses among, and keep them while they still fit."""
+        late = [p for p in self.offers if self.budget.exhausted or not self._fits(p.config)]
+        for proposal in late:
+            self.proposer.drop(proposal)
+            self.offers.remove(proposal)
+        wanted = self.scheduler.choice if isinstance(self.scheduler, Chooser) else 1
+        while len(self.offers) < wanted and (offer := self._next()) is not None:
+            self.offers.append(offer)
 
     def _board(self) -> Board:
         """The board with the time that is left and the noise of scores filled in."""
         self.board.seconds_left = self.budget.remaining()
         self.board.may_begin = self.budget.admits(self.board.started) and not self.budget.exhausted
-        self.board.next = self._prospect()
+        price = self.costs.first_step_seconds if self.budget.timed else lambda config: None
+        self.board.offers = [Prospect(config, price(config)) for config in self._offered()]
         self.board.noise = score_noise(self.board.best, self.validation_rows)
         return self.board
 
-    def _prospect(self) -> Prospect | None:
-        """What would be begun next; None where the sampler is still to be asked."""
-        config = self.proposer.queued if self.waiting is None else self.waiting.config
-        return None if config is None else Prospect(config, self.costs.whole_seconds(config))
+    def _offered(self) -> list[TrialConfig]:
+        """What may be begun next, as far as it is known without asking the sampler."""
+        queued = self.proposer.queued
+        return [offer.config for offer in self.offers] or ([] if queued is None else [queued])
 
     def _next(self) -> Proposal | None:
         """The next proposal that may start and fits the time left."""
         if not self.budget.admits(self.board.started):
             return None
-        if not self.board.started:
+        if not self.board.started and not self.offers:
             return self.proposer.propose()  # without one trial a run is of no use
         if self.budget.exhausted:
             return None
         proposal = self.proposer.propose()
         if proposal is None:
-            self.listener(Note("the search space is exhausted"))
+            self._tell_end("the search space is exhausted")
             return None
         if self._fits(proposal.config):
             return proposal
@@ -229,12 +238,17 @@ class _Search:
             else:
                 self.proposer.drop(candidate)
         if not fitting:
-            self.listener(Note("no further trial fits the time left"))
+            self._tell_end("no further trial fits the time left")
             return None
         fitting.sort(key=lambda entry: entry[:2])
         for _, _, candidate in reversed(fitting[1:]):
             self.proposer.put_back(candidate)
         return fitting[0][2]
+
+    def _tell_end(self, reason: str) -> None:
+        """Say that no new trial will be begun, unless some are still on offer."""
+        if not self.offers:
+            self.listener(Note(reason))
 
     def _on(self, event: BackendEvent) -> None:
         if isinstance(event, Stepped):
@@ -249,7 +263,8 @@ class _Search:
         trial = self.board.open[event.number]
         trial.curve.append(event.epoch)
         trial.step_seconds.append(event.seconds)
-        self.costs.observe_step(trial.config, len(trial.curve), event.seconds)
+        if len(trial.curve) == 1:
+            self.costs.observe_first_step(trial.config, event.seconds)
         self.storage.report(event.number, event.epoch)
         self.listener(EpochDone(event.number, event.epoch))
         if event.done or event.number in self.ending:

@@ -74,6 +74,7 @@ class Proposer:
         self._queue: deque[tuple[TrialConfig, str]] = deque((c, "portfolio") for c in space.portfolio())
         self._known: set[str] = set()
         self._open: dict[str, optuna.trial.Trial] = {}
+        self._exhausted = False
 
     @property
     def study(self) -> optuna.Study:
@@ -113,6 +114,8 @@ class Proposer:
             config, source = self._queue.popleft()
             if config.key not in self._known:
                 return self._propose_exactly(config, source)
+        if self._exhausted:
+            return None
         for source, sampler, attempts in (
             ("tpe", self._tpe, _TPE_ATTEMPTS),
             ("random", self._random, _RANDOM_ATTEMPTS),
@@ -124,6 +127,7 @@ class Proposer:
                 if config.key not in self._known:
                     return self._register(trial, config, source)
                 self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        self._exhausted = True
         return None
 
     def tell(self, result: TrialResult) -> None:

@@ -1,11 +1,12 @@
-"""Which configurations earlier runs recommend, and at which place of the portfolio they are tried."""
+"""What earlier runs teach: configurations to try early, and at which place of the portfolio; and lessons."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autotl.config import TrialConfig, TrialResult
+from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.experience import Facts, Past, distance
+from autotl.search.lessons import Lesson, lessons
 from autotl.space.space import SearchSpace
 
 #: Data sets farther apart than this teach nothing about each other.
@@ -26,16 +27,22 @@ def recommended(past: Sequence[Past], facts: Facts, space: SearchSpace) -> list[
         facts: The data set at hand.
         space: What may be tried.
     """
-    near = sorted(
-        (run for run in past if distance(run.facts, facts) < _FAR), key=lambda run: distance(run.facts, facts)
-    )
     found: dict[str, TrialConfig] = {}
-    for run in near:
+    for run in _near(past, facts):
         winner = _winner(run.results)
         config = None if winner is None else _in(space, winner.config)
         if config is not None:
             found.setdefault(config.key, config)
     return list(found.values())[:_MOST]
+
+
+def lessons_of(past: Sequence[Past], facts: Facts) -> list[Lesson]:
+    """What all trials on similar data teach, the most similar last."""
+    return [
+        lesson
+        for run in reversed(_near(past, facts))
+        for lesson in lessons((r.config, r.curve) for r in run.results if r.state is not TrialState.FAILED)
+    ]
 
 
 def portfolio_with(
@@ -44,6 +51,12 @@ def portfolio_with(
     """The portfolio with recommendations after its first entries, each configuration once."""
     ordered = [*portfolio[:_KEPT_FIRST], *recommendations, *portfolio[_KEPT_FIRST:]]
     return list({config.key: config for config in ordered}.values())
+
+
+def _near(past: Sequence[Past], facts: Facts) -> list[Past]:
+    """Runs on similar data, the most similar first."""
+    near = [run for run in past if distance(run.facts, facts) < _FAR]
+    return sorted(near, key=lambda run: distance(run.facts, facts))
 
 
 def _winner(results: Sequence[TrialResult]) -> TrialResult | None:

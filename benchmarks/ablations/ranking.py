@@ -61,13 +61,15 @@ class RankingTarget:
         begun = time.perf_counter()
         ranking = rank_backbones(space, Prober(runner, arm.seed), runner.infos, Budget(seconds))
         ranking_seconds = time.perf_counter() - begun
-        own_size = [c for c in ranking if c.rows and _is_own_size(c, runner)]
+        static = tuned.static
         picks = {
-            "chosen": ranking[0],
-            "static": min((c for c in own_size if c.depths == _last(own_size)), key=lambda c: c.prior_rank),
-            "logme": max((c for c in ranking if c.rows), key=lambda c: (c.rows, c.logme or 0.0)),
+            "chosen": _key(ranking[0]) if ranking else static,  # without a ranking a search begins there
+            "static": static,
+            "logme": max(((c.rows, c.logme or 0.0, _key(c)) for c in ranking if c.rows), default=(static,))[
+                -1
+            ],
         }
-        scores = {name: tuned.score(*_key(candidate)) for name, candidate in picks.items()}
+        scores = {name: tuned.score(*key) for name, key in picks.items()}
         for one in (runner, tuner):
             one.close()
         return {
@@ -126,6 +128,13 @@ class Tuned:
                     self._note(backbone, size, depths, head)
         return seconds
 
+    @property
+    def static(self) -> Key:
+        """What who looks at no data takes: the last depth of the best known backbone, at its own size."""
+        backbone = self._space.backbones[0]
+        size = self._own_size(backbone)
+        return backbone, size, str(self._bench(backbone, size).backbone.depth)
+
     def score(self, backbone: str, size: int, depths: str) -> float:
         """That of a candidate; one at depths that are no part of `run` is fitted now."""
         if (backbone, size, depths) not in self.scores:
@@ -151,15 +160,6 @@ class Tuned:
 
 def _key(candidate: Candidate) -> Key:
     return candidate.backbone, candidate.input_size or 0, candidate.depths
-
-
-def _is_own_size(candidate: Candidate, runner: TrialRunner) -> bool:
-    return candidate.input_size == runner.infos[candidate.backbone].input.get("size")
-
-
-def _last(ranking: Sequence[Candidate]) -> str:
-    """The single deepest depth among the candidates: what an engineer takes who looks at no data."""
-    return str(max(int(c.depths) for c in ranking if c.depths.isdigit()))
 
 
 def _within(lines: Sequence[Mapping[str, Any]], name: str) -> float:

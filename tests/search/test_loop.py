@@ -19,6 +19,7 @@ from autotl.search.budget import Budget
 from autotl.search.events import EpochDone, Note, TrialFinished, TrialStarted
 from autotl.search.local import LocalBackend
 from autotl.search.loop import run_search
+from autotl.search.schedulers.fifo import Fifo
 from autotl.search.storage import StudyStorage
 from autotl.trial.run_folder import RunFolder
 
@@ -276,3 +277,31 @@ def test_a_hundred_trivial_trials_cost_less_than_50_ms_each(folder):
 def test_two_searches_cannot_share_a_run_folder(folder):
     with StudyStorage(folder), pytest.raises(RunError, match="another process"):
         search(folder, trials=1)
+
+
+class LastOfThree(Fifo):
+    """Takes the last of three offers."""
+
+    name = "last_of_three"
+    choice = 3
+
+    def choose(self, board):
+        assert len(board.offers) <= 3
+        return len(board.offers) - 1
+
+
+def test_a_scheduler_that_chooses_takes_its_pick_of_the_offers(folder):
+    space = CurveSpace(portfolio=5)
+    entries = space.portfolio()
+    results = search(folder, space=space, trials=4, judge=LastOfThree())
+    assert [r.config for r in results[:3]] == [entries[2], entries[3], entries[4]]
+    assert results[3].config not in entries
+    again = search(folder, space=space, trials=6, judge=LastOfThree())
+    assert len({r.config.key for r in again}) == 6
+
+
+def test_a_space_smaller_than_the_choice_is_searched_to_its_end(folder):
+    notes = []
+    results = search(folder, space=TinySpace(), trials=50, judge=LastOfThree(), listener=notes.append)
+    assert sorted(r.config.get("k") for r in results) == [1, 2, 3, 4]
+    assert notes.count(Note("the search space is exhausted")) == 1

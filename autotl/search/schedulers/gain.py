@@ -1,28 +1,40 @@
 """Each next epoch goes where the expected improvement per second is greatest.
 
-Paused trials are judged by a model of learning curves, new ones by what others of the search have reached
+Paused trials are judged by a model of learning curves, new ones by a surrogate of score and cost
 (improvement per second: Snoek et al. 2012; pausing by extrapolation: freeze-thaw, Swersky et al. 2014).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from autotl.config import TrialState
+from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board, Standing
-from autotl.search.curves import CurveModel, fresh_gain
+from autotl.search.curves import CurveModel, error, expected_improvement, fresh_gain
+from autotl.search.lessons import floor
 from autotl.search.schedulers.scheduler import Verdict
+from autotl.search.surrogate import Surrogate, surrogate
 
-#: Trials that are begun before any is compared with the chance of a new one.
+Array = NDArray[Any]
+#: Trials that are begun before any is compared with the chance of a new one, where nothing was taught.
 _STARTUP_TRIALS = 4
 #: A trial under way keeps its slot unless another is so many times as promising: changing costs time.
 _LOYALTY = 1.5
-#: Trials of a strategy from which the next one of it is judged, rather than from all.
-_ALIKE = 3
+#: With so many paused trials, each a checkpoint on disk, what promises less than all of them ends.
+_MOST_PAUSED = 8
+#: Among how many offers the next trial is chosen.
+_CHOICE = 32
+#: Deviation of the logarithm of a trial's seconds an epoch from one run to the next.
+_COST_NOISE = 0.1
+#: Deviation of scores among configurations, as a share of the best one's error, where nothing taught it.
+_UNIT = 1.0
 #: Expected improvement, in standard errors of the score, below which more time is not worth it.
 _WORTH = 0.05
 _LEAST_NOISE = 2e-3
@@ -40,16 +52,20 @@ class GainPerSecond:
     """The cost-aware scheduler."""
 
     name = "gain"
+    choice = _CHOICE
 
     def judge(self, trial: Standing, board: Board) -> Verdict:
-        """Stop what will hardly gain at all; pause what gains less than another would."""
+        """Stop what will hardly gain at all; pause what gains less than another would, a second."""
         outlook = _Outlook(board)
         own = outlook.of(trial)
         if own.gain < outlook.worth and trial.score < outlook.best:
             return Verdict.STOP
         others = [outlook.of(other).rate for other in board.paused]
-        rival = max([*others, outlook.fresh.rate])
-        return Verdict.PAUSE if rival > _LOYALTY * own.rate else Verdict.GO_ON
+        rival = max([*others, outlook.fresh_rate])
+        if rival <= _LOYALTY * own.rate:
+            return Verdict.GO_ON
+        is_last = len(others) >= _MOST_PAUSED and own.rate <= min(others) and trial.score < outlook.best
+        return Verdict.STOP if is_last else Verdict.PAUSE
 
     def pick(self, board: Board, *, fresh: bool) -> int | None:
         """The most promising paused trial, or a new one where that promises more."""
@@ -58,18 +74,28 @@ class GainPerSecond:
         if not paused:
             return None
         promise, trial = max(paused, key=lambda entry: (entry[0].rate, -entry[1].number))
-        return None if fresh and outlook.fresh.rate > promise.rate else trial.number
+        return None if fresh and outlook.fresh_rate > promise.rate else trial.number
+
+    def choose(self, board: Board) -> int:
+        """The offer of the greatest expected improvement a second; first the sampler's own order."""
+        outlook = _Outlook(board)
+        return 0 if outlook.is_starting else int(np.argmax(outlook.offer_rates))
 
     def enough(self, board: Board) -> str | None:
         """Whether nothing is expected to gain more than a small part of the noise, in the time left."""
-        if board.started < _STARTUP_TRIALS:
-            return None
         outlook = _Outlook(board)
+        if outlook.is_starting or board.started < _STARTUP_TRIALS:
+            return None
         promises = [outlook.of(trial) for trial in board.open.values()]
-        gain = max([promise.gain for promise in promises] + [outlook.fresh.gain])
+        gain = max([promise.gain for promise in promises] + [outlook.fresh_gain])
         if gain >= outlook.worth:
             return None
         return f"more time is expected to gain less than {gain:.1g}"
+
+
+def _typical(units: Sequence[float], otherwise: float) -> float:
+    """The median of what is known."""
+    return float(np.median(units)) if units else otherwise
 
 
 class _Outlook:
@@ -84,11 +110,17 @@ class _Outlook:
         self._unit = -self.best if -math.inf < self.best < 0 else 1.0
         self._noise = max(board.noise / self._unit, _LEAST_NOISE)
         self.worth = _WORTH * self._noise
-        self._curves: dict[str, list[list[float]]] = {}
-        sound = [(r.config, r.curve) for r in board.finished if r.state is not TrialState.FAILED]
-        for config, curve in [*sound, *((trial.config, trial.curve) for trial in board.open.values())]:
-            self._curves.setdefault(config.strategy, []).append([point.score / self._unit for point in curve])
+        self._begun = [
+            _Begun.of(result) for result in board.finished if result.state is not TrialState.FAILED
+        ]
+        self._begun += [_Begun.of(trial) for trial in board.open.values()]
+        self._begun = [trial for trial in self._begun if trial.scores.size]
         self._models: dict[str, CurveModel] = {}
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether new trials follow the sampler's order: too few are there to compare with."""
+        return len(self._begun) < (1 if self._board.lessons else _STARTUP_TRIALS)
 
     def of(self, trial: Standing) -> _Promise:
         """What a trial that was begun promises; curves of its strategy teach what further epochs bring."""
@@ -103,38 +135,73 @@ class _Outlook:
         return _Promise(float(gains[-1]), float((gains / seconds).max()))
 
     @cached_property
-    def fresh(self) -> _Promise:
-        """What new trials promise: any of them by the spread of all, a second of the next one by its kind."""
-        board = self._board
-        if not board.may_begin:
-            return _Promise(0.0, 0.0)
-        if board.started < _STARTUP_TRIALS:
-            return _Promise(math.inf, math.inf)
-        tops = [(result.config.strategy, result.score) for result in board.finished]
-        tops += [(trial.config.strategy, trial.score) for trial in board.open.values() if trial.curve]
-        known = [(strategy, score / self._unit) for strategy, score in tops if score is not None]
-        kind = None if board.next is None else board.next.config.strategy
-        alike = [score for strategy, score in known if strategy == kind]
-        every = [score for _, score in known]
-        gain, own = (
-            fresh_gain(reached, self.best / self._unit, self._noise)
-            for reached in (every, alike if len(alike) >= _ALIKE else every)
-        )
-        seconds = self._fresh_seconds()
-        return _Promise(gain if seconds <= board.seconds_left else 0.0, own / seconds)
+    def fresh_gain(self) -> float:
+        """What new trials promise: the best offer, or any of them by the spread of those so far."""
+        if not self._board.may_begin or self._fresh_seconds > self._board.seconds_left:
+            return 0.0
+        if self.is_starting:
+            return math.inf
+        offered = float(self.offer_gains.max()) if self._board.offers else 0.0
+        return max(offered, self._spread_gain)
 
-    def _fresh_seconds(self) -> float:
-        """What the next trial takes as a whole: what those of its kind took, else what a typical one did."""
+    @cached_property
+    def _spread_gain(self) -> float:
+        return fresh_gain(
+            [trial.top / self._unit for trial in self._begun], self.best / self._unit, self._noise
+        )
+
+    @cached_property
+    def fresh_rate(self) -> float:
+        """What a second of the next new trial promises: of the best offer, where there is one."""
         board = self._board
-        if self._is_timed and board.next is not None and board.next.seconds is not None:
-            return max(board.next.seconds, 1e-3)
-        sound = [result for result in board.finished if result.score is not None]
-        begun = [trial for trial in board.open.values() if trial.curve]
+        if not board.may_begin or self.is_starting:
+            return math.inf if board.may_begin else 0.0
+        return float(self.offer_rates.max()) if board.offers else self.fresh_gain / self._fresh_seconds
+
+    @cached_property
+    def _expected(self) -> Surrogate:
+        return surrogate(
+            tuple(trial.config for trial in self._begun),
+            tuple(offer.config for offer in self._board.offers),
+            tuple(lesson.config for lesson in self._board.lessons),
+        )
+
+    @cached_property
+    def offer_gains(self) -> Array:
+        """Expected improvement by each offer, by what trials like it reached."""
+        tops = np.array([trial.top for trial in self._begun]) / self._unit
+        lessons = self._board.lessons
+        mean, deviation = self._expected.predict(
+            np.maximum(tops, floor(tops)),
+            self._noise,
+            [lesson.score for lesson in lessons],
+            _typical([lesson.score_unit for lesson in lessons], _UNIT * error(tops.max())),
+        )
+        return expected_improvement(mean - float(tops.max()), deviation)
+
+    @cached_property
+    def offer_rates(self) -> Array:
+        """Expected improvement a second of each offer, by what trials like it took."""
+        offers, lessons = self._board.offers, self._board.lessons
+        pace, _ = self._expected.predict(
+            np.log([self._epoch_cost(trial) for trial in self._begun]),
+            _COST_NOISE,
+            [lesson.pace for lesson in lessons],
+            _typical([lesson.pace_unit for lesson in lessons], 1.0),
+        )
+        seconds = np.exp(pace) * [offer.config.epochs for offer in offers]
         if self._is_timed:
-            seconds = [result.seconds for result in sound] + [sum(trial.step_seconds) for trial in begun]
-        else:
-            seconds = [float(len(result.curve)) for result in sound] + [float(len(t.curve)) for t in begun]
-        return max(float(np.median(seconds)), 1e-3) if seconds else 1.0
+            seconds = np.maximum(seconds, [offer.first_seconds or 0.0 for offer in offers])
+        return np.asarray(self.offer_gains / seconds)
+
+    def _epoch_cost(self, trial: _Begun) -> float:
+        return max(trial.seconds / trial.scores.size, 1e-3) if self._is_timed else 1.0
+
+    @cached_property
+    def _fresh_seconds(self) -> float:
+        """What a typical trial took."""
+        costs = [self._epoch_cost(trial) * trial.scores.size for trial in self._begun]
+        return float(np.median(costs)) if costs else 1.0
 
     def _affordable(self, trial: Standing) -> int:
         left = self._board.seconds_left
@@ -144,8 +211,27 @@ class _Outlook:
 
     def _model(self, strategy: str) -> CurveModel:
         if strategy not in self._models:
-            self._models[strategy] = CurveModel.of(self._curves[strategy], self._noise).rounded()
+            curves = [t.scores / self._unit for t in self._begun if t.config.strategy == strategy]
+            self._models[strategy] = CurveModel.of(curves, self._noise).rounded()
         return self._models[strategy]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A trial with a curve, over or not."""
+
+    config: TrialConfig
+    scores: Array
+    seconds: float
+
+    @classmethod
+    def of(cls, trial: Standing | TrialResult) -> _Begun:
+        seconds = sum(trial.step_seconds) if isinstance(trial, Standing) else trial.seconds
+        return cls(trial.config, np.array([point.score for point in trial.curve]), seconds)
+
+    @property
+    def top(self) -> float:
+        return float(self.scores.max())
 
 
 SCHEDULER = GainPerSecond()

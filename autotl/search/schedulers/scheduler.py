@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from autotl.errors import SettingsError
 from autotl.registry import discover, named
@@ -39,6 +39,20 @@ class Scheduler(Protocol):
 
     def enough(self, board: Board) -> str | None:
         """Why the search may end although time is left; None where it should go on."""
+
+
+@runtime_checkable
+class Chooser(Scheduler, Protocol):
+    """A scheduler that also chooses what is tried next; others take the sampler's first offer.
+
+    Attributes:
+        choice: Among how many offers.
+    """
+
+    choice: int
+
+    def choose(self, board: Board) -> int:
+        """Which of the board's offers, at least one, is begun."""
 
 
 def schedulers() -> dict[str, Scheduler]:
