@@ -44,13 +44,15 @@ def learn(tables: Sequence[Table], entries: int) -> list[TrialConfig]:
     """
     known = [{_recipe(config): table.curves[config.key] for config in table.configs} for table in tables]
     shared = sorted(set.intersection(*map(set, known)))
+    if not shared:
+        return []
     scores = np.array([[max(e.score for e in curves[recipe]) for recipe in shared] for curves in known])
     seconds = np.array([[sum(e.seconds for e in curves[recipe]) for recipe in shared] for curves in known])
     reached = np.median(scores, axis=1)  # what an unlucky first trial gives
     chosen: list[TrialConfig] = []
     while len(chosen) < entries:
         gains = np.maximum(scores - reached[:, None], 0).mean(axis=0)
-        if not gains.size or gains.max() < _LEAST_GAIN:
+        if gains.max() < _LEAST_GAIN:
             break
         pick = int(np.argmax(np.where(gains >= _LEAST_GAIN, gains / seconds.mean(axis=0), 0)))
         reached = np.maximum(reached, scores[:, pick])

@@ -27,7 +27,7 @@ from autotl.modalities.registry import modality
 from autotl.profile.build import dataset_fingerprint
 from autotl.profile.profile import DatasetProfile
 from autotl.report.html import write_report
-from autotl.search.candidates import backbone_ranks, expectation, suited_inputs
+from autotl.search.candidates import backbone_ranks, expectation, probe_lessons, suited_inputs
 from autotl.search.events import (
     Advanced,
     DataRead,
@@ -117,7 +117,8 @@ class Fit:
         delivery = Delivery(runner, self._settings.seed)
         self._first_model(delivery, space)
         space = self._probe(space, runner)
-        results = self._search(space, runner, self._experience.lessons(profile))
+        lessons = self._experience.lessons(profile) + probe_lessons(self._record["ranking"])
+        results = self._search(space, runner, lessons)
         results, combined = self._weigh(delivery, results)
         winner = self._deliver(delivery, results, combined)
         control = self._train_control(space, runner)

@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from autotl.backbones.backbone import BackboneInfo
-from autotl.config import Value
+from autotl.config import EpochResult, TrialConfig, Value
+from autotl.search.lessons import Lesson, lessons
+from autotl.space.resolve import BASELINE_STRATEGY
 
 #: Weight of ridge in the probe's accuracy; the rest is that of nearest neighbours.
 _RIDGE_SHARE = 0.75
@@ -84,6 +86,21 @@ def fuse(candidates: Sequence[Candidate]) -> list[Candidate]:
 def backbone_ranks(ranking: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Predicted rank by backbone, from the rows of `run.json`."""
     return {row["backbone"]: row["predicted_rank"] for row in ranking}
+
+
+def probe_lessons(ranking: Iterable[Mapping[str, Any]]) -> list[Lesson]:
+    """What the probe teaches of backbones, from the rows of `run.json`.
+
+    A few rows of this data set tell of it as another data set would: of the order, and with doubt.
+    """
+    best: dict[str, Mapping[str, Any]] = {}
+    for row in ranking:
+        if row["rows"]:
+            best.setdefault(row["backbone"], row)
+    return lessons(
+        (TrialConfig(name, BASELINE_STRATEGY), [EpochResult(1, row["fused"], math.nan, row["seconds"])])
+        for name, row in best.items()
+    )
 
 
 def suited_inputs(

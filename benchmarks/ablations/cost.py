@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from autotl.backbones.catalogue import space_files
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board
 from autotl.search.budget import Budget
 from autotl.search.events import Event, TrialStarted
+from autotl.search.lessons import read_lessons
 from autotl.search.loop import run_search
 from autotl.search.proposals import Proposal
 from autotl.search.schedulers.gain import GainPerSecond
@@ -132,6 +134,7 @@ def asked(arm: Arm, work: Workspace) -> dict[str, Any]:
         judge=EndlessGain() if arm.name == "gain" else scheduler(arm.name),
         listener=listen,
         validation_rows=300,
+        lessons=read_lessons(space_files()["image"].with_suffix(".jsonl")),
     )
     last = started[-_LAST:]
     wall, cpu = (

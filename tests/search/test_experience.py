@@ -6,6 +6,7 @@ import logging
 import math
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -178,6 +179,20 @@ def test_a_run_leaves_its_trials_and_the_next_one_tries_the_winner_early(tmp_pat
     content = (tmp_path / "experience.sqlite").read_bytes()
     assert b"secret" not in content
     assert b"/home/me" not in content
+
+
+def test_trials_on_similar_data_teach_a_later_run_beside_what_ships(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOTL_DATA_DIR", str(tmp_path))
+    profile = DatasetProfile("text", {"kind": "multiclass", "metric": "accuracy"}, {"train": 10})
+    profile = replace(profile, meta_features={"rows": 10.0}, fingerprint="f")
+    shipped = Experience(False, lambda event: None).lessons(profile)
+    assert shipped
+    own = Experience(True, lambda event: None)
+    assert own.lessons(profile) == shipped
+    own.record(profile, [trial(n, 0.5 + 0.05 * n, cut=0.1 * n) for n in range(6)], {})
+    taught = own.lessons(profile)
+    assert taught[: len(shipped)] == shipped
+    assert [lesson.config.get("cut") for lesson in taught[len(shipped) :]] == [0.1 * n for n in range(6)]
 
 
 def test_an_experience_that_is_not_used_reads_and_writes_nothing(tmp_path, space, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 
 from autotl.backbones.catalogue import space_files
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
+from autotl.search.candidates import probe_lessons
 from autotl.search.experience import Facts, Past
 from autotl.search.lessons import Lesson, floor, lessons, read_lessons
 from autotl.search.warm_start import lessons_of
@@ -81,3 +82,14 @@ def test_runs_on_similar_data_teach_the_nearest_last():
     assert len(found) == 12
     halved = Past(nearer.facts, tuple(replace(r, curve=r.curve[:1]) for r in results))
     assert lessons_of([halved, near], facts)[:6] == found[:6]
+
+
+def test_a_probe_teaches_the_order_of_backbones():
+    rows = [
+        {"backbone": f"net{n % 6}", "rows": 0 if n == 5 else 250, "fused": 0.9 - 0.05 * n, "seconds": 2.0**n}
+        for n in range(12)
+    ]
+    found = probe_lessons(rows)
+    assert [lesson.config.backbone for lesson in found] == ["net0", "net1", "net2", "net3", "net4", "net5"]
+    assert (np.diff([lesson.score for lesson in found]) < 0).all()
+    assert probe_lessons(rows[:4]) == []
