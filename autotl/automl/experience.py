@@ -41,7 +41,8 @@ class Experience:
 
     def lessons(self, profile: DatasetProfile) -> list[Lesson]:
         """What trials on other data teach: those that ship, then those of runs on similar data."""
-        shipped = read_lessons(space_files()[profile.modality].with_suffix(".jsonl"))
+        space = space_files().get(profile.modality)
+        shipped = [] if space is None else read_lessons(space.with_suffix(".jsonl"))
         if self._store is None:
             return shipped
         return shipped + lessons_of(self._store.runs(profile.modality), Facts.of(profile.to_json()))

@@ -162,13 +162,14 @@ class _Search:
         if reason := self.scheduler.enough(board):
             self.listener(Note(f"the search ends early: {reason}"))
             return False
+        may_begin = bool(self.offers) and self.budget.admits(self.board.started)
         if not self.budget.exhausted:
-            number = self.scheduler.pick(board, fresh=bool(self.offers))
+            number = self.scheduler.pick(board, fresh=may_begin)
             if number is not None:
                 self.board.open[number].paused = False
                 self.backend.resume(self.paused.pop(number))
                 return True
-        if not self.offers:
+        if not may_begin:
             return False
         chosen = self.scheduler.choose(board) if isinstance(self.scheduler, Chooser) else 0
         proposal = self.offers.pop(chosen)

@@ -296,8 +296,9 @@ def test_a_scheduler_that_chooses_takes_its_pick_of_the_offers(folder):
     results = search(folder, space=space, trials=4, judge=LastOfThree())
     assert [r.config for r in results[:3]] == [entries[2], entries[3], entries[4]]
     assert results[3].config not in entries
+    assert len(results) == 4
     again = search(folder, space=space, trials=6, judge=LastOfThree())
-    assert len({r.config.key for r in again}) == 6
+    assert len(again) == len({r.config.key for r in again}) == 6
 
 
 def test_a_space_smaller_than_the_choice_is_searched_to_its_end(folder):

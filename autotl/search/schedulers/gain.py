@@ -26,7 +26,7 @@ Array = NDArray[Any]
 #: Trials that are begun before any is compared with the chance of a new one, where nothing was taught.
 _STARTUP_TRIALS = 4
 #: A trial under way keeps its slot unless another is so many times as promising: changing costs time.
-_LOYALTY = 1.5
+_LOYALTY = 2.0
 #: With so many paused trials, each a checkpoint on disk, what promises less than all of them ends.
 _MOST_PAUSED = 8
 #: Among how many offers the next trial is chosen.
@@ -36,7 +36,7 @@ _COST_NOISE = 0.1
 #: Deviation of scores among configurations, as a share of the best one's error, where nothing taught it.
 _UNIT = 1.0
 #: Expected improvement, in standard errors of the score, below which more time is not worth it.
-_WORTH = 0.05
+_WORTH = 0.02
 _LEAST_NOISE = 2e-3
 
 
