@@ -209,11 +209,21 @@ def test_gain_stops_what_cannot_reach_the_best():
 def test_gain_ends_a_search_in_which_nothing_is_left_to_gain():
     flat = [finished(n, [0.9, 0.9, 0.9]) for n in range(5)]
     dear = standing(9, [0.9, 0.9], paused=True, seconds=1000.0)
-    told = GainPerSecond().enough(board(dear, finished=flat, noise=0.01, seconds_left=2.0))
-    assert told is not None
-    assert "expected to gain less than" in told
+    told = GainPerSecond().enough(board(dear, finished=flat, noise=0.01, seconds_left=100.0, may_begin=False))
+    assert told == "nothing is expected to gain in the time left"
+    hopeless = standing(9, [0.85, 0.85], paused=True)
+    facts = {"finished": flat, "noise": 0.01, "may_begin": False}
+    assert "expected to gain less than" in str(GainPerSecond().enough(board(hopeless, **facts)))
     apart = [finished(n, [0.1 * n] * 3) for n in range(5)]
     assert GainPerSecond().enough(board(finished=apart, noise=0.01)) is None
+
+
+def test_gain_goes_on_while_an_offer_fits_the_time_left():
+    done = [finished(n, [0.1 * n] * 3, seconds=20.0) for n in range(5)]
+    facts = {"finished": done, "noise": 0.01, "seconds_left": 30.0}
+    head = TrialConfig("net", "linear_probe", {"row": 1})
+    assert GainPerSecond().enough(board(offers=[Prospect(head, 2.0)], **facts)) is None
+    assert GainPerSecond().enough(board(offers=[Prospect(head, 40.0)], **facts)) is not None
 
 
 def test_noise_is_that_of_a_share_of_rows():

@@ -90,6 +90,8 @@ class GainPerSecond:
         gain = max([promise.gain for promise in promises] + [outlook.fresh_gain])
         if gain >= outlook.worth:
             return None
+        if gain <= 0:
+            return "nothing is expected to gain in the time left"
         return f"more time is expected to gain less than {gain:.1g}"
 
 
@@ -137,7 +139,7 @@ class _Outlook:
     @cached_property
     def fresh_gain(self) -> float:
         """What new trials promise: the best offer, or any of them by the spread of those so far."""
-        if not self._board.may_begin or self._fresh_seconds > self._board.seconds_left:
+        if not self._board.may_begin:
             return 0.0
         if self.is_starting:
             return math.inf
@@ -145,18 +147,50 @@ class _Outlook:
         return max(offered, self._spread_gain)
 
     @cached_property
-    def _spread_gain(self) -> float:
-        return fresh_gain(
-            [trial.top / self._unit for trial in self._begun], self.best / self._unit, self._noise
-        )
-
-    @cached_property
     def fresh_rate(self) -> float:
         """What a second of the next new trial promises: of the best offer, where there is one."""
         board = self._board
         if not board.may_begin or self.is_starting:
             return math.inf if board.may_begin else 0.0
-        return float(self.offer_rates.max()) if board.offers else self.fresh_gain / self._fresh_seconds
+        return float(self.offer_rates.max()) if board.offers else self._spread_gain / self._typical_seconds
+
+    @cached_property
+    def offer_gains(self) -> Array:
+        """Expected improvement by each offer, as trials like it reached; 0 where no epoch fits the time."""
+        tops = np.array([trial.top for trial in self._begun]) / self._unit
+        lessons = self._board.lessons
+        mean, deviation = self._expected.predict(
+            np.maximum(tops, floor(tops)),
+            self._noise,
+            [lesson.score for lesson in lessons],
+            _typical([lesson.score_unit for lesson in lessons], _UNIT * error(tops.max())),
+        )
+        gains = expected_improvement(mean - float(tops.max()), deviation)
+        return np.where(self._first_seconds <= self._board.seconds_left, gains, 0.0)
+
+    @cached_property
+    def offer_rates(self) -> Array:
+        """Expected improvement a second of each offer."""
+        later = self._epoch_seconds * [offer.config.epochs - 1 for offer in self._board.offers]
+        return np.asarray(self.offer_gains / (self._first_seconds + later))
+
+    @cached_property
+    def _first_seconds(self) -> Array:
+        """Expected time of each offer's first epoch: what it takes to begin counts."""
+        told = [offer.first_seconds or 0.0 for offer in self._board.offers]
+        return np.maximum(self._epoch_seconds, told) if self._is_timed else self._epoch_seconds
+
+    @cached_property
+    def _epoch_seconds(self) -> Array:
+        """Expected time of an epoch of each offer, by what trials like it took."""
+        lessons = self._board.lessons
+        pace, _ = self._expected.predict(
+            np.log([self._epoch_cost(trial) for trial in self._begun]),
+            _COST_NOISE,
+            [lesson.pace for lesson in lessons],
+            _typical([lesson.pace_unit for lesson in lessons], 1.0),
+        )
+        return np.asarray(np.exp(pace))
 
     @cached_property
     def _expected(self) -> Surrogate:
@@ -167,38 +201,18 @@ class _Outlook:
         )
 
     @cached_property
-    def offer_gains(self) -> Array:
-        """Expected improvement by each offer, by what trials like it reached."""
-        tops = np.array([trial.top for trial in self._begun]) / self._unit
-        lessons = self._board.lessons
-        mean, deviation = self._expected.predict(
-            np.maximum(tops, floor(tops)),
-            self._noise,
-            [lesson.score for lesson in lessons],
-            _typical([lesson.score_unit for lesson in lessons], _UNIT * error(tops.max())),
-        )
-        return expected_improvement(mean - float(tops.max()), deviation)
-
-    @cached_property
-    def offer_rates(self) -> Array:
-        """Expected improvement a second of each offer, by what trials like it took."""
-        offers, lessons = self._board.offers, self._board.lessons
-        pace, _ = self._expected.predict(
-            np.log([self._epoch_cost(trial) for trial in self._begun]),
-            _COST_NOISE,
-            [lesson.pace for lesson in lessons],
-            _typical([lesson.pace_unit for lesson in lessons], 1.0),
-        )
-        seconds = np.exp(pace) * [offer.config.epochs for offer in offers]
-        if self._is_timed:
-            seconds = np.maximum(seconds, [offer.first_seconds or 0.0 for offer in offers])
-        return np.asarray(self.offer_gains / seconds)
+    def _spread_gain(self) -> float:
+        """Expected improvement by a trial of which nothing is known; 0 where a typical one does not fit."""
+        if self._typical_seconds > self._board.seconds_left:
+            return 0.0
+        tops = [trial.top / self._unit for trial in self._begun]
+        return fresh_gain(tops, self.best / self._unit, self._noise)
 
     def _epoch_cost(self, trial: _Begun) -> float:
         return max(trial.seconds / trial.scores.size, 1e-3) if self._is_timed else 1.0
 
     @cached_property
-    def _fresh_seconds(self) -> float:
+    def _typical_seconds(self) -> float:
         """What a typical trial took."""
         costs = [self._epoch_cost(trial) * trial.scores.size for trial in self._begun]
         return float(np.median(costs)) if costs else 1.0
