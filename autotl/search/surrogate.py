@@ -117,38 +117,37 @@ def _kernel(configs: Sequence[TrialConfig]) -> Array:
 
 
 def _distances(configs: Sequence[TrialConfig]) -> Array:
-    """Squared distances by the parameters that both configurations have, (N, N)."""
-    values, present = _columns(configs)
-    squares = values**2 @ present.T  # what one has and the other lacks does not count
-    return np.asarray(np.maximum(squares + squares.T - 2 * values @ values.T, 0.0))
+    """Squared Euclidean distances by all parameters, (N, N)."""
+    points = np.reshape(
+        [
+            column
+            for name in sorted({name for config in configs for name in config.params})
+            for column in _columns([config.params.get(name) for config in configs])
+        ],
+        (-1, len(configs)),
+    )
+    squares = (points**2).sum(axis=0)
+    return np.asarray(np.maximum(squares[:, None] + squares[None] - 2 * points.T @ points, 0.0))
 
 
-def _columns(configs: Sequence[TrialConfig]) -> tuple[Array, Array]:
-    """Parameters as numbers, 0 where a configuration lacks one, and 1 where it has it, each (N, columns)."""
-    values, present = [], []
-    for name in sorted({name for config in configs for name in config.params}):
-        column = [config.params.get(name) for config in configs]
-        has = np.array([name in config.params for config in configs], np.float64)
-        for scaled in _scaled(column):
-            values.append(scaled * has)
-            present.append(has)
-    shape = len(configs), len(values)
-    return np.reshape(values, shape[::-1]).T, np.reshape(present, shape[::-1]).T
+def _columns(values: Sequence[Value]) -> list[Array]:
+    """One parameter as coordinates: a number in units of the length, by its logarithm where all span decades.
 
-
-def _scaled(column: Sequence[Value]) -> list[Array]:
-    """One parameter: numbers in units of the length, as logarithms over decades; names a column each."""
-    numbers = [v for v in column if isinstance(v, (int, float)) and not isinstance(v, bool)]
-    if len(numbers) < sum(value is not None for value in column):
-        names = [str(value) for value in column]
-        return [np.array([name == other for name in names]) * math.sqrt(0.5) for other in sorted(set(names))]
+    Names have a column each, and two of them a distance of 1. What lacks the parameter lies in the middle, so
+    that distances stay Euclidean, and the kernel a covariance.
+    """
+    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if len(numbers) < sum(value is not None for value in values):
+        names = sorted({str(value) for value in values if value is not None})
+        return [np.array([str(value) == name for value in values]) * math.sqrt(0.5) for name in names]
     low, high = min(numbers, default=0), max(numbers, default=0)
     if low == high:
         return []
     spans_decades = low > 0 and high >= 10 * low
-    filled = np.array([low if value is None else value for value in column], np.float64)
-    placed = np.log(filled) if spans_decades else filled
-    return [(placed - placed.min()) / (_LENGTH * (placed.max() - placed.min()))]
+    placed = np.array([math.nan if value is None else value for value in values], np.float64)
+    placed = np.log(placed) if spans_decades else placed
+    least, most = np.nanmin(placed), np.nanmax(placed)
+    return [(np.nan_to_num(placed, nan=(least + most) / 2) - least) / (_LENGTH * (most - least))]
 
 
 def _same(names: Sequence[str]) -> Array:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import optuna
 import pytest
 
+from autotl.backbones.catalogue import space_files
 from autotl.config import TrialConfig
-from autotl.search.surrogate import Surrogate, surrogate
+from autotl.search.lessons import read_lessons
+from autotl.search.surrogate import Surrogate, _kernel, surrogate
+from autotl.space.space import SearchSpace
 
 
 def config(rate, strategy="full", backbone="net", **params):
@@ -40,10 +44,25 @@ def test_rates_are_compared_by_their_logarithms():
     assert mean[1] > 0.85
 
 
-def test_a_parameter_that_one_of_two_lacks_does_not_part_them():
-    known = [config(1e-3), config(1e-5, mixup=0.2)]
-    mean, _ = Surrogate(known, [config(1e-3, mixup=0.0)]).predict([0.9, 0.5], 1e-3)
-    assert mean[0] == pytest.approx(0.9, abs=0.03)
+def test_what_lacks_a_parameter_lies_in_its_middle():
+    known = [config(1e-3, mixup=0.0), config(1e-3, mixup=0.4), config(1e-3)]
+    mean, _ = Surrogate(known[:2], [known[2]]).predict([0.9, 0.5], 1e-3)
+    assert mean[0] == pytest.approx(0.7, abs=1e-6)
+    mean, _ = Surrogate(known[2:], known[:2]).predict([0.9], 1e-3)
+    assert mean[0] == mean[1]
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_the_kernel_of_a_whole_space_is_a_covariance(modality):
+    space = SearchSpace.from_toml(space_files()[modality])
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = [space.suggest(study.ask()) for _ in range(300)]
+    assert np.linalg.eigvalsh(_kernel(drawn)).min() > -1e-9
+    taught = [lesson.config for lesson in read_lessons(space_files()[modality].with_suffix(".jsonl"))]
+    scores = np.linspace(0, 1, len(taught))
+    mean, deviation = Surrogate(drawn[:128], drawn[128:], taught).predict(np.linspace(0, 1, 128), 0.0, scores)
+    assert np.isfinite(mean).all()
+    assert np.isfinite(deviation).all()
 
 
 def test_other_data_sets_teach_the_shape_and_this_one_the_level():
