@@ -44,7 +44,7 @@ class CurveModel:
     noise: float
 
     @classmethod
-    def of(cls, curves: Iterable[Sequence[float] | Array], noise: float) -> CurveModel:
+    def of(cls, curves: Iterable[Sequence[float]], noise: float) -> CurveModel:
         """Learn from the curves seen so far; those of one epoch tell nothing of gains.
 
         Args:

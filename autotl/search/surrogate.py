@@ -8,17 +8,21 @@ parameters across strategies. With some dozen trials there is too little to fit 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+from threadpoolctl import ThreadpoolController
 
 from autotl.config import TrialConfig, Value
 
 Array = NDArray[Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
+_blas = ThreadpoolController()
+Key = TypeVar("Key", bound=Hashable)
 #: Share of the variance that each thing in common explains; together 1.
 _STRATEGY, _BACKBONE, _BOTH, _OWN, _SHARED = 0.3, 0.15, 0.15, 0.25, 0.15
 #: Distance at which numbers tell little of each other, as a share of their range; that of two other names.
@@ -32,6 +36,12 @@ _GUESS = 5
 _LEAST_DEVIATION, _JITTER = 1e-6, 1e-4
 
 
+def _on_one_thread(function: Function) -> Function:
+    """The matrices are small: several threads take three times as long over them as one."""
+    limited: Function = _blas.wrap(limits=1, user_api="blas")(function)
+    return limited
+
+
 class Surrogate:
     """A Gaussian process over configurations, for any value that was measured of some of them.
 
@@ -41,6 +51,7 @@ class Surrogate:
         elsewhere: What was tried on other data sets.
     """
 
+    @_on_one_thread
     def __init__(
         self,
         known: Sequence[TrialConfig],
@@ -59,6 +70,7 @@ class Surrogate:
             kernel = kernel[:here, :here] - self._lessons @ across.T
         self._kernel, self._known = kernel[:here, :here], len(known)
 
+    @_on_one_thread
     def predict(
         self,
         values: Sequence[float] | Array,
@@ -118,39 +130,59 @@ def _kernel(configs: Sequence[TrialConfig]) -> Array:
 
 def _distances(configs: Sequence[TrialConfig]) -> Array:
     """Squared Euclidean distances by all parameters, (N, N)."""
-    points = np.reshape(
-        [
-            column
-            for name in sorted({name for config in configs for name in config.params})
-            for column in _columns([config.params.get(name) for config in configs])
-        ],
-        (-1, len(configs)),
-    )
-    squares = (points**2).sum(axis=0)
-    return np.asarray(np.maximum(squares[:, None] + squares[None] - 2 * points.T @ points, 0.0))
+    items = [_items(config) for config in configs]
+    points = np.hstack([_numbers([numbers for numbers, _ in items]), _choices([names for _, names in items])])
+    squares = (points**2).sum(axis=1)
+    return np.asarray(np.maximum(squares[:, None] + squares[None] - 2 * points @ points.T, 0.0))
 
 
-def _columns(values: Sequence[Value]) -> list[Array]:
-    """One parameter as coordinates: a number in units of the length, by its logarithm where all span decades.
+@lru_cache(maxsize=1024)
+def _items(config: TrialConfig) -> tuple[dict[str, float], list[tuple[str, Value]]]:
+    """The parameters that are numbers, and the others."""
+    numbers: dict[str, float] = {}
+    others: list[tuple[str, Value]] = []
+    for name, value in config.params.items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            numbers[name] = float(value)
+        elif value is not None:
+            others.append((name, value))
+    return numbers, others
 
-    Names have a column each, and two of them a distance of 1. What lacks the parameter lies in the middle, so
-    that distances stay Euclidean, and the kernel a covariance.
+
+def _numbers(rows: Sequence[Mapping[str, float]]) -> Array:
+    """A column a parameter, in units of the length, by its logarithm where its values span decades, (N, P).
+
+    What lacks a parameter lies in its middle, so that distances stay Euclidean, and the kernel a covariance.
     """
-    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
-    if len(numbers) < sum(value is not None for value in values):
-        names = sorted({str(value) for value in values if value is not None})
-        return [np.array([str(value) == name for value in values]) * math.sqrt(0.5) for name in names]
-    low, high = min(numbers, default=0), max(numbers, default=0)
-    if low == high:
-        return []
-    spans_decades = low > 0 and high >= 10 * low
-    placed = np.array([math.nan if value is None else value for value in values], np.float64)
-    placed = np.log(placed) if spans_decades else placed
-    least, most = np.nanmin(placed), np.nanmax(placed)
-    return [(np.nan_to_num(placed, nan=(least + most) / 2) - least) / (_LENGTH * (most - least))]
+    place = _placed(name for row in rows for name in row)
+    values = np.full((len(rows), len(place)), np.nan)
+    for index, row in enumerate(rows):
+        values[index, [place[name] for name in row]] = list(row.values())
+    if not place:
+        return values
+    low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+    decades = (low > 0) & (high >= 10 * low)
+    values[:, decades] = np.log(values[:, decades])
+    low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    return np.asarray((np.where(np.isnan(values), (low + high) / 2, values) - low) / (_LENGTH * span))
+
+
+def _choices(rows: Sequence[Sequence[tuple[str, Value]]]) -> Array:
+    """A column a name, so that two of them have a distance of 1, (N, P)."""
+    place = _placed(item for row in rows for item in row)
+    chosen = np.zeros((len(rows), len(place)))
+    for index, row in enumerate(rows):
+        chosen[index, [place[item] for item in row]] = math.sqrt(0.5)
+    return chosen
+
+
+def _placed(keys: Iterable[Key]) -> dict[Key, int]:
+    """A column for every key."""
+    return {key: column for column, key in enumerate(dict.fromkeys(keys))}
 
 
 def _same(names: Sequence[str]) -> Array:
     """1 where two names are equal, else 0, (N, N)."""
-    column = np.array(names)
-    return np.asarray(column[:, None] == column[None], np.float64)
+    codes = np.unique(names, return_inverse=True)[1]
+    return np.asarray(codes[:, None] == codes[None], np.float64)

@@ -95,6 +95,10 @@ class GainPerSecond:
         return f"more time is expected to gain less than {gain:.1g}"
 
 
+def _failed(trial: Standing | TrialResult) -> bool:
+    return isinstance(trial, TrialResult) and trial.state is TrialState.FAILED
+
+
 def _typical(units: Sequence[float], otherwise: float) -> float:
     """The median of what is known."""
     return float(np.median(units)) if units else otherwise
@@ -112,11 +116,8 @@ class _Outlook:
         self._unit = -self.best if -math.inf < self.best < 0 else 1.0
         self._noise = max(board.noise / self._unit, _LEAST_NOISE)
         self.worth = _WORTH * self._noise
-        self._begun = [
-            _Begun.of(result) for result in board.finished if result.state is not TrialState.FAILED
-        ]
-        self._begun += [_Begun.of(trial) for trial in board.open.values()]
-        self._begun = [trial for trial in self._begun if trial.scores.size]
+        trials: list[Standing | TrialResult] = [*board.finished, *board.open.values()]
+        self._begun = [_Begun.of(trial) for trial in trials if trial.curve and not _failed(trial)]
         self._models: dict[str, CurveModel] = {}
 
     @property
@@ -209,12 +210,12 @@ class _Outlook:
         return fresh_gain(tops, self.best / self._unit, self._noise)
 
     def _epoch_cost(self, trial: _Begun) -> float:
-        return max(trial.seconds / trial.scores.size, 1e-3) if self._is_timed else 1.0
+        return max(trial.seconds / len(trial.scores), 1e-3) if self._is_timed else 1.0
 
     @cached_property
     def _typical_seconds(self) -> float:
         """What a typical trial took."""
-        costs = [self._epoch_cost(trial) * trial.scores.size for trial in self._begun]
+        costs = [self._epoch_cost(trial) * len(trial.scores) for trial in self._begun]
         return float(np.median(costs)) if costs else 1.0
 
     def _affordable(self, trial: Standing) -> int:
@@ -225,7 +226,8 @@ class _Outlook:
 
     def _model(self, strategy: str) -> CurveModel:
         if strategy not in self._models:
-            curves = [t.scores / self._unit for t in self._begun if t.config.strategy == strategy]
+            own = [trial.scores for trial in self._begun if trial.config.strategy == strategy]
+            curves = [[score / self._unit for score in scores] for scores in own]
             self._models[strategy] = CurveModel.of(curves, self._noise).rounded()
         return self._models[strategy]
 
@@ -235,17 +237,15 @@ class _Begun:
     """A trial with a curve, over or not."""
 
     config: TrialConfig
-    scores: Array
+    scores: list[float]
+    top: float
     seconds: float
 
     @classmethod
     def of(cls, trial: Standing | TrialResult) -> _Begun:
+        scores = [point.score for point in trial.curve]
         seconds = sum(trial.step_seconds) if isinstance(trial, Standing) else trial.seconds
-        return cls(trial.config, np.array([point.score for point in trial.curve]), seconds)
-
-    @property
-    def top(self) -> float:
-        return float(self.scores.max())
+        return cls(trial.config, scores, max(scores), seconds)
 
 
 SCHEDULER = GainPerSecond()
