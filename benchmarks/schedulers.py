@@ -146,16 +146,20 @@ def _scheduler(name: str) -> Scheduler:
 @cache
 def _first(name: str) -> Sequence[TrialConfig]:
     """What the tables of the other sets of its modality teach of a table."""
-    tables = {table.name: table for table in recorded() if SETS[table.name].images == SETS[name].images}
-    return known_elsewhere(tables.pop(name), list(tables.values()), _ENTRIES)
+    table = next(table for table in recorded() if table.name == name)
+    return known_elsewhere(table, _others(name), _ENTRIES)
 
 
 @cache
 def _elsewhere(name: str) -> Sequence[Lesson]:
     """What the tables of the other sets of its modality teach."""
-    return lessons_of(
-        table for table in recorded() if table.name != name and SETS[table.name].images == SETS[name].images
-    )
+    return lessons_of(_others(name))
+
+
+def _others(name: str) -> list[Table]:
+    """The tables of the other sets of its modality."""
+    alike = [table for table in recorded() if SETS[table.name].images == SETS[name].images]
+    return [table for table in alike if table.name != name]
 
 
 if __name__ == "__main__":

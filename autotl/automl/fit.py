@@ -37,7 +37,6 @@ from autotl.search.events import (
     TrialFinished,
     silent,
 )
-from autotl.search.lessons import Lesson
 from autotl.search.local import guarded
 from autotl.search.loop import run_search
 from autotl.search.ranking import rank_backbones
@@ -117,8 +116,7 @@ class Fit:
         delivery = Delivery(runner, self._settings.seed)
         self._first_model(delivery, space)
         space = self._probe(space, runner)
-        lessons = self._experience.lessons(profile) + probe_lessons(self._record["ranking"])
-        results = self._search(space, runner, lessons)
+        results = self._search(profile, space, runner)
         results, combined = self._weigh(delivery, results)
         winner = self._deliver(delivery, results, combined)
         control = self._train_control(space, runner)
@@ -253,9 +251,7 @@ class Fit:
         self._write(runner.folder)
         return space
 
-    def _search(
-        self, space: SearchSpace, runner: TrialRunner, lessons: Sequence[Lesson]
-    ) -> list[TrialResult]:
+    def _search(self, profile: DatasetProfile, space: SearchSpace, runner: TrialRunner) -> list[TrialResult]:
         self._stages.begin("search")
         self._earlier = {result.number for result in runner.folder.results()}
 
@@ -285,7 +281,7 @@ class Fit:
             sampler_seed=self._settings.seed,
             judge=self._scheduler,
             validation_rows=len(runner.splits.val),
-            lessons=lessons,
+            lessons=self._experience.lessons(profile) + probe_lessons(self._record["ranking"]),
             listener=listen,
         )
 

@@ -21,8 +21,8 @@ from autotl.config import TrialConfig, Value
 
 Array = NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
-_blas = ThreadpoolController()
 Key = TypeVar("Key", bound=Hashable)
+_blas = ThreadpoolController()
 #: Share of the variance that each thing in common explains; together 1.
 _STRATEGY, _BACKBONE, _BOTH, _OWN, _SHARED = 0.3, 0.15, 0.15, 0.25, 0.15
 #: Distance at which numbers tell little of each other, as a share of their range; that of two other names.
