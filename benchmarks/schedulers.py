@@ -1,4 +1,4 @@
-"""Compares schedulers on recorded learning curves: regret against simulated time.
+"""Compares schedulers on recorded learning curves: regret of searches with budgets of simulated time.
 
     python -m benchmarks.schedulers [--seeds 20] [--arms random,gain]
 
@@ -86,7 +86,7 @@ def main() -> None:
     tables = recorded()
     for name in arguments.arms.split(","):
         regrets = np.array(
-            [[_regrets(table, name, seed) for table in tables] for seed in range(arguments.seeds)]
+            [[regrets(table, name, seed) for table in tables] for seed in range(arguments.seeds)]
         )
         per_seed = regrets.mean(axis=1)
         row = {
@@ -101,10 +101,16 @@ def main() -> None:
         print(json.dumps(row), flush=True)
 
 
-def _regrets(table: Table, name: str, seed: int) -> list[float]:
-    """The best score of the table less the best found so far, at each budget."""
-    found = simulate(table, name, seed, 60.0 * max(BUDGETS_MINUTES))
-    return [table.best - best_within(found, 60.0 * minutes) for minutes in BUDGETS_MINUTES]
+def regrets(table: Table, name: str, seed: int) -> list[float]:
+    """The best score of the table less the best found by a search that has so long, for each budget."""
+    budgets = [min(60.0 * minutes, 2 * table.seconds) for minutes in BUDGETS_MINUTES]
+    reached = {seconds: reached_within(table, name, seed, seconds) for seconds in dict.fromkeys(budgets)}
+    return [table.best - reached[seconds] for seconds in budgets]
+
+
+def reached_within(table: Table, name: str, seed: int, seconds: float) -> float:
+    """The best score of a search that is given so long; what an epoch that overran brought does not count."""
+    return best_within(simulate(table, name, seed, seconds), seconds)
 
 
 def simulate(table: Table, name: str, seed: int, seconds: float) -> list[tuple[float, float]]:

@@ -1,11 +1,11 @@
-"""Records whole learning curves of random configurations: the tables that the simulated backend replays.
+"""Records whole learning curves of defaults and random draws: the tables that the simulated backend replays.
 
     python -m benchmarks.tables DATA_FOLDER [--only signdigits,sst2] [--trials 40] [--minutes 30]
 
 One line a trial in `tables/<set>.jsonl`, from at most 1,000 training and 600 validation rows, at 128 px, in 2
-to 8 epochs; the time of the first epoch is that of loading and of features too. A table that is there is
-continued. The same number is the same configuration on all sets of a kind, but for parameters that only some
-of them have.
+to 8 epochs; the time of the first epoch is that of loading and of features too. The portfolio comes first,
+then random configurations, of which the same number is the same one on all sets of a kind, but for parameters
+that only some of them have. A table that is there is continued.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", default=",".join(RECORDED))
-    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--trials", type=int, default=40, help="random ones")
     parser.add_argument("--minutes", type=float, default=60.0, help="for all sets together")
     arguments = parser.parse_args()
     keep_freed_memory()
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def record(name: str, data: Path, trials: int, until: float) -> None:
-    """Go on with the table of one data set until it has so many trials, or the time is over."""
+    """Go on with the table of one data set until it has all there is to record, or the time is over."""
     path = TABLES / f"{name}.jsonl"
     known = {config.key for config in Table.read(path).configs} if path.exists() else set()
     with tempfile.TemporaryDirectory() as folder:
@@ -64,8 +64,7 @@ def record(name: str, data: Path, trials: int, until: float) -> None:
         space, runner = open_search(
             source, Path(folder), rows=ROWS, overrides=overrides, quality="best", **dict(SETS[name].options)
         )
-        for number in range(trials):
-            config = draw(space, number)
+        for number, config in enumerate([*space.portfolio(), *(draw(space, n) for n in range(trials))]):
             if time.monotonic() > until:
                 break
             if config.key in known:

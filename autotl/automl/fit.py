@@ -273,6 +273,8 @@ class Fit:
                 self._time.search_deadline,
                 listen,
             )
+        lessons = self._experience.lessons(profile) + probe_lessons(self._record["ranking"])
+        self._record["lessons"] = len(lessons)
         return run_search(
             space,
             runner,
@@ -281,7 +283,7 @@ class Fit:
             sampler_seed=self._settings.seed,
             judge=self._scheduler,
             validation_rows=len(runner.splits.val),
-            lessons=self._experience.lessons(profile) + probe_lessons(self._record["ranking"]),
+            lessons=lessons,
             listener=listen,
         )
 

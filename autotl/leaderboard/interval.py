@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from autotl.leaderboard.resampling import resampled
 from autotl.task import Metric
@@ -45,7 +46,8 @@ def bootstrap_interval(
 ) -> Interval:
     """Percentile interval of a metric (Efron and Tibshirani 1993), resampling rows within each class.
 
-    Where every row is right, the lower bound is the exact one of a share (Clopper and Pearson 1934).
+    Where all resamples are alike, as each class is all right or all wrong, the bounds are the exact ones of a
+    share (Clopper and Pearson 1934).
 
     Metrics that come from sums over rows are computed for all resamples at once; rank statistics in a loop,
     and from fewer resamples where rows are many.
@@ -70,6 +72,13 @@ def bootstrap_interval(
         return Interval(value, value, value, 0.0)
     tail = 50 * (1 - confidence)
     low, high = np.percentile(samples, [tail, 100 - tail])
-    if predictions.ndim == 2 and value == low == 1.0:
-        low = (tail / 100) ** (1 / len(targets))  # no resample of rows that are all right knows of wrong ones
+    if predictions.ndim == 2 and low == high and 0 <= value <= 1:
+        low, high = _share_bounds(value * len(targets), len(targets), tail / 100)
     return Interval(value, min(float(low), value), max(float(high), value), float(samples.std()))
+
+
+def _share_bounds(right: float, rows: int, tail: float) -> tuple[float, float]:
+    """The exact interval of a share, `right` of so many rows, with probability `tail` beyond either bound."""
+    low = betaincinv(right, rows - right + 1, tail) if right > 0 else 0.0
+    high = betaincinv(right + 1, rows - right, 1 - tail) if right < rows else 1.0
+    return float(low), float(high)

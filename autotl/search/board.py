@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.search.lessons import Lesson
+from autotl.trial.trial import Price
 
 
 @dataclass
@@ -53,11 +54,11 @@ class Prospect:
 
     Attributes:
         config: What it would try.
-        first_seconds: Expected time until its first score, None where nothing is known.
+        price: What it is expected to take, None where nothing is known.
     """
 
     config: TrialConfig
-    first_seconds: float | None = None
+    price: Price | None = None
 
 
 @dataclass

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from autotl.config import TrialConfig
-from autotl.trial.trial import TrialFactory
+from autotl.trial.trial import Price, TrialFactory
 
 _GROWTH = 1.05  # steps vary; gradual unfreezing makes them dearer
 
 
 class CostModel:
-    """Predicts the seconds until a trial has a first score.
+    """Predicts the seconds that a trial takes.
 
     Args:
         factory: Asked first; what was observed answers where it knows nothing, or is None.
@@ -19,12 +19,16 @@ class CostModel:
         self._factory = factory
         self._first: dict[tuple[str, str], float] = {}
 
-    def first_step_seconds(self, config: TrialConfig) -> float | None:
-        """Expected seconds from the start of a trial to its first score, None where nothing is known."""
-        predicted = None if self._factory is None else self._factory.predict_seconds(config)
-        if predicted is None:
-            return self._first.get(_kind(config))
-        return predicted
+    def price(self, config: TrialConfig) -> Price | None:
+        """Expected seconds of a trial until its first score, and until its end; None where unknown."""
+        predicted = None if self._factory is None else self._factory.price(config)
+        observed = self._first.get(_kind(config))
+        return Price(observed) if predicted is None and observed is not None else predicted
+
+    def fits(self, config: TrialConfig, seconds: float) -> bool:
+        """Whether a first score is expected within so long; what is unknown may be tried."""
+        price = self.price(config)
+        return price is None or price.first <= seconds
 
     def observe_first_step(self, config: TrialConfig, seconds: float) -> None:
         """Note what a first step took; the quickest one counts, as the others may have filled a cache."""

@@ -21,8 +21,10 @@ Array = NDArray[Any]
 
 #: Trials of a data set with fewer than these say nothing of what is good there.
 _LEAST = 5
-#: Scores are spread by so much, at least, before their differences mean anything.
-_LEAST_SPREAD = 0.005
+#: Merits and paces are spread by so much, at least, before their differences mean anything.
+_LEAST_SPREAD = 0.05
+#: Errors below this count alike: few validation parts have the rows to tell them apart.
+_LEAST_ERROR = 2e-3
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,16 @@ class Lesson:
 
     Attributes:
         config: The configuration, with the parameters that were varied there.
-        score: Its best score, as deviations from the mean there.
+        merit: That of its best score, as deviations from the mean there.
         pace: Logarithm of its seconds an epoch, likewise.
-        score_unit: Deviation of scores there.
+        merit_unit: Deviation of merits there.
         pace_unit: Deviation of paces there.
     """
 
     config: TrialConfig
-    score: float
+    merit: float
     pace: float
-    score_unit: float
+    merit_unit: float
     pace_unit: float
 
     def to_json(self) -> dict[str, Any]:
@@ -56,7 +58,7 @@ class Lesson:
 def lessons(trials: Iterable[tuple[TrialConfig, Sequence[EpochResult]]]) -> list[Lesson]:
     """What the trials of one data set teach; nothing where they are few or all alike.
 
-    Scores far below the median count as equally bad. A parameter that has one value in all trials is left
+    Merits far below the median count as equally bad. A parameter that has one value in all trials is left
     out: it says nothing of other values.
 
     Args:
@@ -65,17 +67,16 @@ def lessons(trials: Iterable[tuple[TrialConfig, Sequence[EpochResult]]]) -> list
     known = [(config, curve) for config, curve in trials if curve]
     if len(known) < _LEAST:
         return []
-    tops = np.array([max(epoch.score for epoch in curve) for _, curve in known])
-    tops = np.maximum(tops, floor(tops))
+    merits = merits_of([max(epoch.score for epoch in curve) for _, curve in known])
     paces = np.log([max(sum(e.seconds for e in curve) / len(curve), 1e-3) for _, curve in known])
-    units = float(tops.std()), max(float(paces.std()), _LEAST_SPREAD)
+    units = float(merits.std()), max(float(paces.std()), _LEAST_SPREAD)
     if units[0] < _LEAST_SPREAD:
         return []
-    scores, paces = (tops - tops.mean()) / units[0], (paces - paces.mean()) / units[1]
+    merits, paces = (merits - merits.mean()) / units[0], (paces - paces.mean()) / units[1]
     varied = _varied([config for config, _ in known])
     return [
-        Lesson(_with(config, varied), float(score), float(pace), *units)
-        for (config, _), score, pace in zip(known, scores, paces, strict=True)
+        Lesson(_with(config, varied), float(merit), float(pace), *units)
+        for (config, _), merit, pace in zip(known, merits, paces, strict=True)
     ]
 
 
@@ -85,12 +86,22 @@ def read_lessons(path: Path) -> list[Lesson]:
     return [Lesson.from_json(json.loads(line)) for line in lines]
 
 
-def floor(tops: Sequence[float] | Array) -> float:
-    """The score below which all count as equally bad: as far below the median as the best is above it.
+def merit(scores: Sequence[float] | Array) -> Array:
+    """Minus the logarithm of the error: to halve it counts alike wherever it stands.
+
+    Args:
+        scores: Scores, 1 for no error.
+    """
+    return np.asarray(-np.log(np.maximum(1.0 - np.asarray(scores, np.float64), _LEAST_ERROR)))
+
+
+def merits_of(tops: Sequence[float] | Array) -> Array:
+    """Merits of the best scores of trials; those as far below the median as the best is above it are alike.
 
     How bad a bad trial was says little of good ones, and would widen all that is expected.
     """
-    return float(2 * np.median(tops) - np.max(tops))
+    merits = merit(tops)
+    return np.asarray(np.maximum(merits, 2 * np.median(merits) - merits.max()))
 
 
 def _varied(configs: Sequence[TrialConfig]) -> set[str]:

@@ -193,7 +193,7 @@ class _Search:
         """The board with the time that is left and the noise of scores filled in."""
         self.board.seconds_left = self.budget.remaining()
         self.board.may_begin = self.budget.admits(self.board.started) and not self.budget.exhausted
-        price = self.costs.first_step_seconds if self.budget.timed else lambda config: None
+        price = self.costs.price if self.budget.timed else lambda config: None
         self.board.offers = [Prospect(config, price(config)) for config in self._offered()]
         self.board.noise = score_noise(self.board.best, self.validation_rows)
         return self.board
@@ -220,10 +220,7 @@ class _Search:
         return self._cheapest_fitting(proposal)
 
     def _fits(self, config: TrialConfig) -> bool:
-        if not self.budget.timed:
-            return True
-        predicted = self.costs.first_step_seconds(config)
-        return predicted is None or predicted <= self.budget.remaining()
+        return not self.budget.timed or self.costs.fits(config, self.budget.remaining())
 
     def _cheapest_fitting(self, too_dear: Proposal) -> Proposal | None:
         """The cheapest of a few candidates that fit, None where none does."""
@@ -234,8 +231,8 @@ class _Search:
             if candidate is None:
                 break
             if self._fits(candidate.config):
-                predicted = self.costs.first_step_seconds(candidate.config)
-                fitting.append((math.inf if predicted is None else predicted, order, candidate))
+                price = self.costs.price(candidate.config)
+                fitting.append((math.inf if price is None else price.first, order, candidate))
             else:
                 self.proposer.drop(candidate)
         if not fitting:

@@ -22,7 +22,7 @@ from autotl.search.backend import Ended, Stepped
 from autotl.search.costs import next_step_seconds
 from autotl.search.local import LocalBackend
 from autotl.trial.run_folder import RunFolder
-from autotl.trial.trial import Trial, TrialFactory
+from autotl.trial.trial import Price, Trial, TrialFactory
 
 OURS = "autotl"
 SCORE = "score"
@@ -45,7 +45,7 @@ class _DeferredFactory:
     def resume(self, result: TrialResult) -> Trial:
         return self._factory().resume(result)
 
-    def predict_seconds(self, config: TrialConfig) -> float | None:
+    def price(self, config: TrialConfig) -> Price | None:
         return None
 
     def _factory(self) -> TrialFactory:

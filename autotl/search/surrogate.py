@@ -74,7 +74,7 @@ class Surrogate:
     def predict(
         self,
         values: Sequence[float] | Array,
-        noise: float,
+        noise: float | Array,
         elsewhere: Sequence[float] = (),
         unit: float = 0.0,
     ) -> tuple[Array, Array]:
@@ -82,7 +82,7 @@ class Surrogate:
 
         Args:
             values: What those tried gave.
-            noise: Deviation of a value that is measured again.
+            noise: Deviation of a value that is measured again, for all or for each.
             elsewhere: What those tried elsewhere gave, in units of the deviation there, with a mean of 0.
             unit: Deviation of values expected here; it counts as much as a few of them.
 
@@ -94,9 +94,10 @@ class Surrogate:
         taught = self._lessons @ np.asarray(elsewhere[-_MOST_ELSEWHERE:], np.float64)
         counted = _GUESS if unit else 0
         spread = math.sqrt((counted * unit**2 + len(given) * given.var()) / (counted + len(given)))
-        deviation = max(spread, noise, _LEAST_DEVIATION)
-        own = ((noise / deviation) ** 2 + _JITTER) * np.eye(count)
-        factor = cho_factor(self._kernel[:count, :count] + own, lower=True)
+        noises = np.broadcast_to(np.atleast_1d(noise)[-_MOST:], (count,))
+        deviation = max(spread, float(np.min(noises)), _LEAST_DEVIATION)
+        own = (noises / deviation) ** 2 + _JITTER
+        factor = cho_factor(self._kernel[:count, :count] + np.diag(own), lower=True)
         residuals = given / deviation - taught[:count]
         weights = cho_solve(factor, np.ones(count))
         level = weights @ residuals / weights.sum()

@@ -50,10 +50,11 @@ class GradientStrategy(ABC):
         """Parameters of the training loop and its own."""
         return {**training_parameters(profile), **self.own_parameters()}
 
-    def cost(self, config: TrialConfig, macs: int, rows: int) -> float:
-        """A frozen pass, then forward and backward through what trains, an epoch each."""
+    def cost(self, config: TrialConfig, macs: float, rows: int) -> float:
+        """A frozen pass for each augmented view, then forward and backward through what trains each epoch."""
         share = self.trained_share(config)
-        return macs * rows * (1.0 + _TRAINING_FACTOR * share * config.epochs)
+        views = 1 if config.get("augment", "none") == "none" else int(config.get("views", 1))
+        return macs * rows * (min(views, config.epochs) + _TRAINING_FACTOR * share * config.epochs)
 
     def start(
         self, bench: Workbench, config: TrialConfig, state: dict[str, Tensor] | None = None

@@ -183,7 +183,7 @@ class LinearProbe:
             **input_parameters(profile),
         }
 
-    def cost(self, config: TrialConfig, macs: int, rows: int) -> float:
+    def cost(self, config: TrialConfig, macs: float, rows: int) -> float:
         """A pass over all rows: further views only come where there is time, and the head is small change."""
         return float(macs * rows)
 

@@ -71,7 +71,7 @@ class Strategy(Protocol):
             profile: `DatasetProfile.to_json()`.
         """
 
-    def cost(self, config: TrialConfig, macs: int, rows: int) -> float:
+    def cost(self, config: TrialConfig, macs: float, rows: int) -> float:
         """Predicted multiply-accumulates of the whole trial, features included; for ordering and budgets."""
 
     def start(self, bench: Workbench, config: TrialConfig, state: dict[str, Tensor] | None = None) -> Run:

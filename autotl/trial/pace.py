@@ -12,6 +12,7 @@ from autotl.config import TrialConfig, TrialResult
 from autotl.strategies.registry import strategy
 from autotl.trial.benches import Benches
 from autotl.trial.plan import RunnerPlan
+from autotl.trial.trial import Price
 
 Array = NDArray[Any]
 #: Share of an epoch below which a trial is not worth beginning.
@@ -58,22 +59,24 @@ class Pace:
         for kind in ("all", result.config.strategy):
             self._seen.setdefault(kind, []).append(rate)
 
-    def trial_seconds(self, config: TrialConfig) -> float | None:
-        """Predicted seconds until a first epoch is scored; None before any rate is known.
+    def price(self, config: TrialConfig) -> Price | None:
+        """Predicted seconds until a first score, and of the whole trial; None before any rate is known.
 
         A head on frozen features takes the time of missing features, and that of heads before it. A strategy
-        with epochs fits its schedule to the time that is left: only a part of one is asked for.
+        with epochs fits its schedule to the time that is left: for a first score a part of one is enough.
         """
         seconds = self.pass_seconds(config, self._all) if config.fits_in_one_step else None
         if seconds is not None:
-            return seconds + self._head_seconds()
+            seconds += self._head_seconds()
+            return Price(seconds, seconds)
         rates = self.rates
         rate = rates.get(config.strategy) or self._expected.get(config.strategy) or rates.get("all")
         if rate is None:
             return None
         part = 1.0 if config.fits_in_one_step else _LEAST_PART / config.epochs
         load = 0.0 if self._benches.is_loaded(config.backbone) else self._benches.load_seconds
-        return load + part * self._cost(config) / rate
+        seconds = self._cost(config) / rate
+        return Price(load + part * seconds, load + seconds)
 
     def pass_seconds(self, config: TrialConfig, rows: Array) -> float | None:
         """Predicted seconds to load a backbone and compute what features of some rows are missing.
@@ -82,8 +85,7 @@ class Pace:
         """
         paces = [bench.frozen.seconds_a_row / bench.backbone.info.macs for bench in self._benches]
         info = self._infos[config.backbone]
-        own = info.input.get("size", 1)
-        row = max(paces, default=0.0) * info.macs * ((config.get("input_size") or own) / own) ** 2
+        row = max(paces, default=0.0) * info.macs * self._area(config)
         if not self._benches.is_loaded(config.backbone):
             return self._benches.load_seconds + row * len(rows) if row else None
         frozen = self._benches.of(config).frozen
@@ -99,4 +101,10 @@ class Pace:
         return statistics.median(self._heads) if self._heads else 0.0
 
     def _cost(self, config: TrialConfig) -> float:
-        return strategy(config.strategy).cost(config, self._infos[config.backbone].macs, self._rows)
+        macs = self._infos[config.backbone].macs * self._area(config)
+        return strategy(config.strategy).cost(config, macs, self._rows)
+
+    def _area(self, config: TrialConfig) -> float:
+        """Area of the inputs as a share of that of the backbone's own, of which its work is told."""
+        own = self._infos[config.backbone].input.get("size") or 1
+        return float(((config.get("input_size") or own) / own) ** 2)

@@ -26,6 +26,7 @@ from autotl.training.workbench import Workbench
 from autotl.trial.benches import Benches, Report
 from autotl.trial.pace import Pace
 from autotl.trial.plan import RunnerPlan
+from autotl.trial.trial import Price
 from autotl.trial.weights import read_notes, read_weights, write_weights
 
 Array = NDArray[Any]
@@ -159,9 +160,9 @@ class TrialRunner:
         """Let go of cached features: later runs find them, as far as the limit of the store allows."""
         self.benches.clear()
 
-    def predict_seconds(self, config: TrialConfig) -> float | None:
-        """Predicted seconds until a first epoch is scored; None before any rate is known."""
-        return self.pace.trial_seconds(config)
+    def price(self, config: TrialConfig) -> Price | None:
+        """Predicted seconds until a first score, and of the whole trial; None before any rate is known."""
+        return self.pace.price(config)
 
     # --- disk ----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
@@ -37,6 +38,19 @@ class Trial(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Price:
+    """What a trial is expected to take.
+
+    Attributes:
+        first: Least seconds until a first score worth having; loading and missing features are included.
+        whole: Seconds of the whole trial, None where unknown.
+    """
+
+    first: float
+    whole: float | None = None
+
+
 class TrialFactory(Protocol):
     """Starts trials on a data set; the only thing that a search backend knows of training."""
 
@@ -46,9 +60,5 @@ class TrialFactory(Protocol):
     def resume(self, result: TrialResult) -> Trial:
         """Go on with a paused trial, from what `Trial.pause` wrote and gave."""
 
-    def predict_seconds(self, config: TrialConfig) -> float | None:
-        """Least seconds that `config` needs for a first score worth having; None where unknown.
-
-        Loading and missing features are included. Cheap: near the end of a time budget it is asked of
-        every candidate.
-        """
+    def price(self, config: TrialConfig) -> Price | None:
+        """What `config` is expected to take, None where nothing is known. Cheap: every offer is asked."""

@@ -41,7 +41,7 @@ PROFILES = {
         (0, 1, 2),
         (("1m", "3m", "10m"), ("1m", "3m", "10m")),
         arm_seconds=600.0,
-        real_schedulers=True,
+        all_schedulers=True,
     ),
 }
 _NAME = "ablations"

@@ -38,7 +38,7 @@ class Profile:
         seeds: Seeds.
         fit_budgets: Budgets of whole runs beside the ten lines: of image sets, and of texts.
         arm_seconds: Time of each arm with the cache on or off.
-        real_schedulers: Whether schedulers are compared on real runs as well.
+        all_schedulers: Whether all schedulers are compared, on real runs as well, or the default is measured.
         simulated_seeds: Orders of configurations that schedulers are simulated on.
         rows: At most so many training rows; None leaves the sets as they are.
         synthetic_rows: Rows of the measurement of memory.
@@ -50,7 +50,7 @@ class Profile:
     seeds: tuple[int, ...]
     fit_budgets: tuple[tuple[str, ...], tuple[str, ...]]
     arm_seconds: float
-    real_schedulers: bool = False
+    all_schedulers: bool = False
     simulated_seeds: int = 20
     rows: int | None = None
     synthetic_rows: int = 100_000

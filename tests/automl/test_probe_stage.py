@@ -10,7 +10,9 @@ import pytest
 from autotl import AutoTL
 from autotl.automl import inspect
 from autotl.backbones.backbone import Availability
+from autotl.backbones.catalogue import space_files
 from autotl.search.events import Note, StageStarted
+from autotl.search.lessons import read_lessons
 from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.data import write_image_folder
 from autotl.trial import benches
@@ -76,6 +78,7 @@ def test_backbones_are_ranked_recorded_and_tried_in_that_order(fit):
     assert {row["input_size"] for row in record["ranking"]} == {32}, "trials are counted: no other sizes"
     assert next(row["prior_rank"] for row in record["ranking"] if row["backbone"] == "third") == 1
     assert sum(isinstance(event, Note) and "is expected to do best" in event.message for event in told) == 1
+    assert record["lessons"] == len(read_lessons(space_files()["image"].with_suffix(".jsonl"))) > 0
     trials = {result.number: result.config for result in model.run_.results()}
     assert trials[0].backbone == space["default_backbone"]
     rows = model.leaderboard_.to_rows()

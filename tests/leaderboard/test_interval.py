@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from autotl.leaderboard.interval import Interval, bootstrap_interval
 from autotl.task import Metric, TaskKind, metric, metrics
@@ -112,6 +113,14 @@ def test_rows_are_drawn_within_classes_so_that_a_rare_class_stays():
     f1 = metric("macro_f1", TaskKind.BINARY)
     found = bootstrap_interval(f1, targets, predictions, repeats=200)
     assert found == Interval(1.0, pytest.approx(0.025 ** (1 / len(targets))), 1.0, 0.0)
+
+
+def test_classes_that_are_all_right_or_all_wrong_leave_the_share_uncertain():
+    targets = np.repeat([0, 1, 2], [10, 20, 70])
+    predictions = np.eye(3)[np.where(targets == 1, 2, targets)]
+    found = bootstrap_interval(_ACCURACY, targets, predictions)
+    exact = binomtest(80, 100).proportion_ci(method="exact")
+    assert (found.value, found.low, found.high) == pytest.approx((0.8, exact.low, exact.high))
 
 
 def test_values_and_labels_have_intervals_too():

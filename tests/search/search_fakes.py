@@ -10,6 +10,7 @@ from typing import Any
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.errors import TrialError
 from autotl.trial.run_folder import RunFolder
+from autotl.trial.trial import Price
 
 
 class CurveSpace:
@@ -153,8 +154,9 @@ class FakeFactory:
         self.trials.append(trial)
         return trial
 
-    def predict_seconds(self, config: TrialConfig) -> float | None:
-        return self.predict(config)
+    def price(self, config: TrialConfig) -> Price | None:
+        first = self.predict(config)
+        return None if first is None else Price(first)
 
 
 class FakeClock:

@@ -12,7 +12,7 @@ from autotl.backbones.catalogue import space_files
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.search.candidates import probe_lessons
 from autotl.search.experience import Facts, Past
-from autotl.search.lessons import Lesson, floor, lessons, read_lessons
+from autotl.search.lessons import Lesson, lessons, merit, merits_of, read_lessons
 from autotl.search.warm_start import lessons_of
 
 
@@ -23,20 +23,24 @@ def trial(score, epochs=2, seconds=3.0, **params):
     return config, [EpochResult(n + 1, score, 0.5, seconds) for n in range(epochs)]
 
 
-def test_scores_and_paces_are_told_in_deviations_from_the_mean():
-    found = lessons([trial(0.1 * n, epochs=n, seconds=float(n)) for n in range(1, 8)])
+def test_merits_and_paces_are_told_in_deviations_from_the_mean():
+    found = lessons([trial(1 - 0.5**n, epochs=n, seconds=float(n)) for n in range(1, 8)])
     assert [lesson.config.epochs for lesson in found] == list(range(1, 8))
-    for values in ([lesson.score for lesson in found], [lesson.pace for lesson in found]):
+    for values in ([lesson.merit for lesson in found], [lesson.pace for lesson in found]):
         assert np.mean(values) == pytest.approx(0.0, abs=1e-9)
         assert np.std(values) == pytest.approx(1.0)
-    assert found[0].score_unit == pytest.approx(0.2)
+    assert found[0].merit_unit == pytest.approx(2 * np.log(2)), "halving the error counts alike everywhere"
     assert found[0].pace_unit == pytest.approx(np.log(np.arange(1, 8)).std())
 
 
 def test_what_is_far_below_the_median_counts_as_equally_bad():
-    assert floor([0.1, 0.7, 0.8, 0.85, 0.9]) == pytest.approx(0.7)
+    assert np.exp(-merits_of([0.1, 0.5, 0.8, 0.85, 0.9])) == pytest.approx([0.4, 0.4, 0.2, 0.15, 0.1])
     found = lessons([trial(score) for score in (0.1, 0.5, 0.8, 0.85, 0.9)])
-    assert found[0].score == found[1].score
+    assert found[0].merit == found[1].merit
+
+
+def test_no_merit_is_endless():
+    assert merit([1.0]) == merit([0.999]) > merit([0.99]) > merit([-3.0])
 
 
 def test_few_trials_equal_scores_and_curves_without_an_epoch_teach_nothing():
@@ -64,7 +68,7 @@ def test_lessons_ship_for_every_modality(modality):
     shipped = read_lessons(space_files()[modality].with_suffix(".jsonl"))
     assert len(shipped) >= 30
     assert {lesson.config.strategy for lesson in shipped} >= {"linear_probe", "full", "top_k"}
-    assert all(isinstance(lesson, Lesson) and abs(lesson.score) < 6 for lesson in shipped)
+    assert all(isinstance(lesson, Lesson) and abs(lesson.merit) < 6 for lesson in shipped)
 
 
 def test_runs_on_similar_data_teach_the_nearest_last():
@@ -91,5 +95,5 @@ def test_a_probe_teaches_the_order_of_backbones():
     ]
     found = probe_lessons(rows)
     assert [lesson.config.backbone for lesson in found] == ["net0", "net1", "net2", "net3", "net4", "net5"]
-    assert (np.diff([lesson.score for lesson in found]) < 0).all()
+    assert (np.diff([lesson.merit for lesson in found]) < 0).all()
     assert probe_lessons(rows[:4]) == []

@@ -22,6 +22,7 @@ from autotl.search.schedulers.pasha import Pasha, highest_rung
 from autotl.search.schedulers.scheduler import Verdict, scheduler, schedulers
 from autotl.search.simulated import SimulatedBackend, Table, TableSpace
 from autotl.trial.run_folder import RunFolder
+from autotl.trial.trial import Price
 
 EPOCHS = 9
 
@@ -159,10 +160,10 @@ def test_gain_begins_a_new_trial_where_its_own_kind_is_cheap_and_good():
         replace(finished(n, [0.5]), config=TrialConfig("net", "linear_probe", {"row": n})) for n in (6, 7, 8)
     ]
     facts = {"finished": [*done, *heads], "noise": 0.01, "seconds_left": 1e6}
-    cheap, dear = (Prospect(config(9), seconds) for seconds in (0.1, 1e4))
+    cheap, dear = (Prospect(config(9), Price(seconds)) for seconds in (0.1, 1e4))
     assert GainPerSecond().pick(board(waiting, offers=[dear, cheap], **facts), fresh=True) is None
     assert GainPerSecond().pick(board(waiting, offers=[dear], **facts), fresh=True) == 1
-    poor = Prospect(heads[0].config, 0.1)
+    poor = Prospect(heads[0].config, Price(0.1))
     assert GainPerSecond().pick(board(waiting, offers=[poor], **facts), fresh=True) == 1
     assert GainPerSecond().enough(board(waiting, offers=[poor], **facts)) is None, "others may come after it"
 
@@ -174,12 +175,12 @@ def test_gain_chooses_the_offer_of_the_best_kind_and_the_cheaper_of_two_alike():
     ]
     facts = {"finished": [*done, *heads], "noise": 0.01, "seconds_left": 1e6}
     weak, strong = TrialConfig("net", "linear_probe", {"row": 9}), config(4)
-    offers = [Prospect(weak, 1.0), Prospect(strong, 1.0)]
+    offers = [Prospect(weak, Price(1.0)), Prospect(strong, Price(1.0))]
     assert GainPerSecond().choose(board(offers=offers, **facts)) == 1
-    assert GainPerSecond().choose(board(offers=[Prospect(strong, 1e4), Prospect(strong, 1.0)], **facts)) == 1
-    assert GainPerSecond().choose(board(offers=offers, finished=done[:1])) == 0, (
-        "the sampler's order at first"
-    )
+    alike = [Prospect(strong, Price(1e4)), Prospect(strong, Price(1.0))]
+    assert GainPerSecond().choose(board(offers=alike, **facts)) == 1
+    started = board(offers=offers, finished=done[:1])
+    assert GainPerSecond().choose(started) == 0, "the sampler's order at first"
 
 
 def test_gain_chooses_by_what_other_data_sets_teach():
@@ -225,8 +226,22 @@ def test_gain_goes_on_while_an_offer_fits_the_time_left():
     done = [finished(n, [0.1 * n] * 3, seconds=20.0) for n in range(5)]
     facts = {"finished": done, "noise": 0.01, "seconds_left": 30.0}
     head = TrialConfig("net", "linear_probe", {"row": 1})
-    assert GainPerSecond().enough(board(offers=[Prospect(head, 2.0)], **facts)) is None
-    assert GainPerSecond().enough(board(offers=[Prospect(head, 40.0)], **facts)) is not None
+    assert GainPerSecond().enough(board(offers=[Prospect(head, Price(2.0))], **facts)) is None
+    assert GainPerSecond().enough(board(offers=[Prospect(head, Price(40.0))], **facts)) is not None
+
+
+def test_gain_prefers_what_can_be_finished_where_the_time_is_nearly_over():
+    heads = [TrialConfig("net", "linear_probe", {"row": row}) for row in (0, 1, 2, 3, 9)]
+    trainings = [TrialConfig("net", "full", {"epochs": 4, "row": row}) for row in (0, 1, 2, 3, 9)]
+    done = [replace(finished(row, [0.6 + 0.03 * row], seconds=8.0), config=heads[row]) for row in range(4)]
+    done += [
+        replace(finished(4 + row, [0.5, 0.6, 0.7 + 0.03 * row], seconds=10.0), config=trainings[row])
+        for row in range(4)
+    ]
+    offers = [Prospect(heads[-1], Price(10.0, 10.0)), Prospect(trainings[-1], Price(10.0, 40.0))]
+    facts = {"finished": done, "noise": 0.01, "offers": offers}
+    assert GainPerSecond().choose(board(seconds_left=1000.0, **facts)) == 1
+    assert GainPerSecond().choose(board(seconds_left=12.0, **facts)) == 0
 
 
 def test_noise_is_that_of_a_share_of_rows():

@@ -18,6 +18,7 @@ from autotl.trial.plan import Resources, RunnerPlan
 from autotl.trial.probe import Prober
 from autotl.trial.run_folder import RunFolder
 from autotl.trial.runner import TrialRunner
+from autotl.trial.trial import Price
 
 SEEDS = {"one": 0, "other": 1}
 
@@ -91,6 +92,22 @@ def test_the_pace_counts_neither_loading_nor_features_that_are_there(runner):
         runner.pace.learn(result)
     macs = runner.infos["one"].macs
     assert runner.pace.rates["linear_probe"] == pytest.approx(macs * 48 / (48 * 2.0 + 3.0))
-    assert runner.predict_seconds(config("one")) == pytest.approx(3.0), "features are there"
-    smaller = runner.predict_seconds(config("one", input_size=16))
-    assert smaller == pytest.approx(3.0 + 48 * 2.0 * (16 / 32) ** 2)
+    assert runner.price(config("one")) == Price(3.0, 3.0), "features are there"
+    smaller = runner.price(config("one", input_size=16))
+    assert smaller.whole == pytest.approx(3.0 + 48 * 2.0 * (16 / 32) ** 2)
+
+
+def test_a_training_takes_as_long_as_its_epochs_views_and_the_area_of_its_inputs(runner):
+    def price(**params):
+        return runner.price(TrialConfig("one", "top_k", {"cut": 0.5, **params}))
+
+    assert price(epochs=4) is None
+    runner.bench(config("one"))
+    runner.pace.expect({"top_k": 1e6})
+    plain = price(epochs=4)
+    assert plain.first == pytest.approx(0.3 * plain.whole / 4)
+    passes = runner.infos["one"].macs * 48 / 1e6
+    assert price(epochs=8).whole - plain.whole == pytest.approx(plain.whole - passes)
+    assert price(epochs=4, augment="light", views=2).whole - plain.whole == pytest.approx(passes)
+    assert price(epochs=4, augment="none", views=2) == plain
+    assert price(epochs=4, input_size=16).whole == pytest.approx(plain.whole / 4)

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board, Standing
-from autotl.search.curves import CurveModel, error, expected_improvement, fresh_gain
-from autotl.search.lessons import floor
+from autotl.search.curves import CurveModel, expected_reduction, fresh_gain
+from autotl.search.lessons import merits_of
 from autotl.search.schedulers.scheduler import Verdict
 from autotl.search.surrogate import Surrogate, surrogate
+from autotl.trial.trial import Price
 
 Array = NDArray[Any]
 #: Trials that are begun before any is compared with the chance of a new one, where nothing was taught.
@@ -33,11 +34,12 @@ _MOST_PAUSED = 8
 _CHOICE = 32
 #: Deviation of the logarithm of a trial's seconds an epoch from one run to the next.
 _COST_NOISE = 0.1
-#: Deviation of scores among configurations, as a share of the best one's error, where nothing taught it.
-_UNIT = 1.0
+#: Deviation of merits among configurations where nothing taught it.
+_UNIT = 0.5
 #: Expected improvement, in standard errors of the score, below which more time is not worth it.
 _WORTH = 0.02
 _LEAST_NOISE = 2e-3
+_UNKNOWN = Price(math.nan)
 
 
 @dataclass(frozen=True)
@@ -157,29 +159,44 @@ class _Outlook:
 
     @cached_property
     def offer_gains(self) -> Array:
-        """Expected improvement by each offer, as trials like it reached; 0 where no epoch fits the time."""
-        tops = np.array([trial.top for trial in self._begun]) / self._unit
+        """Expected improvement by each offer, as trials like it reached, as far as the time left allows."""
+        merits = merits_of([trial.top / self._unit for trial in self._begun])
         lessons = self._board.lessons
         mean, deviation = self._expected.predict(
-            np.maximum(tops, floor(tops)),
-            self._noise,
-            [lesson.score for lesson in lessons],
-            _typical([lesson.score_unit for lesson in lessons], _UNIT * error(tops.max())),
+            merits,
+            self._noise * np.exp(merits),
+            [lesson.merit for lesson in lessons],
+            _typical([lesson.merit_unit for lesson in lessons], _UNIT),
         )
-        gains = expected_improvement(mean - float(tops.max()), deviation)
-        return np.where(self._first_seconds <= self._board.seconds_left, gains, 0.0)
+        return expected_reduction(mean, deviation, float(merits.max())) * self._done_share
 
     @cached_property
     def offer_rates(self) -> Array:
         """Expected improvement a second of each offer."""
-        later = self._epoch_seconds * [offer.config.epochs - 1 for offer in self._board.offers]
-        return np.asarray(self.offer_gains / (self._first_seconds + later))
+        first, whole = self._offer_seconds
+        return np.asarray(self.offer_gains / (first + self._done_share * (whole - first)))
 
     @cached_property
-    def _first_seconds(self) -> Array:
-        """Expected time of each offer's first epoch: what it takes to begin counts."""
-        told = [offer.first_seconds or 0.0 for offer in self._board.offers]
-        return np.maximum(self._epoch_seconds, told) if self._is_timed else self._epoch_seconds
+    def _done_share(self) -> Array:
+        """Share of each offer's training that the time left allows; 0 where it is too short for an epoch."""
+        first, whole = self._offer_seconds
+        left = self._board.seconds_left - first
+        is_cut = (left >= 0) & (whole - first > left)
+        share: Array = np.divide(left, whole - first, out=np.where(left < 0, 0.0, 1.0), where=is_cut)
+        return share
+
+    @cached_property
+    def _offer_seconds(self) -> tuple[Array, Array]:
+        """Expected time of each offer until its first score, and as a whole: as told, else as others took."""
+        offers = self._board.offers
+        prices = [offer.price or _UNKNOWN for offer in offers] if self._is_timed else [_UNKNOWN] * len(offers)
+        first, whole = np.array([(price.first, price.whole or math.nan) for price in prices]).T
+        if not np.isnan(whole).any():
+            return first, whole
+        epoch = self._epoch_seconds
+        begun = np.fmax(first, epoch)
+        later = epoch * [offer.config.epochs - 1 for offer in offers]
+        return np.where(np.isnan(whole), begun, first), np.where(np.isnan(whole), begun + later, whole)
 
     @cached_property
     def _epoch_seconds(self) -> Array:
