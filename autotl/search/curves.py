@@ -121,19 +121,6 @@ def expected_improvement(mean: Array, deviation: float | Array) -> Array:
     return np.asarray(mean * ndtr(z) + deviation * _DENSITY_AT_0 * np.exp(-0.5 * z**2))
 
 
-def expected_reduction(mean: Array, deviation: Array, best: float) -> Array:
-    """By how much an error is expected to fall below the least so far, where its logarithm is normal.
-
-    Args:
-        mean: That of minus the logarithm of the error.
-        deviation: Its deviation.
-        best: That of the least error.
-    """
-    z = (mean - best) / deviation
-    below = np.exp(np.minimum(0.5 * deviation**2 - mean, 50.0)) * ndtr(z - deviation)
-    return np.asarray(np.exp(-best) * ndtr(z) - below)
-
-
 @cache
 def _rises(epochs: int) -> Array:
     """Share of its gain that each sampled curve has made after 1, 2, ... epochs, (S, epochs)."""

@@ -16,15 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotl.config import EpochResult, TrialConfig
+from autotl.search.merit import merit, raised
 
 Array = NDArray[Any]
 
 #: Trials of a data set with fewer than these say nothing of what is good there.
 _LEAST = 5
 #: Merits and paces are spread by so much, at least, before their differences mean anything.
-_LEAST_SPREAD = 0.05
-#: Errors below this count alike: few validation parts have the rows to tell them apart.
-_LEAST_ERROR = 2e-3
+_LEAST_SPREAD = 0.005
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def lessons(trials: Iterable[tuple[TrialConfig, Sequence[EpochResult]]]) -> list
     known = [(config, curve) for config, curve in trials if curve]
     if len(known) < _LEAST:
         return []
-    merits = merits_of([max(epoch.score for epoch in curve) for _, curve in known])
+    merits = raised(merit([max(epoch.score for epoch in curve) for _, curve in known]))
     paces = np.log([max(sum(e.seconds for e in curve) / len(curve), 1e-3) for _, curve in known])
     units = float(merits.std()), max(float(paces.std()), _LEAST_SPREAD)
     if units[0] < _LEAST_SPREAD:
@@ -75,8 +74,8 @@ def lessons(trials: Iterable[tuple[TrialConfig, Sequence[EpochResult]]]) -> list
     merits, paces = (merits - merits.mean()) / units[0], (paces - paces.mean()) / units[1]
     varied = _varied([config for config, _ in known])
     return [
-        Lesson(_with(config, varied), float(merit), float(pace), *units)
-        for (config, _), merit, pace in zip(known, merits, paces, strict=True)
+        Lesson(_with(config, varied), float(top), float(pace), *units)
+        for (config, _), top, pace in zip(known, merits, paces, strict=True)
     ]
 
 
@@ -84,24 +83,6 @@ def read_lessons(path: Path) -> list[Lesson]:
     """The lessons of a file, none where there is no such file."""
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     return [Lesson.from_json(json.loads(line)) for line in lines]
-
-
-def merit(scores: Sequence[float] | Array) -> Array:
-    """Minus the logarithm of the error: to halve it counts alike wherever it stands.
-
-    Args:
-        scores: Scores, 1 for no error.
-    """
-    return np.asarray(-np.log(np.maximum(1.0 - np.asarray(scores, np.float64), _LEAST_ERROR)))
-
-
-def merits_of(tops: Sequence[float] | Array) -> Array:
-    """Merits of the best scores of trials; those as far below the median as the best is above it are alike.
-
-    How bad a bad trial was says little of good ones, and would widen all that is expected.
-    """
-    merits = merit(tops)
-    return np.asarray(np.maximum(merits, 2 * np.median(merits) - merits.max()))
 
 
 def _varied(configs: Sequence[TrialConfig]) -> set[str]:

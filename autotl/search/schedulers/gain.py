@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board, Standing
-from autotl.search.curves import CurveModel, expected_reduction, fresh_gain
-from autotl.search.lessons import merits_of
+from autotl.search.curves import CurveModel, fresh_gain
+from autotl.search.merit import expected_reduction, merit, merit_noise, raised
 from autotl.search.schedulers.scheduler import Verdict
 from autotl.search.surrogate import Surrogate, surrogate
 from autotl.trial.trial import Price
@@ -35,7 +35,7 @@ _CHOICE = 32
 #: Deviation of the logarithm of a trial's seconds an epoch from one run to the next.
 _COST_NOISE = 0.1
 #: Deviation of merits among configurations where nothing taught it.
-_UNIT = 0.5
+_UNIT = 0.1
 #: Expected improvement, in standard errors of the score, below which more time is not worth it.
 _WORTH = 0.02
 _LEAST_NOISE = 2e-3
@@ -160,11 +160,11 @@ class _Outlook:
     @cached_property
     def offer_gains(self) -> Array:
         """Expected improvement by each offer, as trials like it reached, as far as the time left allows."""
-        merits = merits_of([trial.top / self._unit for trial in self._begun])
+        merits = raised(merit([trial.top / self._unit for trial in self._begun]))
         lessons = self._board.lessons
         mean, deviation = self._expected.predict(
             merits,
-            self._noise * np.exp(merits),
+            merit_noise(merits, self._noise),
             [lesson.merit for lesson in lessons],
             _typical([lesson.merit_unit for lesson in lessons], _UNIT),
         )
