@@ -186,9 +186,11 @@ def test_gain_chooses_the_offer_of_the_best_kind_and_the_cheaper_of_two_alike():
 def test_gain_chooses_by_what_other_data_sets_teach():
     offers = [Prospect(config(1)), Prospect(config(8))]
     taught = lessons([(config(row), curve([0.5 + 0.05 * row])) for row in range(1, 9)])
-    facts = {"finished": [finished(4, [0.7])], "offers": offers, "noise": 0.01}
+    facts = {"finished": [finished(4, [0.7]), finished(5, [0.7])], "offers": offers, "noise": 0.01}
     assert GainPerSecond().choose(board(**facts)) == 0
     assert GainPerSecond().choose(board(lessons=taught, **facts)) == 1
+    first = {**facts, "finished": facts["finished"][:1]}
+    assert GainPerSecond().choose(board(lessons=taught, **first)) == 0, "what heads the portfolio"
     worse = lessons([(config(row), curve([0.9 - 0.05 * row])) for row in range(1, 9)])
     assert GainPerSecond().choose(board(lessons=worse, **facts)) == 0
 

@@ -26,6 +26,8 @@ from autotl.trial.trial import Price
 Array = NDArray[Any]
 #: Trials that are begun before any is compared with the chance of a new one, where nothing was taught.
 _STARTUP_TRIALS = 4
+#: Where there are lessons: the baseline, and what heads the portfolio.
+_TAUGHT_STARTUP_TRIALS = 2
 #: A trial under way keeps its slot unless another is so many times as promising: changing costs time.
 _LOYALTY = 2.0
 #: With so many paused trials, each a checkpoint on disk, what promises less than all of them ends.
@@ -125,7 +127,7 @@ class _Outlook:
     @property
     def is_starting(self) -> bool:
         """Whether new trials follow the sampler's order: too few are there to compare with."""
-        return len(self._begun) < (1 if self._board.lessons else _STARTUP_TRIALS)
+        return len(self._begun) < (_TAUGHT_STARTUP_TRIALS if self._board.lessons else _STARTUP_TRIALS)
 
     def of(self, trial: Standing) -> _Promise:
         """What a trial that was begun promises; curves of its strategy teach what further epochs bring."""
