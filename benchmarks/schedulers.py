@@ -85,10 +85,8 @@ def main() -> None:
     arguments = parser.parse_args()
     tables = recorded()
     for name in arguments.arms.split(","):
-        regrets = np.array(
-            [[regrets(table, name, seed) for table in tables] for seed in range(arguments.seeds)]
-        )
-        per_seed = regrets.mean(axis=1)
+        by_seed = [[regrets(table, name, seed) for table in tables] for seed in range(arguments.seeds)]
+        per_seed = np.mean(by_seed, axis=1)
         row = {
             "arm": name,
             "tables": {table.name: len(table.configs) for table in tables},
