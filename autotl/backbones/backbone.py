@@ -58,6 +58,11 @@ class BackboneInfo:
     sha256: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def macs_at(self, size: Any) -> float:
+        """Multiply-accumulates of one input of so many pixels a side, by its area; None or 0 for its own."""
+        own = self.input.get("size") or 1
+        return float(self.macs * ((size or own) / own) ** 2)
+
 
 class Backbone(Protocol):
     """A network cut into blocks, input to output.

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 from scipy.stats import norm, qmc
+
+from autotl.search.improvement import expected_improvement
 
 Array = NDArray[Any]
 _SAMPLES = 512
@@ -28,7 +29,6 @@ _FIRST_GAIN = 0.3
 _LEAST_ERROR = 0.05
 #: Forecasts kept: several for each of some hundred paused trials.
 _REMEMBERED = 4096
-_DENSITY_AT_0 = 1 / np.sqrt(2 * np.pi)
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,6 @@ def fresh_gain(tops: Sequence[float], best: float, spread: float) -> float:
 def error(score: float) -> float:
     """What a score lacks of 1, never quite nothing."""
     return max(1.0 - score, _LEAST_ERROR)
-
-
-def expected_improvement(mean: Array, deviation: float | Array) -> Array:
-    """E[max(X, 0)] of a normal variable."""
-    z = mean / deviation
-    return np.asarray(mean * ndtr(z) + deviation * _DENSITY_AT_0 * np.exp(-0.5 * z**2))
 
 
 @cache

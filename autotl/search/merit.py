@@ -12,12 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 Array = NDArray[Any]
 #: Below this error the noise of a share is taken as there: rows that are all right do not make it certain.
 _LEAST_ERROR = 0.05
-_DENSITY_AT_0 = 1 / np.sqrt(2 * np.pi)
 
 
 def merit(scores: Sequence[float] | Array) -> Array:
@@ -36,19 +34,3 @@ def raised(merits: Array) -> Array:
     How bad a bad trial was says little of good ones, and would widen all that is expected.
     """
     return np.asarray(np.maximum(merits, 2 * np.median(merits) - merits.max()))
-
-
-def expected_reduction(mean: Array, deviation: Array, best: float) -> Array:
-    """By how much the error is expected to fall below the least so far, where merits are normal.
-
-    The expected improvement (Jones et al. 1998) in units of the score.
-
-    Args:
-        mean: Expected merits.
-        deviation: Their deviations.
-        best: The best merit so far.
-    """
-    z = (mean - best) / deviation
-    density = _DENSITY_AT_0 * np.exp(-0.5 * z**2)
-    gain = (best**2 - mean**2 - deviation**2) * ndtr(z) - deviation * (mean + best) * density
-    return np.asarray(np.maximum(gain, 0.0))

@@ -190,13 +190,12 @@ class _Halving:
     def _order(self, candidate: Candidate) -> tuple[float, ...]:
         """What got more rows comes first; H-score, LogME and cost settle what is equal to 0.001."""
         info = self._infos[candidate.backbone]
-        own = info.input.get("size") or 1
         return (
             -candidate.rows,
             -round(candidate.fused or 0.0, 3),
             -(candidate.h_score or 0.0),
             -(candidate.logme or 0.0),
-            info.macs * ((candidate.input_size or own) / own) ** 2,
+            info.macs_at(candidate.input_size),
         )
 
     # --- time -----------------------------------------------------------------------------------------------

@@ -65,9 +65,9 @@ class Pace:
         A head on frozen features takes the time of missing features, and that of heads before it. A strategy
         with epochs fits its schedule to the time that is left: for a first score a part of one is enough.
         """
-        seconds = self.pass_seconds(config, self._all) if config.fits_in_one_step else None
-        if seconds is not None:
-            seconds += self._head_seconds()
+        frozen_pass = self.pass_seconds(config, self._all) if config.fits_in_one_step else None
+        if frozen_pass is not None:
+            seconds = frozen_pass + self._head_seconds()
             return Price(seconds, seconds)
         rates = self.rates
         rate = rates.get(config.strategy) or self._expected.get(config.strategy) or rates.get("all")
@@ -85,7 +85,7 @@ class Pace:
         """
         paces = [bench.frozen.seconds_a_row / bench.backbone.info.macs for bench in self._benches]
         info = self._infos[config.backbone]
-        row = max(paces, default=0.0) * info.macs * self._area(config)
+        row = max(paces, default=0.0) * info.macs_at(config.get("input_size"))
         if not self._benches.is_loaded(config.backbone):
             return self._benches.load_seconds + row * len(rows) if row else None
         frozen = self._benches.of(config).frozen
@@ -101,10 +101,5 @@ class Pace:
         return statistics.median(self._heads) if self._heads else 0.0
 
     def _cost(self, config: TrialConfig) -> float:
-        macs = self._infos[config.backbone].macs * self._area(config)
+        macs = self._infos[config.backbone].macs_at(config.get("input_size"))
         return strategy(config.strategy).cost(config, macs, self._rows)
-
-    def _area(self, config: TrialConfig) -> float:
-        """Area of the inputs as a share of that of the backbone's own, of which its work is told."""
-        own = self._infos[config.backbone].input.get("size") or 1
-        return float(((config.get("input_size") or own) / own) ** 2)

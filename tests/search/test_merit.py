@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autotl.search.merit import expected_reduction, merit, merit_noise, raised
+from autotl.search.improvement import expected_reduction
+from autotl.search.merit import merit, merit_noise, raised
 
 
 def test_a_better_score_has_more_merit_and_what_is_beyond_the_best_has_no_more():

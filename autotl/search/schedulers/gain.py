@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board, Standing
 from autotl.search.curves import CurveModel, fresh_gain
-from autotl.search.merit import expected_reduction, merit, merit_noise, raised
+from autotl.search.improvement import expected_reduction
+from autotl.search.merit import merit, merit_noise, raised
 from autotl.search.schedulers.scheduler import Verdict
 from autotl.search.surrogate import Surrogate, surrogate
 from autotl.trial.trial import Price
