@@ -107,4 +107,4 @@ def test_it_is_offered_where_classes_have_few_rows(rows_per_class, offered):
     profile = DatasetProfile("text", task.to_json(), rows, meta_features=facts).to_json()
     space = SearchSpace.from_toml(space_files()["text"], profile=profile)
     assert ("contrastive" in {each.name for each in space.strategies}) is offered
-    assert ("contrastive" in [entry.strategy for entry in space.entries[:3]]) is offered
+    assert ("contrastive" in {entry.strategy for entry in space.entries}) is offered
