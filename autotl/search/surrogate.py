@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -27,8 +28,8 @@ _blas = ThreadpoolController()
 _STRATEGY, _BACKBONE, _BOTH, _OWN, _SHARED = 0.3, 0.15, 0.15, 0.25, 0.15
 #: Distance at which numbers tell little of each other, as a share of their range; that of two other names.
 _LENGTH = 0.5
-#: Only the last trials teach: the solution's time grows with their cube.
-_MOST, _MOST_ELSEWHERE = 128, 256
+#: Only the last trials teach: the solution's time grows with their cube. They go so many at a time.
+_MOST, _MOST_ELSEWHERE, _STEP = 128, 256, 32
 #: Correlation of the same configuration's values on two data sets, and the variance of one on its own.
 _ALIKE, _NOISE_ELSEWHERE = 0.8, 0.3
 #: An expected deviation counts as much as so many values.
@@ -58,17 +59,11 @@ class Surrogate:
         asked: Sequence[TrialConfig],
         elsewhere: Sequence[TrialConfig] = (),
     ) -> None:
-        known, elsewhere = known[-_MOST:], elsewhere[-_MOST_ELSEWHERE:]
-        kernel = _kernel([*known, *asked, *elsewhere])
-        here = len(known) + len(asked)
-        self._lessons = np.zeros((here, 0))
-        if elsewhere:
-            # Conditioned on other data sets, of which this one is a noisy copy.
-            factor = cho_factor(kernel[here:, here:] + _NOISE_ELSEWHERE * np.eye(len(elsewhere)), lower=True)
-            across = _ALIKE * kernel[:here, here:]
-            self._lessons = cho_solve(factor, across.T).T
-            kernel = kernel[:here, :here] - self._lessons @ across.T
-        self._kernel, self._known = kernel[:here, :here], len(known)
+        known = known[_forgotten(len(known)) :]
+        related = _related(frozenset([*known, *asked]), tuple(elsewhere[-_MOST_ELSEWHERE:]))
+        rows = [related.row[config] for config in (*known, *asked)]
+        self._kernel, self._lessons = related.kernel[np.ix_(rows, rows)], related.lessons[rows]
+        self._known = len(known)
 
     @_on_one_thread
     def predict(
@@ -90,11 +85,11 @@ class Surrogate:
             Means and deviations of normal distributions, each (asked,).
         """
         count = self._known
-        given = np.asarray(values[-_MOST:], np.float64)
+        given = np.asarray(values[_forgotten(len(values)) :], np.float64)
         taught = self._lessons @ np.asarray(elsewhere[-_MOST_ELSEWHERE:], np.float64)
         counted = _GUESS if unit else 0
         spread = math.sqrt((counted * unit**2 + len(given) * given.var()) / (counted + len(given)))
-        noises = np.broadcast_to(np.atleast_1d(noise)[-_MOST:], (count,))
+        noises = np.broadcast_to(np.atleast_1d(noise)[-count:], (count,))
         deviation = max(spread, float(np.min(noises)), _LEAST_DEVIATION)
         own = (noises / deviation) ** 2 + _JITTER
         factor = cho_factor(self._kernel[:count, :count] + np.diag(own), lower=True)
@@ -107,12 +102,47 @@ class Surrogate:
         return deviation * means, deviation * np.sqrt(np.maximum(variance, _JITTER))
 
 
+def _forgotten(known: int) -> int:
+    """How many of the oldest trials teach nothing any more."""
+    return max(0, -(-(known - _MOST) // _STEP)) * _STEP
+
+
 @lru_cache(maxsize=8)
 def surrogate(
     known: tuple[TrialConfig, ...], asked: tuple[TrialConfig, ...], elsewhere: tuple[TrialConfig, ...] = ()
 ) -> Surrogate:
     """`Surrogate`, the same one for the same configurations: a board is looked at several times an epoch."""
     return Surrogate(known, asked, elsewhere)
+
+
+@dataclass(frozen=True)
+class _Related:
+    """How the values of configurations hang together.
+
+    Attributes:
+        row: The row of each configuration.
+        kernel: Covariances of their values where those elsewhere are known, (N, N).
+        lessons: Share of each value elsewhere in the mean of each here, (N, lessons).
+    """
+
+    row: Mapping[TrialConfig, int]
+    kernel: Array
+    lessons: Array
+
+
+@lru_cache(maxsize=2)
+def _related(configs: frozenset[TrialConfig], elsewhere: tuple[TrialConfig, ...]) -> _Related:
+    """As a set: a configuration that was asked of is known later, and all the rest stays as it was."""
+    ordered = sorted(configs, key=lambda config: config.key)
+    here = len(ordered)
+    kernel, lessons = _kernel([*ordered, *elsewhere]), np.zeros((here, 0))
+    if elsewhere:
+        # Conditioned on other data sets, of which this one is a noisy copy.
+        factor = cho_factor(kernel[here:, here:] + _NOISE_ELSEWHERE * np.eye(len(elsewhere)), lower=True)
+        across = _ALIKE * kernel[:here, here:]
+        lessons = cho_solve(factor, across.T).T
+        kernel = kernel[:here, :here] - lessons @ across.T
+    return _Related({config: row for row, config in enumerate(ordered)}, kernel, lessons)
 
 
 def _kernel(configs: Sequence[TrialConfig]) -> Array:

@@ -243,7 +243,24 @@ def test_gain_prefers_what_can_be_finished_where_the_time_is_nearly_over():
     offers = [Prospect(heads[-1], Price(10.0, 10.0)), Prospect(trainings[-1], Price(10.0, 40.0))]
     facts = {"finished": done, "noise": 0.01, "offers": offers}
     assert GainPerSecond().choose(board(seconds_left=1000.0, **facts)) == 1
-    assert GainPerSecond().choose(board(seconds_left=12.0, **facts)) == 0
+    assert GainPerSecond().choose(board(seconds_left=11.0, **facts)) == 0
+
+
+def test_gain_does_not_put_off_what_gains_most_until_there_is_no_time_for_it():
+    heads = [TrialConfig("net", "linear_probe", {"row": row}) for row in range(5)]
+    done = [replace(finished(row, [0.68 + 0.01 * row], seconds=10.0), config=heads[row]) for row in range(4)]
+    rising = standing(9, [0.5, 0.62, 0.68], seconds=30.0, epochs=6)
+    offers = [Prospect(heads[4], Price(10.0, 10.0))]
+    facts = {"finished": done, "noise": 0.01, "offers": offers}
+    assert GainPerSecond().judge(rising, board(rising, seconds_left=200.0, **facts)) is Verdict.PAUSE
+    assert GainPerSecond().judge(rising, board(rising, seconds_left=95.0, **facts)) is Verdict.GO_ON
+
+
+def test_gain_chooses_although_the_time_has_just_run_out():
+    done = [finished(number, [0.5, 0.6, 0.7]) for number in range(4)]
+    offers = [Prospect(config(number), Price(1.0, 3.0)) for number in (8, 9)]
+    facts = {"finished": done, "offers": offers, "seconds_left": 0.0, "may_begin": False}
+    assert GainPerSecond().choose(board(**facts)) in (0, 1)
 
 
 def test_noise_is_that_of_a_share_of_rows():

@@ -47,10 +47,17 @@ _UNKNOWN = Price(math.nan)
 
 @dataclass(frozen=True)
 class _Promise:
-    """Expected improvement of the best score, and how much of it a second brings."""
+    """Expected improvement of the best score, the seconds until it, and how much a second brings."""
 
     gain: float
+    seconds: float
     rate: float
+
+    def __mul__(self, factor: float) -> _Promise:
+        return _Promise(factor * self.gain, self.seconds, factor * self.rate)
+
+
+_NOTHING = _Promise(0.0, 0.0, 0.0)
 
 
 class GainPerSecond:
@@ -63,36 +70,37 @@ class GainPerSecond:
         """Stop what will hardly gain at all; pause what gains less than another would, a second."""
         outlook = _Outlook(board)
         own = outlook.of(trial)
-        if own.gain < outlook.worth and trial.score < outlook.best:
+        is_behind = trial.score < outlook.best
+        if own.gain < outlook.worth and is_behind:
             return Verdict.STOP
-        others = [outlook.of(other).rate for other in board.paused]
-        rival = max([*others, outlook.fresh_rate])
-        if rival <= _LOYALTY * own.rate:
+        others = [outlook.of(other) for other in board.paused]
+        if outlook.first([own * _LOYALTY, *others, *outlook.fresh]) == 0:
             return Verdict.GO_ON
-        is_last = len(others) >= _MOST_PAUSED and own.rate <= min(others) and trial.score < outlook.best
-        return Verdict.STOP if is_last else Verdict.PAUSE
+        is_least = len(others) >= _MOST_PAUSED and own.rate <= min(other.rate for other in others)
+        return Verdict.STOP if is_behind and is_least else Verdict.PAUSE
 
     def pick(self, board: Board, *, fresh: bool) -> int | None:
         """The most promising paused trial, or a new one where that promises more."""
         outlook = _Outlook(board)
-        paused = [(outlook.of(trial), trial) for trial in board.paused]
-        if not paused:
+        if not board.paused:
             return None
-        promise, trial = max(paused, key=lambda entry: (entry[0].rate, -entry[1].number))
-        return None if fresh and outlook.fresh_rate > promise.rate else trial.number
+        promises = [outlook.of(trial) for trial in board.paused]
+        place = outlook.first([*promises, *(outlook.fresh if fresh else ())])
+        return board.paused[place].number if place < len(promises) else None
 
     def choose(self, board: Board) -> int:
-        """The offer of the greatest expected improvement a second; first the sampler's own order."""
+        """The most promising offer; first the sampler's own order."""
         outlook = _Outlook(board)
-        return 0 if outlook.is_starting else int(np.argmax(outlook.offer_rates))
+        if outlook.is_starting:
+            return 0
+        return outlook.first(outlook.offered, beside=[outlook.of(trial) for trial in board.paused])
 
     def enough(self, board: Board) -> str | None:
         """Whether nothing is expected to gain more than a small part of the noise, in the time left."""
         outlook = _Outlook(board)
         if outlook.is_starting or board.started < _STARTUP_TRIALS:
             return None
-        promises = [outlook.of(trial) for trial in board.open.values()]
-        gain = max([promise.gain for promise in promises] + [outlook.fresh_gain])
+        gain = max([outlook.fresh_gain, *(outlook.of(trial).gain for trial in board.open.values())])
         if gain >= outlook.worth:
             return None
         if gain <= 0:
@@ -130,17 +138,30 @@ class _Outlook:
         """Whether new trials follow the sampler's order: too few are there to compare with."""
         return len(self._begun) < (_TAUGHT_STARTUP_TRIALS if self._board.lessons else _STARTUP_TRIALS)
 
+    def first(self, promises: Sequence[_Promise], beside: Sequence[_Promise] = ()) -> int:
+        """Which of some promises comes first: the best a second of those that leave time for the greatest.
+
+        What gains most in all would else be put off until there is no time for it. `beside` are others.
+        """
+        greatest = max([*promises, *beside], key=lambda promise: promise.gain)
+        left = self._board.seconds_left
+        rates = [
+            each.rate if each is greatest or each.seconds + greatest.seconds <= left else -1.0
+            for each in promises
+        ]
+        return int(np.argmax(rates))
+
     def of(self, trial: Standing) -> _Promise:
         """What a trial that was begun promises; curves of its strategy teach what further epochs bring."""
         epochs = self._affordable(trial)
         if epochs < 1 or not trial.curve:
-            return _Promise(0.0, 0.0)
+            return _NOTHING
         scores = [point.score / self._unit for point in trial.curve]
         model = self._model(trial.config.strategy)
         gains = model.expected_gains(scores, trial.epochs_left, self.best / self._unit)[:epochs]
         epoch_seconds = max(trial.epoch_seconds, 1e-3) if self._is_timed else 1.0
         seconds = epoch_seconds * np.arange(1, epochs + 1)
-        return _Promise(float(gains[-1]), float((gains / seconds).max()))
+        return _Promise(float(gains[-1]), float(seconds[-1]), float((gains / seconds).max()))
 
     @cached_property
     def fresh_gain(self) -> float:
@@ -153,12 +174,24 @@ class _Outlook:
         return max(offered, self._spread_gain)
 
     @cached_property
-    def fresh_rate(self) -> float:
-        """What a second of the next new trial promises: of the best offer, where there is one."""
+    def fresh(self) -> Sequence[_Promise]:
+        """What new trials promise: each offer, or where there is none a typical one."""
         board = self._board
-        if not board.may_begin or self.is_starting:
-            return math.inf if board.may_begin else 0.0
-        return float(self.offer_rates.max()) if board.offers else self._spread_gain / self._typical_seconds
+        if not board.may_begin:
+            return []
+        if self.is_starting:
+            return [_Promise(math.inf, 0.0, math.inf)]
+        if not board.offers:
+            seconds = self._typical_seconds
+            return [_Promise(self._spread_gain, seconds, self._spread_gain / seconds)]
+        return self.offered
+
+    @cached_property
+    def offered(self) -> Sequence[_Promise]:
+        """What each offer promises."""
+        first, whole = self._offer_seconds
+        seconds = first + self._done_share * (whole - first)
+        return list(map(_Promise, self.offer_gains, seconds, self.offer_gains / seconds))
 
     @cached_property
     def offer_gains(self) -> Array:
@@ -172,12 +205,6 @@ class _Outlook:
             _typical([lesson.merit_unit for lesson in lessons], _UNIT),
         )
         return expected_reduction(mean, deviation, float(merits.max())) * self._done_share
-
-    @cached_property
-    def offer_rates(self) -> Array:
-        """Expected improvement a second of each offer."""
-        first, whole = self._offer_seconds
-        return np.asarray(self.offer_gains / (first + self._done_share * (whole - first)))
 
     @cached_property
     def _done_share(self) -> Array:
