@@ -61,9 +61,9 @@ class Prospect:
     price: Price | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Board:
-    """All trials of a search.
+    """All trials of a search; a scheduler is shown a new one whenever something has happened.
 
     Attributes:
         open: Trials under way or paused, by number.

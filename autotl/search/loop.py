@@ -190,13 +190,15 @@ class _Search:
             self.offers.append(offer)
 
     def _board(self) -> Board:
-        """The board with the time that is left and the noise of scores filled in."""
-        self.board.seconds_left = self.budget.remaining()
-        self.board.may_begin = self.budget.admits(self.board.started) and not self.budget.exhausted
+        """The board as it stands, with the time that is left and the noise of scores."""
         price = self.costs.price if self.budget.timed else lambda config: None
-        self.board.offers = [Prospect(config, price(config)) for config in self._offered()]
-        self.board.noise = score_noise(self.board.best, self.validation_rows)
-        return self.board
+        return replace(
+            self.board,
+            seconds_left=self.budget.remaining(),
+            may_begin=self.budget.admits(self.board.started) and not self.budget.exhausted,
+            offers=[Prospect(config, price(config)) for config in self._offered()],
+            noise=score_noise(self.board.best, self.validation_rows),
+        )
 
     def _offered(self) -> list[TrialConfig]:
         """What may be begun next, as far as it is known without asking the sampler."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ class GainPerSecond:
 
     def judge(self, trial: Standing, board: Board) -> Verdict:
         """Stop what will hardly gain at all; pause what gains less than another would, a second."""
-        outlook = _Outlook(board)
+        outlook = _outlook(board)
         own = outlook.of(trial)
         is_behind = trial.score < outlook.best
         if own.gain < outlook.worth and is_behind:
@@ -81,7 +81,7 @@ class GainPerSecond:
 
     def pick(self, board: Board, *, fresh: bool) -> int | None:
         """The most promising paused trial, or a new one where that promises more."""
-        outlook = _Outlook(board)
+        outlook = _outlook(board)
         if not board.paused:
             return None
         promises = [outlook.of(trial) for trial in board.paused]
@@ -90,14 +90,14 @@ class GainPerSecond:
 
     def choose(self, board: Board) -> int:
         """The most promising offer; first the sampler's own order."""
-        outlook = _Outlook(board)
+        outlook = _outlook(board)
         if outlook.is_starting:
             return 0
         return outlook.first(outlook.offered, beside=[outlook.of(trial) for trial in board.paused])
 
     def enough(self, board: Board) -> str | None:
         """Whether nothing is expected to gain more than a small part of the noise, in the time left."""
-        outlook = _Outlook(board)
+        outlook = _outlook(board)
         if outlook.is_starting or board.started < _STARTUP_TRIALS:
             return None
         gain = max([outlook.fresh_gain, *(outlook.of(trial).gain for trial in board.open.values())])
@@ -277,6 +277,12 @@ class _Outlook:
             curves = [[score / self._unit for score in scores] for scores in own]
             self._models[strategy] = CurveModel.of(curves, self._noise).rounded()
         return self._models[strategy]
+
+
+@lru_cache(maxsize=1)
+def _outlook(board: Board) -> _Outlook:
+    """The same one for the same board: what comes next takes several questions."""
+    return _Outlook(board)
 
 
 @dataclass(frozen=True)
