@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -272,15 +272,35 @@ def evaluate(
     from autotl.console import output
     from autotl.console.runs import bundle_folder
 
-    columns = {"text": options.names(text), "image": image}
-    given = {name: value for name, value in columns.items() if value is not None}
-    found = score(bundle_folder(bundle), data, target=target, part=part, **given)
+    found = score(bundle_folder(bundle), data, target=target, part=part, **_columns(text, image))
     for note in found["notes"]:
         typer.echo(f"warning: {note}", err=True)
     if json:
         output.show_json(found)
     else:
         output.show(output.facts({found["metric"]: found["score"], "rows": found["n"], **found["metrics"]}))
+
+
+@app.command(epilog="Example: [bold]autotl verify runs/photos/model photos/[/]")
+def verify(
+    bundle: options.Bundle,
+    data: options.Data,
+    target: options.Target = None,
+    text: options.Text = None,
+    image: options.Image = None,
+    threads: options.Threads = None,
+    json: options.Json = False,
+) -> None:
+    """Compare a BUNDLE with what the trained network answered, on the DATA that it was trained on."""
+    from autotl.automl import verify as prove
+    from autotl.console import output
+    from autotl.console.runs import bundle_folder
+
+    found = prove(bundle_folder(bundle), data, target=target, threads=threads, **_columns(text, image))
+    if json:
+        output.show_json(found)
+    else:
+        output.show(output.parity_view(found))
 
 
 @app.command(epilog="Example: [bold]autotl export runs/photos --trial 7 --out photos-small[/]")
@@ -327,6 +347,12 @@ def main() -> None:
     """Entry point of the console script."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     app()
+
+
+def _columns(text: str | None, image: str | None) -> dict[str, Any]:
+    """The input columns that were named."""
+    columns = {"text": options.names(text), "image": image}
+    return {name: value for name, value in columns.items() if value is not None}
 
 
 def _data_parameters(given: dict[str, object]) -> dict[str, object]:

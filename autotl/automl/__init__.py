@@ -9,17 +9,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autotl.automl.deliver import evaluate, export_trial
+    from autotl.automl.deliver import evaluate, export_trial, verify
     from autotl.automl.estimator import AutoTL
     from autotl.automl.inspect import profile_data, space_for
 
-__all__ = ["AutoTL", "evaluate", "export_trial", "profile_data", "space_for"]
+__all__ = ["AutoTL", "evaluate", "export_trial", "profile_data", "space_for", "verify"]
 _HOMES = {
     "AutoTL": "estimator",
     "evaluate": "deliver",
     "export_trial": "deliver",
     "profile_data": "inspect",
     "space_for": "inspect",
+    "verify": "deliver",
 }
 
 

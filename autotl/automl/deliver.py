@@ -1,4 +1,4 @@
-"""Bundles: exporting another trial of a finished run, and scoring a bundle on labelled data."""
+"""Bundles: exporting another trial of a finished run; scoring and verifying a bundle on labelled data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import numpy as np
 
 from autotl.errors import DataError, RunError
 from autotl.serve.bundle import BundleInfo
+from autotl.serve.parity import Reference, prove
 from autotl.serve.predictor import Predictor
 from autotl.task import metrics
+from autotl.versions import SERVING, versions
 
 if TYPE_CHECKING:
     from autotl.data.dataset import Dataset
@@ -49,12 +51,9 @@ def evaluate(
         DataError: The data cannot be read, have no such part, or are of another kind than the bundle's.
         TargetError: The data have classes that the bundle does not know.
     """
-    from autotl.data.open import open_dataset
-
     predictor = Predictor(bundle)
     task = predictor.task
-    modality = predictor.bundle.spec.modality
-    dataset = open_dataset(data, target=target, task=task, labels=labels, modality=modality, **columns)
+    dataset = _open(predictor, data, target=target, labels=labels, **columns)
     rows = np.arange(len(dataset))
     if part is not None or dataset.parts is not None:
         parts = np.full(len(dataset), "") if dataset.parts is None else dataset.parts
@@ -69,6 +68,57 @@ def evaluate(
     notes = [_SEEN] if len(rows) == len(dataset) and _is_fitted_on(predictor.bundle, dataset) else []
     found = {"metric": task.metric, "score": values[task.metric], "n": len(rows), "metrics": values}
     return {**found, "notes": notes}
+
+
+def verify(
+    bundle: str | Path, data: Any, *, target: str | None = None, threads: int | None = None, **columns: Any
+) -> dict[str, Any]:
+    """Compare a bundle, here and now, with what the trained network answered when it was exported.
+
+    Args:
+        bundle: Folder of the bundle.
+        data: The data that it was trained on, as `open_dataset` takes them; rows are known by their content.
+        target: Target column of a table.
+        threads: Threads of the runtime; None for all cores that the process may use.
+        columns: Further arguments of `open_dataset`.
+
+    Returns:
+        The figures of `Parity`, beside "known" (rows whose answers are in the bundle), and the versions of
+        what ran the bundle at its export and runs it now, as "exported_with" and "runs_with".
+
+    Raises:
+        BundleError: The bundle is incomplete or was changed.
+        DataError: The data cannot be read, or hold none of the rows.
+        ParityError: A label or value differs.
+    """
+    predictor = Predictor(bundle, threads=threads)
+    dataset = _open(predictor, data, target=target, **columns)
+    known = Reference.read(predictor.bundle.folder)
+    rows, expected = known.among(dataset.items, dataset.modality)
+    if not len(rows):
+        raise DataError(
+            "nothing to verify the bundle on",
+            found=f"none of the {len(known.digests)} rows whose answers it holds, in {len(dataset):,} rows",
+            expected="the data that it was trained on, unchanged",
+            hint=f"To score it on other data: autotl evaluate {bundle} DATA",
+        )
+    chosen = dataset.take(rows)
+    parity = prove(predictor, expected, chosen.items, chosen.names, chosen.targets)
+    then = predictor.bundle.manifest.get("versions", {})
+    return {
+        **parity.to_json(),
+        "known": len(known.digests),
+        "exported_with": {name: then[name] for name in ("python", *SERVING) if name in then},
+        "runs_with": versions(SERVING),
+    }
+
+
+def _open(predictor: Predictor, data: Any, **columns: Any) -> Dataset:
+    """Labelled data of the kind that a bundle predicts."""
+    from autotl.data.open import open_dataset
+
+    kind = predictor.bundle.spec.modality
+    return open_dataset(data, task=predictor.task, modality=kind, **columns)
 
 
 def _is_fitted_on(bundle: BundleInfo, dataset: Dataset) -> bool:

@@ -13,7 +13,7 @@ from autotl.automl.choice import choose
 from autotl.automl.combine import Combinations
 from autotl.automl.delivery import PARITY_ROWS, Delivery, some
 from autotl.automl.experience import Experience
-from autotl.automl.inspect import data_of, plan_space, read_data, versions
+from autotl.automl.inspect import data_of, plan_space, read_data
 from autotl.automl.settings import Settings, hardware, pick_device
 from autotl.automl.stages import Stages
 from autotl.automl.time_plan import TimePlan
@@ -41,6 +41,7 @@ from autotl.search.local import guarded
 from autotl.search.loop import run_search
 from autotl.search.ranking import rank_backbones
 from autotl.search.schedulers.scheduler import scheduler
+from autotl.serve.bundle import MODEL
 from autotl.serve.predictor import Predictor
 from autotl.space.ranked import ranked
 from autotl.space.space import SearchSpace
@@ -50,6 +51,7 @@ from autotl.trial.plan import RunnerPlan
 from autotl.trial.probe import Prober
 from autotl.trial.run_folder import RunFolder
 from autotl.trial.runner import TrialRunner
+from autotl.versions import versions
 
 #: Training and validation rows that the first model is fitted on, and rows its bundle is verified on.
 _FIRST_ROWS = (600, 200)
@@ -340,7 +342,7 @@ class Fit:
         self._stages.begin("export")
         facts = {"winner": self._record["winner"], "metrics": {"validation": {self._record["metric"]: score}}}
         manifest = delivery.export(model, facts, runner.folder.bundle)
-        self._record["parity"] = manifest.get("parity", {})
+        self._record["parity"] = manifest["parity"][MODEL]
         self._record["model_seconds"] = self._time.elapsed
         row = runner.bench(combinations.members(winner)[0].config).frozen.seconds_a_row
         is_measured = all("latency_ms" in result.facts for result in results if result.score is not None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MEASURED_BACKBONES = 3
-_RECORDED = ("autotl", "torch", "timm", "transformers", "onnx", "onnxruntime", "optuna", "numpy", "ray")
 
 
 def read_data(
@@ -118,17 +116,6 @@ def space_for(data: Any, **parameters: Any) -> tuple[SearchSpace, list[BackboneC
     device = pick_device(settings.device, settings.threads)
     _, space, choices, _ = plan_space(dataset, splits, settings, device=str(device))
     return space, choices
-
-
-def versions() -> dict[str, str]:
-    """Installed versions of the packages that matter for repeating a run."""
-    found = {}
-    for name in _RECORDED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def data_of(data: Any) -> str | Path:

@@ -48,6 +48,25 @@ def facts(rows: Mapping[str, Any]) -> Table:
     return grid
 
 
+def parity_view(found: Mapping[str, Any]) -> Table:
+    """What verifying a bundle found, for a person; that it was found means that the answers are the same."""
+    then, now = found["exported_with"], found["runs_with"]
+    changed = [
+        f"{name} {then[name]}, here {now[name]}" for name in now if then.get(name, now[name]) != now[name]
+    ]
+    return facts(
+        {
+            "verified": f"{found['rows']} rows of {found['known']}, {found['batch_size']} at a time; "
+            f"{found['single_rows']} of them singly",
+            "labels that differ": f"{found['label_flips']}, beside {found['ties']} ties",
+            "largest difference": f"{found['largest_difference']:.2g}, allowed {found['tolerance']:g}",
+            found["metric"]: f"{words(found['score_exported'])}, of the trained network "
+            f"{words(found['score_trained'])}",
+            "exported with": ", ".join(changed) or "the same versions as here",
+        }
+    )
+
+
 def profile_view(profile: DatasetProfile) -> Table:
     """A profile for a person."""
     task = profile.task

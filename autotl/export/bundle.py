@@ -7,13 +7,11 @@ bundle: the former one or the new one.
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +23,18 @@ from autotl.errors import ExportError, StorageError
 from autotl.export.card import model_card
 from autotl.export.onnx import output_names, to_graph
 from autotl.export.swap import swap_in
-from autotl.export.verify import verify
+from autotl.export.verify import prove_on, reference
 from autotl.modalities.modality import Example
 from autotl.modalities.registry import modality
 from autotl.profile.build import dataset_fingerprint
-from autotl.serve.bundle import FORMAT, FORMAT_VERSION, MANIFEST, MODEL, sha256_of
+from autotl.serve.bundle import FORMAT, FORMAT_VERSION, MANIFEST, MODEL, manifest_sha256, sha256_of
+from autotl.serve.predictor import Predictor
 from autotl.training.model import TransferModel
+from autotl.versions import SERVING, versions
 
 Array = NDArray[Any]
 
 CARD, REQUIREMENTS = "README.md", "requirements.txt"
-_RECORDED = (
-    "autotl",
-    "numpy",
-    "onnxruntime",
-    "Pillow",
-    "tokenizers",
-    "onnx",
-    "torch",
-    "timm",
-    "transformers",
-)
-#: What a serving process runs the bundle with, pinned to what it was verified with.
-_PINNED = ("numpy", "onnxruntime", "Pillow", "tokenizers")
 
 
 @dataclass(frozen=True)
@@ -175,10 +162,12 @@ def _write(
     (folder / MODEL).write_bytes(graph.SerializeToString())
     for name, source in model.spec.assets.items():
         shutil.copyfile(source, folder / name)
+    expected = reference(model, dataset, rows)
+    expected.write(folder)
     manifest = _manifest(model, dataset, record)
     manifest["inputs"] = [value.name for value in graph.graph.input]
     _seal(folder, manifest)
-    manifest["parity"] = verify(model, folder, dataset, rows).to_json()
+    manifest["parity"] = {MODEL: prove_on(Predictor(folder), expected, dataset, rows).to_json()}
     (folder / CARD).write_text(model_card(manifest), encoding="utf-8")
     (folder / REQUIREMENTS).write_text(_requirements(manifest["versions"]), encoding="utf-8")
     _seal(folder, manifest)
@@ -219,35 +208,27 @@ def _manifest(model: TransferModel, dataset: Dataset, record: dict[str, Any]) ->
         "temperature": model.temperature,
         "data": data,
         "metrics": metrics,
-        "versions": _versions(),
+        "versions": versions(),
         "record": record,
     }
 
 
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in _RECORDED:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def _requirements(versions: Mapping[str, str]) -> str:
-    pins = "".join(f"{name}=={versions[name]}\n" for name in _PINNED if name in versions)
+    pins = "".join(f"{name}=={versions[name]}\n" for name in SERVING if name in versions)
     own = f"# With these, autotl {versions.get('autotl', '')} itself: pip install PATH_OF_ITS_REPOSITORY"
     return f"{own}\n{pins}"
 
 
 def _seal(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest with size and sha256 of every other file."""
+    """Write the manifest with size and sha256 of every other file, and its own."""
     manifest["files"] = {
         path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size}
         for path in sorted(folder.iterdir())
         if path.name != MANIFEST
     }
-    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=_plain)
+    plain = json.loads(json.dumps(manifest, default=_plain))
+    manifest["sha256"] = plain["sha256"] = manifest_sha256(plain)
+    text = json.dumps(plain, indent=1, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 

@@ -122,14 +122,19 @@ def _results(manifest: Mapping[str, Any]) -> str:
         lines.append("No score was recorded with this bundle.")
     if manifest["record"].get("winner", {}).get("refitted"):
         lines += ["", "After its validation score the model was fitted again, on the validation rows too."]
-    parity = manifest["parity"]
-    largest, allowed = f"{parity['largest_difference']:.2g}", f"{parity['tolerance']:g}"
-    lines += [
-        "",
-        f"The exported model was compared with the trained one on {parity['rows']} rows, from raw input to",
-        f"prediction: largest difference {largest} (allowed {allowed}).",
-    ]
+    for graph, parity in manifest["parity"].items():
+        lines += ["", *_compared(graph, parity)]
     return "\n".join([*lines, ""])
+
+
+def _compared(graph: str, parity: Mapping[str, Any]) -> list[str]:
+    """What its certificate says of a graph."""
+    largest, allowed = f"{parity['largest_difference']:.2g}", f"{parity['tolerance']:g}"
+    return [
+        f"`{graph}` was compared with the trained network on {parity['rows']} rows, from raw input to",
+        f"prediction, {parity['batch_size']} at a time and singly: {parity['label_flips']} decisions differ,",
+        f"largest difference {largest} (allowed {allowed}). `autotl verify` repeats this where the data are.",
+    ]
 
 
 def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

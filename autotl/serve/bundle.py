@@ -1,7 +1,8 @@
 """Reads the folder of an exported model and checks that it is complete and unchanged.
 
     model.onnx          preprocessing and network in one graph
-    bundle.json         the manifest: everything below, and the sha256 of every other file
+    bundle.json         the manifest: everything below, the sha256 of every other file, and of itself
+    parity.npz          what the trained network answered on some rows, for comparison elsewhere
     tokenizer.json      what decoding needs, where the modality needs something
     README.md           the model card
     requirements.txt    what runs it
@@ -23,7 +24,7 @@ from autotl.modalities.preprocessing import PreprocessingSpec
 from autotl.task import Task
 
 FORMAT = "autotl-bundle"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "bundle.json"
 MODEL = "model.onnx"
 #: Name of the second output of every exported model.
@@ -37,6 +38,7 @@ _REQUIRED = {
     "columns": list,
     "outputs": list,
     "files": dict,
+    "sha256": str,
 }
 
 
@@ -71,7 +73,7 @@ def read_bundle(folder: str | Path, *, check: bool = True) -> BundleInfo:
 
     Args:
         folder: Folder with `bundle.json`.
-        check: Also compare the sha256 of every file; presence is checked always.
+        check: Also compare the sha256 of every file, the manifest's own included; presence is checked always.
 
     Returns:
         What it says of itself.
@@ -80,7 +82,7 @@ def read_bundle(folder: str | Path, *, check: bool = True) -> BundleInfo:
         BundleError: It is missing, malformed, of another format, incomplete, or a file was changed.
     """
     path = _locate(Path(folder))
-    manifest = _read_manifest(path / MANIFEST)
+    manifest = _read_manifest(path / MANIFEST, check=check)
     files = manifest["files"]
     for name in [MODEL, *manifest["preprocessing"]["assets"], *files]:
         _check_name(name, path)
@@ -105,6 +107,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def manifest_sha256(manifest: Mapping[str, Any]) -> str:
+    """Hexadecimal sha256 of what a manifest says, however it is written; its own "sha256" left out."""
+    said = {name: value for name, value in manifest.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
 def previous_folder(folder: Path) -> Path:
     """Where the former bundle lies for the instant in which a new one takes its place."""
     return folder.with_name(f".{folder.name}.previous")
@@ -125,9 +133,10 @@ def _locate(folder: Path) -> Path:
     raise BundleError("not a bundle", found=f"no {MANIFEST} in {folder}", hint=hint)
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(path: Path, *, check: bool) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_bytes())
+        digest = manifest_sha256(manifest) if isinstance(manifest, dict) else ""
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{path} is malformed", found=str(error), hint=_EXPORT_AGAIN) from error
     except OSError as error:
@@ -154,6 +163,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             )
     if not isinstance(manifest["preprocessing"].get("assets"), list):
         raise BundleError(f"{path} is malformed", expected="a list preprocessing.assets", hint=_EXPORT_AGAIN)
+    if check and digest != manifest["sha256"]:
+        raise _changed(path, digest, manifest["sha256"])
     return manifest
 
 
@@ -183,9 +194,13 @@ def _check_file(path: Path, entry: object, *, check: bool) -> None:
     except OSError as error:
         raise BundleError(f"cannot read {path}", found=error.strerror) from error
     if found != wanted:
-        raise BundleError(
-            f"{path} was changed after the export",
-            found=f"sha256 {found[:16]}...",
-            expected=f"{wanted[:16]}...",
-            hint=_EXPORT_AGAIN,
-        )
+        raise _changed(path, found, wanted)
+
+
+def _changed(path: Path, found: str, wanted: str) -> BundleError:
+    return BundleError(
+        f"{path} was changed after the export",
+        found=f"sha256 {found[:16]}...",
+        expected=f"{wanted[:16]}...",
+        hint=_EXPORT_AGAIN,
+    )

@@ -177,6 +177,6 @@ def test_an_ensemble_is_measured_ranked_refitted_and_exported_like_a_trial(runne
     assert row.gain is not None
     model = delivery.combinations.model(found, refit=True)
     assert model.temperature == delivery.calibrate(model, found)
-    parity = delivery.export(model, {}, tmp_path / "bundle", parity_rows=32)["parity"]
+    parity = delivery.export(model, {}, tmp_path / "bundle", parity_rows=32)["parity"]["model.onnx"]
     assert parity["rows"] == 32
     assert parity["largest_difference"] < 1e-4

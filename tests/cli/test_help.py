@@ -9,7 +9,18 @@ import sys
 
 import pytest
 
-VERBS = ("fit", "profile", "space", "backbones", "leaderboard", "predict", "evaluate", "export", "demo")
+VERBS = (
+    "fit",
+    "profile",
+    "space",
+    "backbones",
+    "leaderboard",
+    "predict",
+    "evaluate",
+    "verify",
+    "export",
+    "demo",
+)
 FIT_OPTIONS = (
     *("--target", "--task", "--metric", "--time", "--trials", "--space", "--backbones"),
     *("--license", "--group", "--text", "--image", "--engine", "--scheduler", "--device", "--threads"),

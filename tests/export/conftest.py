@@ -39,7 +39,9 @@ def _model(backbone, spec, task: Task) -> TransferModel:
 
 
 def _dataset(name: str, task: Task, items: list, columns: tuple[str, ...] = ()) -> Dataset:
-    targets = np.zeros(len(items), np.int64)
+    targets = np.arange(len(items)) % max(2, len(task.classes))
+    if task.kind is TaskKind.MULTILABEL:
+        targets = np.eye(len(task.classes), dtype=np.int64)[targets]
     names = [f"row {i}" for i in range(len(items))]
     return Dataset(name, task, items, targets, names, columns=columns, source="a test")
 

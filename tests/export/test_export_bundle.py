@@ -29,9 +29,9 @@ from autotl.testing.workbench import tiny_workbench
 def test_every_kind_of_task_is_exported_with_parity_on_256_texts(text_case, tmp_path, kind):
     model, dataset = text_case(kind)
     bundle = export_bundle(model, dataset, np.arange(len(dataset)), tmp_path / "model")
-    assert bundle.manifest["parity"]["rows"] == 256
-    assert bundle.manifest["parity"]["single_rows"] == 32
-    assert bundle.manifest["parity"]["largest_difference"] < 1e-5
+    assert bundle.manifest["parity"]["model.onnx"]["rows"] == 256
+    assert bundle.manifest["parity"]["model.onnx"]["single_rows"] == 32
+    assert bundle.manifest["parity"]["model.onnx"]["largest_difference"] < 1e-5
     primary = "values" if kind is TaskKind.REGRESSION else "probabilities"
     assert bundle.manifest["outputs"] == [primary, "features"]
 
@@ -40,7 +40,7 @@ def test_every_kind_of_task_is_exported_with_parity_on_256_texts(text_case, tmp_
 def test_every_kind_of_task_is_exported_with_parity_on_images_of_many_sizes(image_case, tmp_path, kind):
     model, dataset = image_case(kind)
     bundle = export_bundle(model, dataset, np.arange(len(dataset)), tmp_path / "model")
-    assert bundle.manifest["parity"]["rows"] == 40
+    assert bundle.manifest["parity"]["model.onnx"]["rows"] == 40
     assert bundle.manifest["inputs"] == ["image"]
 
 
@@ -51,7 +51,7 @@ def test_heads_on_chosen_features_and_with_a_hidden_layer_are_exported_with_pari
     run = strategy("linear_probe").start(bench, config)
     run.step()
     bundle = export_bundle(run.model(), bench.dataset, bench.splits.test, tmp_path / "model")
-    assert bundle.manifest["parity"]["largest_difference"] < 1e-4
+    assert bundle.manifest["parity"]["model.onnx"]["largest_difference"] < 1e-4
 
 
 def test_pairs_of_texts_are_exported(text_case, tmp_path):
@@ -87,7 +87,7 @@ def test_the_folder_holds_what_serving_needs_and_a_sha256_of_each_file(text_case
         "data": {"fingerprint": "f"},
     }
     bundle = export_bundle(model, dataset, np.arange(8), tmp_path / "model", record=record)
-    names = {"model.onnx", "bundle.json", "tokenizer.json", "README.md", "requirements.txt"}
+    names = {*("model.onnx", "bundle.json", "parity.npz", "tokenizer.json", "README.md", "requirements.txt")}
     assert set(os.listdir(bundle.folder)) == names
     manifest = json.loads((bundle.folder / "bundle.json").read_text())
     assert set(manifest["files"]) == names - {"bundle.json"}
@@ -134,7 +134,8 @@ def test_the_card_says_what_it_is_and_how_to_use_it(text_case, tmp_path):
 def test_verify_rows_bounds_the_comparison(text_case, tmp_path):
     model, dataset = text_case()
     bundle = export_bundle(model, dataset, np.arange(300), tmp_path / "model", verify_rows=10)
-    assert bundle.manifest["parity"]["rows"] == bundle.manifest["parity"]["single_rows"] == 10
+    parity = bundle.manifest["parity"]["model.onnx"]
+    assert parity["rows"] == parity["single_rows"] == 10
 
 
 def test_a_bundle_is_replaced_and_nothing_is_left_beside_it(text_case, tmp_path):
@@ -179,7 +180,7 @@ def test_a_failed_export_leaves_the_old_bundle_and_no_debris(text_case, tmp_path
     def fail(*_args, **_options):
         raise failure
 
-    monkeypatch.setattr(bundle_module, "verify", fail)
+    monkeypatch.setattr(bundle_module, "prove_on", fail)
     expected = StorageError if isinstance(failure, OSError) else type(failure)
     with pytest.raises(expected):
         export_bundle(model, dataset, np.arange(8), target, record={"number": 2})

@@ -55,7 +55,7 @@ def _export(name: str, kind: str, task: Task, items: list, folder: Path) -> Bund
 
 
 def _assert_parity(bundle: Bundle) -> None:
-    parity = bundle.manifest["parity"]
+    parity = bundle.manifest["parity"]["model.onnx"]
     assert parity["rows"] == ROWS
     assert parity["single_rows"] == 32
     assert parity["largest_difference"] < parity["tolerance"] / 10

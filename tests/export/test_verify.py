@@ -8,7 +8,8 @@ import torch
 
 from autotl.errors import ParityError
 from autotl.export.bundle import export_bundle
-from autotl.export.verify import TIE, compare, verify
+from autotl.export.verify import verify
+from autotl.serve.parity import TIE, compare
 from autotl.task import Task, TaskKind
 
 NAMES = ["a", "b", "c"]

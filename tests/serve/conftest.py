@@ -14,7 +14,7 @@ from PIL import Image
 from autotl.data.dataset import Dataset
 from autotl.export.bundle import export_bundle
 from autotl.modalities.registry import modality
-from autotl.task import Task, TaskKind
+from autotl.task import Task, TaskKind, default_metric
 from autotl.testing.backbones import WORDS, tiny_image_backbone, tiny_text_backbone
 from autotl.training.model import TransferModel
 
@@ -28,7 +28,10 @@ def _export(backbone, spec, task: Task, items: list, folder: Path, columns: tupl
     torch.nn.init.normal_(head.weight, generator=torch.Generator().manual_seed(2))
     model = TransferModel(backbone, head, [backbone.depth], task, spec).eval()
     names = [str(i) for i in range(len(items))]
-    dataset = Dataset(spec.modality, task, items, np.zeros(len(items), np.int64), names, columns=columns)
+    targets = np.arange(len(items)) % max(2, len(task.classes))
+    if task.kind is TaskKind.MULTILABEL:
+        targets = np.eye(len(task.classes), dtype=np.int64)[targets]
+    dataset = Dataset(spec.modality, task, items, targets, names, columns=columns)
     return export_bundle(model, dataset, np.arange(len(items)), folder, verify_rows=8).folder
 
 
@@ -73,7 +76,7 @@ def text_bundles(texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> 
             spec = modality("text").preprocessing(needs, {}, {})
             classes = () if kind is TaskKind.REGRESSION else THREE.classes
             items = texts if len(columns) == 1 else list(zip(texts, reversed(texts), strict=True))
-            _export(backbone, spec, Task(kind, classes, "accuracy"), items, folder, columns)
+            _export(backbone, spec, Task(kind, classes, default_metric(kind)), items, folder, columns)
         return folder
 
     return make

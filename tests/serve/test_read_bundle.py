@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autotl.errors import BundleError
-from autotl.serve.bundle import read_bundle, sha256_of
+from autotl.serve.bundle import manifest_sha256, read_bundle, sha256_of
 from autotl.serve.predictor import Predictor
 
 
 def _edit(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
     manifest = json.loads((bundle / "bundle.json").read_text())
     change(manifest)
+    manifest["sha256"] = manifest_sha256(manifest)
     (bundle / "bundle.json").write_text(json.dumps(manifest))
 
 
@@ -87,10 +88,25 @@ def test_a_manifest_with_a_broken_task(bundle, task):
         read_bundle(bundle)
 
 
-@pytest.mark.parametrize(("version", "hint"), [(2, "pip install --upgrade autotl"), (0, "autotl export RUN")])
+@pytest.mark.parametrize("value", [["other"], []])
+def test_a_manifest_that_was_changed_is_named(bundle, value):
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    (bundle / "bundle.json").write_text(json.dumps({**manifest, "columns": value}))
+    with pytest.raises(BundleError, match=r"bundle\.json was changed after the export"):
+        read_bundle(bundle)
+    assert read_bundle(bundle, check=False).columns == tuple(value)
+
+
+def test_a_manifest_written_in_another_style_is_the_same(bundle):
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    (bundle / "bundle.json").write_text(json.dumps(dict(reversed(manifest.items())), indent=4))
+    assert read_bundle(bundle).columns == ("text",)
+
+
+@pytest.mark.parametrize(("version", "hint"), [(3, "pip install --upgrade autotl"), (1, "autotl export RUN")])
 def test_another_format_version(bundle, version, hint):
     _edit(bundle, lambda m: m.update(format_version=version))
-    with pytest.raises(BundleError, match=rf"found format version {version}; expected version 1\. .*{hint}"):
+    with pytest.raises(BundleError, match=rf"found format version {version}; expected version 2\. .*{hint}"):
         read_bundle(bundle)
 
 

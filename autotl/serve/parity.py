@@ -1,0 +1,273 @@
+"""Whether a bundle gives the trained network's answers, from raw input to label; torch is never imported.
+
+The network's outputs on some rows travel in the bundle, beside digests of the raw inputs. Whoever holds the
+rows can compare again, on another machine and with other versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotl.errors import BundleError, DataError, ParityError
+from autotl.modalities.modality import Item
+from autotl.modalities.registry import modality
+from autotl.task import THRESHOLD, Task, TaskKind, metric
+
+if TYPE_CHECKING:
+    from autotl.serve.predictor import Predictor
+
+Array = NDArray[Any]
+
+REFERENCE = "parity.npz"
+#: Largest difference of a probability.
+PROBABILITY_TOLERANCE = 1e-3
+#: Largest difference of a value, relative to the larger of the value and the target's deviation.
+RELATIVE_TOLERANCE = 1e-4
+#: Probabilities this near (two best classes, or a label and its threshold) may fall either way.
+TIE = 1e-6
+_BATCH_SIZE, _SINGLE_ROWS = 32, 32
+#: What NumPy raises on a file that is no archive of arrays, or a torn one.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the trained network answered.
+
+    Attributes:
+        digests: N sha256 of raw inputs, hexadecimal.
+        outputs: Probabilities (N, K) or values (N,), float32.
+        scale: Deviation of a regression target, from which differences of values count.
+    """
+
+    digests: tuple[str, ...]
+    outputs: Array
+    scale: float = 1.0
+
+    def write(self, folder: Path) -> None:
+        """Keep it in a bundle."""
+        np.savez_compressed(
+            folder / REFERENCE, digests=np.array(self.digests), outputs=self.outputs, scale=self.scale
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> Reference:
+        """Read that of a bundle.
+
+        Raises:
+            BundleError: It is malformed.
+        """
+        try:
+            with (folder / REFERENCE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                digests, outputs, scale = (arrays[name] for name in ("digests", "outputs", "scale"))
+                return cls(tuple(map(str, digests)), np.asarray(outputs, np.float32), float(scale))
+        except _UNREADABLE as error:
+            raise BundleError(f"{folder / REFERENCE} is malformed", found=str(error)) from error
+
+    def among(self, items: Sequence[Item], kind: str) -> tuple[Array, Reference]:
+        """Which items are rows of it: their numbers (M,), and the answers to them.
+
+        Args:
+            items: Raw inputs.
+            kind: Name of their modality.
+        """
+        place = {digest: row for row, digest in enumerate(self.digests)}
+        found = [(number, place.pop(raw_digest(item, kind), None)) for number, item in enumerate(items)]
+        numbers = [number for number, row in found if row is not None]
+        rows = [row for _, row in found if row is not None]
+        kept = Reference(tuple(self.digests[row] for row in rows), self.outputs[rows], self.scale)
+        return np.array(numbers, np.int64), kept
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How near a graph's answers are to those of the trained network: a certificate.
+
+    Attributes:
+        rows: Rows compared in batches.
+        single_rows: Rows of them compared at batch 1 as well.
+        batch_size: Rows that ran together.
+        label_flips: Decisions that differ; those at a tie left out.
+        ties: Decisions that differ because two probabilities are equal to within `TIE`.
+        largest_difference: Of a probability; for regression of a value, relative.
+        tolerance: What was allowed.
+        metric: The metric that judges both.
+        score_trained: Of the trained network on these rows; None where they do not define it.
+        score_exported: Of the graph on the same rows.
+    """
+
+    rows: int
+    single_rows: int
+    batch_size: int
+    label_flips: int
+    ties: int
+    largest_difference: float
+    tolerance: float
+    metric: str
+    score_trained: float | None = None
+    score_exported: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return asdict(self)
+
+
+def prove(
+    predictor: Predictor,
+    reference: Reference,
+    items: Sequence[Item],
+    names: Sequence[str],
+    targets: Array | None = None,
+) -> Parity:
+    """Compare a bundle with the network that it was exported from, from raw input to label.
+
+    Args:
+        predictor: The opened bundle.
+        reference: The network's answers to the items, in their order.
+        items: N raw inputs, at least one.
+        names: Their names, for messages.
+        targets: True labels or values as `Task` has them, for the scores; None for no scores.
+
+    Returns:
+        The figures.
+
+    Raises:
+        ParityError: A label or value differs, by how much and where.
+        DecodeError: An item is unreadable.
+    """
+    task, expected = predictor.task, reference.outputs
+    examples = predictor.decode(items)
+    several = predictor.run(examples, _BATCH_SIZE)[0]
+    single = predictor.run(examples[:_SINGLE_ROWS], 1)[0]
+    found = [
+        compare(task, names[: len(outputs)], expected[: len(outputs)], outputs, scale=reference.scale)
+        for outputs in (several, single)
+    ]
+    return Parity(
+        rows=len(items),
+        single_rows=len(single),
+        batch_size=_BATCH_SIZE,
+        label_flips=0,  # `compare` refuses them
+        ties=max(ties for _, ties in found),
+        largest_difference=max(largest for largest, _ in found),
+        tolerance=_tolerance(task),
+        metric=task.metric,
+        score_trained=_score(task, targets, expected),
+        score_exported=_score(task, targets, several),
+    )
+
+
+def raw_digest(item: Item, kind: str) -> str:
+    """Hexadecimal sha256 of a raw input: of a file's bytes, of texts, else of what the modality decodes.
+
+    Raises:
+        DataError: The file cannot be read.
+        DecodeError: The item is none of the modality's.
+    """
+    if isinstance(item, Path):
+        try:
+            content = item.read_bytes()
+        except OSError as error:
+            raise DataError(f"cannot read {item}", found=error.strerror) from error
+    elif isinstance(item, (bytes, bytearray)):
+        content = bytes(item)
+    elif isinstance(item, str):
+        content = item.encode("utf-8", "surrogatepass")
+    elif isinstance(item, tuple):
+        content = "\x1f".join(map(str, item)).encode("utf-8", "surrogatepass")
+    else:
+        return modality(kind).fingerprint(item)
+    return hashlib.sha256(content).hexdigest()
+
+
+def compare(
+    task: Task, names: Sequence[str], expected: Array, found: Array, *, scale: float = 1.0
+) -> tuple[float, int]:
+    """Compare outputs row by row.
+
+    Args:
+        task: What is predicted.
+        names: N row names for messages.
+        expected: (N, K) probabilities or (N,) values of the trained network.
+        found: The same of the bundle.
+        scale: Deviation of a regression target; values nearer to 0 are judged by it.
+
+    Returns:
+        The largest difference, and the number of ties that fell the other way.
+
+    Raises:
+        ParityError: They differ by more than is allowed, or are not finite.
+    """
+    if expected.shape != found.shape:
+        raise ParityError(
+            "the bundle's outputs have another shape", found=found.shape, expected=expected.shape
+        )
+    for side, values in (("trained model", expected), ("bundle", found)):
+        if not np.isfinite(values).all():
+            name = names[int(np.argwhere(~np.isfinite(values))[0][0])]
+            raise ParityError(f"the {side} gives outputs that are not finite", found=f"for {name}")
+    difference = np.abs(expected.astype(np.float64) - found)
+    if task.kind is TaskKind.REGRESSION:
+        difference /= np.maximum(np.abs(expected), max(abs(scale), 1e-12))
+    tolerance = _tolerance(task)
+    largest = float(difference.max(initial=0.0))
+    if largest > tolerance:
+        name = names[int(np.argwhere(difference == largest)[0][0])]
+        over = _rows_over(difference, tolerance)
+        raise ParityError(
+            "the bundle's outputs differ from the trained model's",
+            found=f"{largest:.2g} for {name} ({over} of {len(names)} rows)",
+            expected=f"at most {tolerance:g}",
+        )
+    return largest, _ties(task, names, expected, found)
+
+
+def _score(task: Task, targets: Array | None, outputs: Array) -> float | None:
+    """The task's metric; None where the rows do not define it, or its package is not installed."""
+    if targets is None:
+        return None
+    try:
+        value = metric(task.metric, task.kind)(targets, outputs)
+    except ModuleNotFoundError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _rows_over(difference: Array, tolerance: float) -> int:
+    return int((difference.reshape(len(difference), -1) > tolerance).any(axis=1).sum())
+
+
+def _tolerance(task: Task) -> float:
+    return RELATIVE_TOLERANCE if task.kind is TaskKind.REGRESSION else PROBABILITY_TOLERANCE
+
+
+def _ties(task: Task, names: Sequence[str], expected: Array, found: Array) -> int:
+    """Count decisions that differ at a tie; others are errors."""
+    if task.kind is TaskKind.REGRESSION:
+        return 0
+    if task.kind is TaskKind.MULTILABEL:
+        differs = task.decide(expected) != task.decide(found)
+        margins = np.where(differs, np.abs(expected - THRESHOLD), 0.0).max(axis=1)
+        differing = differs.any(axis=1)
+    else:
+        rows = np.arange(len(expected))
+        differing = expected.argmax(axis=1) != found.argmax(axis=1)
+        margins = expected.max(axis=1) - expected[rows, found.argmax(axis=1)]
+    wrong = np.flatnonzero(differing & (margins > TIE))
+    if len(wrong):
+        first, margin = names[wrong[0]], margins[wrong[0]]
+        raise ParityError(
+            "the bundle decides otherwise than the trained model",
+            found=f"{len(wrong)} of {len(names)} rows, first {first} (margin {margin:.2g})",
+            expected="the same labels on all rows",
+        )
+    return int(differing.sum())

@@ -1,0 +1,23 @@
+"""Versions of installed packages, as runs, bundles and caches record them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+#: What a serving process runs a bundle with.
+SERVING = ("numpy", "onnxruntime", "Pillow", "tokenizers")
+#: What makes one.
+TRAINING = ("torch", "timm", "transformers", "peft", "onnx", "optuna", "ray")
+
+
+def versions(names: Iterable[str] = ("autotl", *SERVING, *TRAINING)) -> dict[str, str]:
+    """Versions of those packages that are installed here, by name, and that of Python."""
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
