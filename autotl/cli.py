@@ -303,11 +303,22 @@ def verify(
         output.show(output.parity_view(found))
 
 
-@app.command(epilog="Example: [bold]autotl export runs/photos --trial 7 --out photos-small[/]")
+@app.command(
+    epilog="Examples: [bold]autotl export runs/photos --trial 7 --out photos-small[/]\n\n"
+    "[bold]autotl export runs/photos --pick fastest-within 1%[/]"
+)
 def export(
     run: options.Run,
     trial: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Number of the trial; the best where unset.")
+    ] = None,
+    pick: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="RULE SHARE",
+            help="In place of a number: fastest-within 1% takes the fastest trial that scores at most 1 % "
+            "less than the best one; smallest-within 1% the smallest.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where to; in the run folder where unset.")
@@ -317,8 +328,11 @@ def export(
     """Export a finished trial of RUN as a bundle of its own."""
     from autotl.automl import export_trial
     from autotl.console import output
+    from autotl.console.runs import picked
     from autotl.trial.run_folder import RunFolder
 
+    if pick is not None:
+        trial = picked(run, pick, trial)
     folder = export_trial(RunFolder(run), trial, out)
     if json:
         number = RunFolder(run).record("winner")["winner"]["trial"] if trial is None else trial

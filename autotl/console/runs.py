@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autotl.errors import RunError
+from autotl.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
     from autotl.leaderboard.leaderboard import Leaderboard
@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 def bundle_folder(path: Path) -> Path:
     """The bundle meant by a path: of a run folder, its winner."""
     return path / "model" if (path / "run.json").is_file() and (path / "model").is_dir() else path
+
+
+def picked(run: Path, rule: tuple[str, str], trial: int | None) -> int:
+    """The number of the trial that a rule picks from the leaderboard of a run.
+
+    Raises:
+        SettingsError: A number was given too, or the rule is unknown.
+        RunError: The rule picks nothing.
+    """
+    from autotl.leaderboard.pick import pick
+
+    if trial is not None:
+        raise SettingsError(
+            "two trials to export", found=f"--trial {trial} and --pick", expected="one of them"
+        )
+    return pick(read_leaderboard(run), *rule)
 
 
 def read_leaderboard(path: Path) -> Leaderboard:
