@@ -44,6 +44,9 @@ def merge(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
         prefix1=_FIRST,
         prefix2=_SECOND,
     )
+    opsets = {entry.domain: entry.version for entry in model.opset_import}  # the joined model lists one twice
+    del model.opset_import[:]
+    model.opset_import.extend(onnx.helper.make_opsetid(*entry) for entry in opsets.items())
     ends = [value.name for value in [*model.graph.input, *model.graph.output]]
     _rename(model.graph, {name: _clean(name) for name in ends})
     for entry in [*first.metadata_props, *second.metadata_props]:

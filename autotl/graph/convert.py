@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotl.errors import ExportError
+from autotl.graph.fold import fold_shapes
 
 if TYPE_CHECKING:
     import onnx
@@ -76,7 +77,7 @@ def to_onnx(
             do_constant_folding=True,
             dynamo=False,
         )
-        model = onnx.load(path)
+        model = fold_shapes(onnx.load(path))
     model.ir_version = IR_VERSION
     onnx.checker.check_model(model)
     return model
