@@ -60,6 +60,30 @@ class DecodeError(DataError):
     """One input could not be decoded."""
 
 
+class RequestError(DataError):
+    """A request to the server cannot be understood."""
+
+
+class TooLargeError(RequestError):
+    """A request, or an input in it, is larger than the server takes."""
+
+
+class UnsupportedTypeError(RequestError):
+    """A request is of a content type or encoding that the server does not take."""
+
+
+class UnknownModelError(AutotlError, LookupError):
+    """A request is for a model that the server does not serve."""
+
+
+class OverloadedError(AutotlError, RuntimeError):
+    """The server holds all it may; the same request can succeed later."""
+
+
+class DeadlineError(AutotlError, TimeoutError):
+    """A request was not answered in time."""
+
+
 class SpaceError(AutotlError, ValueError):
     """A search space is malformed or empty."""
 

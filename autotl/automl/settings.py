@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from autotl.backbones.cache_dir import cache_dir
 from autotl.cores import usable_cores
 from autotl.errors import MissingExtraError, RunError, SettingsError, StorageError
-from autotl.features.store import parse_size
 from autotl.search.budget import parse_duration
+from autotl.sizes import parse_size
 from autotl.trial.run_folder import free_folder
 
 if TYPE_CHECKING:

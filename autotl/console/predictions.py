@@ -10,19 +10,18 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from autotl.atomic import replacing
 from autotl.errors import DataError, DecodeError
+from autotl.serve.answers import Answer, describe
 from autotl.task import Task, TaskKind
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from autotl.modalities.modality import Item
     from autotl.serve.predictor import Predictor
 
-Row = dict[str, Any]
+Row = Answer
 #: Inputs predicted before their rows are written.
 _CHUNK = 256
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
@@ -51,24 +50,7 @@ def _chunk(predictor: Predictor, names: Sequence[str], items: Sequence[Item]) ->
             yield from _chunk(predictor, [name], [item])
         return
     for name, output in zip(names, outputs, strict=True):
-        yield {"name": name, **describe(predictor.task, output)}
-
-
-def describe(task: Task, output: NDArray[Any]) -> Row:
-    """One prediction in words.
-
-    Args:
-        task: What is predicted.
-        output: Probabilities (K,), or a value ().
-    """
-    if task.kind is TaskKind.REGRESSION:
-        return {"value": float(output)}
-    probabilities = {name: round(float(p), 6) for name, p in zip(task.classes, output, strict=True)}
-    if task.kind is TaskKind.MULTILABEL:
-        labels = [task.classes[k] for k in task.decide(output[None])[0].nonzero()[0]]
-        return {"labels": labels, "probabilities": probabilities}
-    label = task.classes[int(task.decide(output[None])[0])]
-    return {"label": label, "confidence": probabilities[label], "probabilities": probabilities}
+        yield {"name": name, **describe(predictor.task, output, probabilities=True)}
 
 
 def write(rows: Iterator[Row], task: Task, out: Path | None, *, as_json: bool) -> tuple[int, list[Row]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from autotl.data.rows import Table
 from autotl.errors import DataError
 
 _FIELD_LIMIT = 1 << 30
+#: The csv module keeps its limit of field sizes for the whole process.
+_FIELD_LIMIT_LOCK = threading.Lock()
 _ENCODING_HINT = "Save it as UTF-8, for instance: iconv -f latin1 -t utf-8 {name} > utf8_{name}"
 
 
@@ -26,17 +29,30 @@ def read_table(path: Path) -> Table:
     Raises:
         DataError: The ending is unknown, or the file is empty, malformed, or not UTF-8.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
+    if path.suffix.lower() not in READERS:
         raise DataError(
             f"cannot read {path.name}: unknown file type",
             found=repr(path.suffix),
             expected=f"{', '.join(READERS)}, or a folder of class folders",
         )
-    columns, numbers = reader(path)
+    return parse_table(path.name, path.read_bytes(), path.parent)
+
+
+def parse_table(name: str, content: bytes, folder: Path = Path()) -> Table:
+    """Read one table from memory.
+
+    Args:
+        name: What the table is called in messages; its ending, one of `READERS`, says the format.
+        content: What a file of that name would hold.
+        folder: Where relative paths in it start.
+
+    Raises:
+        DataError: It is empty, malformed, or not UTF-8.
+    """
+    columns, numbers = READERS[Path(name).suffix.lower()](name, content)
     if not numbers:
-        raise DataError(f"{path.name} holds no rows", expected="a header and one row for each input")
-    return Table(columns, [f"{path.name}:{n}" for n in numbers], path.name, path.parent)
+        raise DataError(f"{name} holds no rows", expected="a header and one row for each input")
+    return Table(columns, [f"{name}:{n}" for n in numbers], name, folder)
 
 
 def table_of(frame: Any) -> Table | None:
@@ -64,107 +80,120 @@ def table_of(frame: Any) -> Table | None:
     return Table(dict(zip(names, values, strict=True)), rows, "the table", Path())
 
 
-def _decode(path: Path) -> str:
+def _decode(name: str, raw: bytes) -> str:
     """The text of a file: UTF-8 with or without a mark, or UTF-16 with one."""
-    raw = path.read_bytes()
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise DataError(
-            f"{path.name} is not UTF-8",
+            f"{name} is not UTF-8",
             found=f"byte 0x{raw[error.start]:02x} on line {line}",
             expected="UTF-8 text",
-            hint=_ENCODING_HINT.format(name=path.name),
+            hint=_ENCODING_HINT.format(name=name),
         ) from error
     if not text.strip():
-        raise DataError(f"{path.name} is empty", expected="a header and one row for each input")
+        raise DataError(f"{name} is empty", expected="a header and one row for each input")
     return text
 
 
 @contextmanager
 def _long_fields() -> Iterator[None]:
     """Lets fields of any length through; the limit is the csv module's only setting."""
-    before = csv.field_size_limit(_FIELD_LIMIT)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+    with _FIELD_LIMIT_LOCK:
+        before = csv.field_size_limit(_FIELD_LIMIT)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
 
 
-def _delimiter(path: Path, text: str) -> str:
-    if path.suffix.lower() == ".tsv":
+def _delimiter(name: str, text: str) -> str:
+    if name.lower().endswith(".tsv"):
         return "\t"
     header = text.split("\n", 1)[0]
     return next((mark for mark in (",", ";", "\t") if mark in header), ",")
 
 
-def _read_delimited(path: Path) -> tuple[dict[str, list[Any]], list[int]]:
-    text = _decode(path)
+def _read_delimited(name: str, content: bytes) -> tuple[dict[str, list[Any]], list[int]]:
+    text = _decode(name, content)
     header: list[str] = []
     rows: list[list[str]] = []
     with _long_fields():
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(path, text))
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(name, text))
         line = 1
-        for fields in reader:
+        for fields in _checked(reader, name):
             start, line = line, reader.line_num + 1
             if not fields:
                 continue
             if not header:
-                header = [name.strip() for name in fields]
-                _refuse_duplicates(header, path.name)
+                header = [field.strip() for field in fields]
+                _refuse_duplicates(header, name)
             elif len(fields) != len(header):
                 raise DataError(
-                    f"{path.name} is ragged",
+                    f"{name} is ragged",
                     found=f"{len(fields)} fields on line {start}",
                     expected=f"{len(header)} as in the header",
                     hint="Quote texts that hold the separator, and close every quote.",
                 )
             else:
                 rows.append(fields)
-    columns: dict[str, list[Any]] = {name: [row[i] for row in rows] for i, name in enumerate(header)}
+    columns: dict[str, list[Any]] = {field: [row[i] for row in rows] for i, field in enumerate(header)}
     return columns, list(range(2, len(rows) + 2))
 
 
-def _read_jsonl(path: Path) -> tuple[dict[str, list[Any]], list[int]]:
+def _checked(reader: Any, name: str) -> Iterator[list[str]]:
+    """The rows of a CSV reader; what it cannot take apart is an error in the tree of autotl."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise DataError(
+            f"{name} is malformed",
+            found=f"line {reader.line_num}: {error}",
+            expected="comma-separated values",
+            hint="Quote texts that hold line breaks.",
+        ) from error
+
+
+def _read_jsonl(name: str, content: bytes) -> tuple[dict[str, list[Any]], list[int]]:
     columns: dict[str, list[Any]] = {}
     numbers: list[int] = []
-    for number, line in enumerate(_decode(path).split("\n"), start=1):
+    for number, line in enumerate(_decode(name, content).split("\n"), start=1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
         except json.JSONDecodeError as error:
             raise DataError(
-                f"{path.name} is not JSON Lines",
+                f"{name} is not JSON Lines",
                 found=f"line {number}, column {error.colno}: {error.msg}",
                 expected="one JSON object a line",
             ) from error
         if not isinstance(record, dict):
             raise DataError(
-                f"{path.name} is not JSON Lines",
+                f"{name} is not JSON Lines",
                 found=f"line {number}: {type(record).__name__}",
                 expected="one JSON object a line",
             )
-        for name in record:
-            columns.setdefault(name, [None] * len(numbers))
-        for name, values in columns.items():
-            values.append(record.get(name))
+        for column in record:
+            columns.setdefault(column, [None] * len(numbers))
+        for column, values in columns.items():
+            values.append(record.get(column))
         numbers.append(number)
     return columns, numbers
 
 
-def _read_parquet(path: Path) -> tuple[dict[str, list[Any]], list[int]]:
+def _read_parquet(name: str, content: bytes) -> tuple[dict[str, list[Any]], list[int]]:
     import pyarrow
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        table = parquet.read_table(pyarrow.BufferReader(content))
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
-        raise DataError(f"{path.name} is not a Parquet file", found=error) from error
-    _refuse_duplicates(table.schema.names, path.name)
-    columns = {name: table.column(name).to_pylist() for name in table.schema.names}
+        raise DataError(f"{name} is not a Parquet file", found=error) from error
+    _refuse_duplicates(table.schema.names, name)
+    columns = {column: table.column(column).to_pylist() for column in table.schema.names}
     return columns, list(range(1, table.num_rows + 1))
 
 
@@ -179,7 +208,7 @@ def _refuse_duplicates(names: list[str], source: str) -> None:
 
 
 #: Readers by file ending: each gives the columns and the number of each row.
-READERS: dict[str, Callable[[Path], tuple[dict[str, list[Any]], list[int]]]] = {
+READERS: dict[str, Callable[[str, bytes], tuple[dict[str, list[Any]], list[int]]]] = {
     ".csv": _read_delimited,
     ".tsv": _read_delimited,
     ".jsonl": _read_jsonl,

@@ -144,3 +144,18 @@ class SupportsExamine(Protocol):
         Raises:
             DecodeError: The item is unreadable.
         """
+
+
+@runtime_checkable
+class SupportsExtent(Protocol):
+    """A modality that tells how much an item holds before it is decoded, so that a server can refuse it."""
+
+    #: What is counted: "pixels", "characters".
+    extent_unit: str
+
+    def extent(self, item: Item) -> int:
+        """How much of it there is, in `extent_unit`.
+
+        Raises:
+            DecodeError: The item is unreadable.
+        """

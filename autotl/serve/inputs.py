@@ -5,13 +5,12 @@ Tables are read by the reader that training uses; which columns count, the bundl
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from autotl.data.rows import Table, is_missing
-from autotl.data.tables import READERS, read_table, table_of
+from autotl.data.tables import READERS, parse_table, read_table, table_of
 from autotl.errors import DataError
 from autotl.modalities.modality import Item
 from autotl.modalities.registry import modality
@@ -63,7 +62,7 @@ def items_of(bundle: BundleInfo, source: Iterable[Item]) -> list[Item]:
         DataError: A table lacks a column, or has a row without a value.
     """
     table = table_of(source)
-    return list(source) if table is None else _rows(bundle, table)[1]
+    return list(source) if table is None else rows_of(bundle, table)[1]
 
 
 def _read_argument(bundle: BundleInfo, argument: str) -> Named:
@@ -78,7 +77,7 @@ def _read_argument(bundle: BundleInfo, argument: str) -> Named:
     if path.is_dir():
         return _read_folder(path, endings)
     if path.suffix.lower() in READERS:
-        return _rows(bundle, read_table(path))
+        return rows_of(bundle, read_table(path))
     if endings and path.suffix.lower() not in endings:
         raise DataError(
             f"cannot tell what {argument} is",
@@ -128,12 +127,9 @@ def _read_stdin(bundle: BundleInfo, stdin: TextIO) -> Named:
         raise DataError("standard input is empty", expected="a table, JSON Lines, or one input a line")
     ending = _table_ending(bundle, first)
     if ending is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"stdin{ending}"
-            path.write_text(text, encoding="utf-8")
-            table = read_table(path)
+        table = parse_table(f"stdin{ending}", text.encode())
         names = [f"stdin:{name.rpartition(':')[2]}" for name in table.names]
-        return _rows(bundle, Table(table.columns, names, "standard input", Path()))
+        return rows_of(bundle, Table(table.columns, names, "standard input", Path()))
     if len(bundle.columns) > 1:
         raise DataError(
             "cannot read standard input",
@@ -157,8 +153,12 @@ def _table_ending(bundle: BundleInfo, first: str) -> str | None:
     return None
 
 
-def _rows(bundle: BundleInfo, table: Table) -> Named:
-    """The items of a table: values of one column, tuples of several, paths where files are inputs."""
+def rows_of(bundle: BundleInfo, table: Table) -> Named:
+    """Names and items of a table: values of one column, tuples of several, paths where files are inputs.
+
+    Raises:
+        DataError: It lacks a column, or has a row without a value.
+    """
     columns = _columns(bundle, table)
     is_input = bool(modality(bundle.spec.modality).extensions)
     items: list[Item] = []

@@ -17,6 +17,7 @@ from autotl.cores import usable_cores
 from autotl.errors import BundleError, DataError, MissingExtraError
 from autotl.modalities.modality import Decoder, Example, Item
 from autotl.modalities.registry import modality
+from autotl.serve.batches import batches
 from autotl.serve.bundle import FEATURES, MANIFEST, BundleInfo, read_bundle
 from autotl.serve.inputs import items_of
 from autotl.serve.session import open_session
@@ -63,6 +64,22 @@ class Predictor:
     def bundle(self) -> BundleInfo:
         """What the bundle says of itself."""
         return self._bundle
+
+    @property
+    def decoder(self) -> Decoder:
+        """What makes examples of raw inputs; `decode` applies it to many side by side."""
+        return self._decoder
+
+    @property
+    def graph_inputs(self) -> dict[str, tuple[str, list[Any]]]:
+        """ONNX Runtime's type and shape of each input of the graph; open edges are named."""
+        return {value.name: (value.type, list(value.shape)) for value in self._session.get_inputs()}
+
+    @property
+    def graph_outputs(self) -> dict[str, list[Any]]:
+        """Shape of each output that is read, the batch axis first; open edges are named."""
+        shapes = {value.name: list(value.shape) for value in self._session.get_outputs()}
+        return {name: shapes[name] for name in self._bundle.outputs}
 
     @property
     def task(self) -> Task:
@@ -123,14 +140,20 @@ class Predictor:
             return self._empty()
         done: list[int] = []
         parts: list[list[Array]] = []
-        for rows in self._batches(examples, batch_size):
-            feeds = self._decoder.collate([examples[row] for row in rows])
-            feeds = {name: value for name, value in feeds.items() if name in self._inputs}
-            parts.append(self._session.run(list(self._bundle.outputs), feeds))
+        lengths = [self._decoder.length(example) for example in examples]
+        for rows in batches(lengths, batch_size, ragged=self._decoder.ragged):
+            parts.append(self.run_batch([examples[row] for row in rows]))
             done += rows
         order = np.argsort(done)
         primary, features = (np.concatenate([part[i] for part in parts])[order] for i in range(2))
         return primary, features
+
+    def run_batch(self, examples: Sequence[Example]) -> list[Array]:
+        """Predict decoded examples that can be collated, in one run of the graph; returns as `run` does."""
+        feeds = self._decoder.collate(examples)
+        feeds = {name: value for name, value in feeds.items() if name in self._inputs}
+        outputs: list[Array] = self._session.run(list(self._bundle.outputs), feeds)
+        return outputs
 
     def decode(self, items: Sequence[Item]) -> list[Example]:
         """Decode raw inputs side by side; `run` takes the result.
@@ -172,24 +195,10 @@ class Predictor:
         if window:
             yield window
 
-    def _batches(self, examples: Sequence[Example], batch_size: int) -> Iterator[list[int]]:
-        """Row numbers of batches of like length, or of equal length where the modality asks for it."""
-        lengths = [self._decoder.length(example) for example in examples]
-        batch: list[int] = []
-        for row in sorted(range(len(examples)), key=lambda row: lengths[row]):
-            new_shape = bool(batch) and not self._decoder.ragged and lengths[row] != lengths[batch[0]]
-            if len(batch) == batch_size or new_shape:
-                yield batch
-                batch = []
-            batch.append(row)
-        if batch:
-            yield batch
-
     def _empty(self) -> tuple[Array, Array]:
-        shapes = {value.name: value.shape for value in self._session.get_outputs()}
         primary, features = (
-            [edge if isinstance(edge, int) else 0 for edge in shapes[name][1:]]
-            for name in self._bundle.outputs
+            [edge if isinstance(edge, int) else 0 for edge in shape[1:]]
+            for shape in self.graph_outputs.values()
         )
         return np.empty((0, *primary), np.float32), np.empty((0, *features), np.float32)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autotl.errors import SettingsError, StorageError
+from autotl.errors import StorageError
 from autotl.features import store as stores
 from autotl.features import turns
 from autotl.features.arrays import RaggedArray, RowArray
 from autotl.features.frozen import View
-from autotl.features.store import FeatureStore, parse_size
+from autotl.features.store import FeatureStore
 from autotl.testing.workbench import tiny_workbench
 
 ROW_BYTES = 64 * 1024
@@ -52,22 +52,6 @@ def process():
     for child in started:
         child.kill()
         child.communicate()
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("5GB", 5 * 10**9), ("1.5 GiB", 3 * 2**29), ("500mb", 5 * 10**8), ("0", 0), (12, 12), ("7KiB", 7168)],
-)
-def test_sizes_are_read(text, size):
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["much", "-1", "5 G", "GB", "20", ""])
-def test_what_is_no_size_is_refused(text):
-    with pytest.raises(
-        SettingsError, match=r"not a size; found .*; expected one such as 5GB, 500MB, 1.5GiB or 0"
-    ):
-        parse_size(text)
 
 
 def test_a_later_run_finds_what_an_earlier_one_left(tmp_path):

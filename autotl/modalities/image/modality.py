@@ -18,7 +18,7 @@ from autotl.errors import DecodeError, SpaceError
 from autotl.modalities.image import description as facts
 from autotl.modalities.image import signature
 from autotl.modalities.image.decoding import ImageDecoder
-from autotl.modalities.image.reading import read_image
+from autotl.modalities.image.reading import count_pixels, read_image
 from autotl.modalities.modality import Item
 from autotl.modalities.preprocessing import PreprocessingSpec
 
@@ -36,11 +36,12 @@ _THUMBNAIL_EDGE = 64
 
 
 class ImageModality:
-    """Pictures of any kind; implements `Modality`, `SupportsExamine`, `SupportsPreview`."""
+    """Pictures of any kind; implements `Modality`, `SupportsExamine`, `SupportsExtent`, `SupportsPreview`."""
 
     name = "image"
     extensions = facts.EXTENSIONS
     augmentations = ("none", "light", "strong")
+    extent_unit = "pixels"
 
     def parameters(self) -> dict[str, Domain]:
         """Edge of the network's input in pixels (0: the backbone's own), and how images are fitted to it."""
@@ -89,6 +90,14 @@ class ImageModality:
         """
         pixels = read_image(item).pixels
         return signature.fingerprint(pixels), signature.near_key(pixels), signature.is_one_colour(pixels)
+
+    def extent(self, item: Item) -> int:
+        """Pixels, read from the head of the file.
+
+        Raises:
+            DecodeError: The item is no image.
+        """
+        return count_pixels(item)
 
     def describe(self, items: Sequence[Item]) -> dict[str, Any]:
         """Sizes, aspect, grey share, brightness and formats of a sample; see `description.describe`."""

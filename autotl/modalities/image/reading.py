@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ Pixels = NDArray[np.uint8]
 
 #: Largest number of pixels that is decoded: Pillow's own limit, a quarter of a gigabyte of RGB.
 MAX_PIXELS = 89_478_485
+
+#: Pillow's names of the formats that are read. Others stay closed, because encoded bytes may come from
+#: anywhere, and some of Pillow's readers start programs of the system (EPS).
+FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 
 _ORIENTATION_TAG = 0x0112
 _BROKEN_FILE = (
@@ -83,17 +88,32 @@ def read_image(item: Item, *, draft: int | None = None, fit: str = "squash") -> 
         try:
             rgb, size, kind = _read_encoded(item, name, draft)
         except _BOMB as error:
-            raise _too_large(name, str(error).split("(")[-1].split(" pixels")[0]) from error
+            raise _too_large(name, _pixels_of(error)) from error
         except DecodeError:
             raise
         except _BROKEN_FILE as error:
-            raise DecodeError(
-                f"cannot decode the image {name}",
-                found=_reason(error),
-                expected="a complete image file that Pillow can read",
-                hint="Repair or remove the file.",
-            ) from error
+            raise _broken(name, error) from error
     return Picture(_shrink(rgb, draft, fit), int(size[0]), int(size[1]), kind)
+
+
+def count_pixels(item: Item) -> int:
+    """Pixels of an image, from the head of its file; nothing is decoded.
+
+    Raises:
+        DecodeError: The item is no image.
+    """
+    if isinstance(item, np.ndarray):
+        return int(np.prod(item.shape[:2]))
+    if isinstance(item, Image.Image):
+        return item.width * item.height
+    source = io.BytesIO(item) if isinstance(item, (bytes, bytearray, memoryview)) else item
+    try:
+        with Image.open(source, formats=_formats()) as image:
+            return image.width * image.height
+    except _BOMB as error:
+        return int(_pixels_of(error))
+    except _BROKEN_FILE as error:
+        raise _broken(name_of(item), error) from error
 
 
 def name_of(item: Item) -> str:
@@ -120,8 +140,15 @@ def _read_encoded(item: Item, name: str, draft: int | None) -> tuple[Pixels, tup
         raise DecodeError(
             f"cannot decode an image {name}", expected="a path, bytes, a Pillow image or a NumPy array"
         )
-    with Image.open(source) as image:
+    with Image.open(source, formats=_formats()) as image:
         return _rgb_of_image(image, name, draft)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this build of Pillow has."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _rgb_of_image(image: Image.Image, name: str, draft: int | None) -> tuple[Pixels, tuple[int, int], str]:
@@ -229,6 +256,20 @@ def _too_large(name: str, pixels: str) -> DecodeError:
         found=f"{pixels} pixels",
         expected=f"at most {MAX_PIXELS:,}",
         hint="Scale it down first.",
+    )
+
+
+def _pixels_of(error: BaseException) -> str:
+    """How many pixels Pillow counted before it refused."""
+    return str(error).split("(")[-1].split(" pixels")[0]
+
+
+def _broken(name: str, error: BaseException) -> DecodeError:
+    return DecodeError(
+        f"cannot decode the image {name}",
+        found=_reason(error),
+        expected="a complete image file that Pillow can read",
+        hint="Repair or remove the file.",
     )
 
 

@@ -32,12 +32,13 @@ _PREVIEW_CHARACTERS = 160
 
 
 class TextModality:
-    """Texts and tuples of texts. Stateless; implements `Modality` and `SupportsPreview`."""
+    """Texts and tuples of texts. Stateless; implements `Modality`, `SupportsExtent`, `SupportsPreview`."""
 
     name = "text"
     #: Texts come in tables and lists, not one a file.
     extensions: frozenset[str] = frozenset()
     augmentations = ("none", "light")
+    extent_unit = "characters"
 
     def parameters(self) -> dict[str, Domain]:
         """None that are searched: the length follows from the data."""
@@ -74,6 +75,14 @@ class TextModality:
             DecodeError: The item is no text.
         """
         return not any(text.strip() for text in read_texts(item))
+
+    def extent(self, item: Item) -> int:
+        """Characters of all its texts.
+
+        Raises:
+            DecodeError: The item is no text.
+        """
+        return sum(map(len, read_texts(item)))
 
     def describe(self, items: Sequence[Item]) -> dict[str, Any]:
         """Lengths, vocabulary and languages of a sample; see `description.describe`."""
