@@ -254,6 +254,51 @@ def predict(
         raise typer.Exit(2)
 
 
+@app.command(
+    epilog="Examples: [bold]autotl serve runs/photos --port 8000[/]\n\n"
+    "[bold]curl 127.0.0.1:8000/predict -F files=@photo.jpg[/]"
+)
+def serve(
+    bundle: options.Bundle,
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 8000,
+    name: options.ModelName = None,
+    max_batch: options.BatchItems = 32,
+    max_delay: options.Delay = 3,
+    max_body: options.MaxBody = "32MiB",
+    max_items: options.MaxItems = 256,
+    max_pixels: options.MaxPixels = 25_000_000,
+    max_characters: options.MaxCharacters = 100_000,
+    queue_items: options.QueueItems = 1024,
+    queue_bytes: options.QueueBytes = "256MiB",
+    timeout: options.Timeout = 30,
+    workers: options.Workers = 1,
+    threads: options.Threads = None,
+) -> None:
+    """Answer HTTP requests with an exported BUNDLE: /predict, and the Open Inference Protocol under /v2.
+
+    /docs shows how to ask, /metrics is for Prometheus. The log goes to standard error, a JSON object a line.
+
+    SIGTERM and Ctrl-C end it once accepted requests are answered.
+    """
+    from autotl.console.runs import bundle_folder
+    from autotl.console.serving import serve_bundle
+    from autotl.sizes import parse_size
+
+    limits = {
+        "body_bytes": parse_size(max_body),
+        "items": max_items,
+        "pixels": max_pixels,
+        "characters": max_characters,
+        "queue_items": queue_items,
+        "queue_bytes": parse_size(queue_bytes),
+        "timeout_seconds": timeout,
+    }
+    how = {"host": host, "port": port, "workers": workers, "threads": threads}
+    batches = {"batch_items": max_batch, "delay_ms": max_delay}
+    serve_bundle(bundle_folder(bundle), name, limits, **how, **batches)
+
+
 @app.command(epilog="Example: [bold]autotl evaluate runs/photos/model held_out/ --json[/]")
 def evaluate(
     bundle: options.Bundle,

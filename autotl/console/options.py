@@ -17,6 +17,8 @@ DemoName = Literal["image", "text"]
 _SEARCH = "Search"
 _MACHINE = "Machine"
 _DATA = "Data"
+_BATCHES = "Batches"
+_LIMITS = "Limits of a process"
 
 Data = Annotated[
     Path,
@@ -207,6 +209,73 @@ Experience = Annotated[
         "--experience/--no-experience",
         help="Learn from earlier runs on this machine; holds no data.",
         rich_help_panel=_SEARCH,
+    ),
+]
+Host = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Address to listen on; 0.0.0.0 for all: there is no password, so put a proxy before it.",
+    ),
+]
+Port = Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port; 0 for any free one.")]
+ModelName = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Name of the model in URLs; from its folder where unset."),
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=1, max=256, metavar="N", help="Processes; each holds the model.", rich_help_panel=_MACHINE
+    ),
+]
+BatchItems = Annotated[
+    int,
+    typer.Option(
+        "--max-batch",
+        min=1,
+        max=4096,
+        metavar="N",
+        help="Most inputs that run together.",
+        rich_help_panel=_BATCHES,
+    ),
+]
+Delay = Annotated[
+    float,
+    typer.Option(
+        "--max-delay",
+        min=0,
+        max=10_000,
+        metavar="MS",
+        help="Milliseconds that an input may wait for others that are being decoded.",
+        rich_help_panel=_BATCHES,
+    ),
+]
+MaxBody = Annotated[
+    str, typer.Option(metavar="SIZE", help="Longest body of a request.", rich_help_panel=_LIMITS)
+]
+MaxItems = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Most inputs of a request.", rich_help_panel=_LIMITS)
+]
+MaxPixels = Annotated[int, typer.Option(min=1, metavar="N", help="Largest image.", rich_help_panel=_LIMITS)]
+MaxCharacters = Annotated[
+    int,
+    typer.Option(min=1, metavar="N", help="Longest text, all columns together.", rich_help_panel=_LIMITS),
+]
+QueueItems = Annotated[
+    int,
+    typer.Option(
+        min=1, metavar="N", help="Inputs that may wait; beyond, 429 and Retry-After.", rich_help_panel=_LIMITS
+    ),
+]
+QueueBytes = Annotated[
+    str,
+    typer.Option(metavar="SIZE", help="Memory of what waits; beyond, 429.", rich_help_panel=_LIMITS),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        min=0.001, metavar="SECONDS", help="Longest time to an answer; beyond, 504.", rich_help_panel=_LIMITS
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")]

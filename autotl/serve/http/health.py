@@ -1,0 +1,58 @@
+"""GET /health and GET /metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from autotl import __version__
+from autotl.serve.http.documentation import json_answer
+from autotl.serve.http.metrics import CONTENT_TYPE
+from autotl.serve.http.service import Service
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes that watch the server."""
+    router = APIRouter(tags=["Watching"])
+
+    @router.get(
+        "/health",
+        summary="Whether the server works",
+        response_model=None,
+        responses=json_answer(
+            {
+                "type": "object",
+                "properties": {
+                    "status": {"const": "ok"},
+                    "model": {"type": "string"},
+                    "version": {"type": "string"},
+                    "autotl": {"type": "string"},
+                    "queue_items": {"type": "integer", "minimum": 0},
+                },
+                "required": ["status", "model", "version", "autotl", "queue_items"],
+            }
+        ),
+    )
+    async def health() -> dict[str, Any]:
+        return {
+            "status": "ok",
+            "model": service.contract.name,
+            "version": service.contract.version,
+            "autotl": __version__,
+            "queue_items": service.gate.items,
+        }
+
+    @router.get(
+        "/metrics",
+        summary="Prometheus metrics",
+        response_class=Response,
+        responses={
+            200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Metrics."}
+        },
+    )
+    async def metrics() -> Response:
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+
+    return router

@@ -1,0 +1,104 @@
+"""Runs the app under uvicorn, in one process or several, until a signal ends it in good order."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import math
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from autotl.errors import SettingsError
+from autotl.serve.bundle import read_bundle
+from autotl.serve.http.app import SETTINGS, create_app
+from autotl.serve.http.logs import configuration
+from autotl.serve.http.metrics import SHARED_FOLDER
+from autotl.serve.http.service import Service
+from autotl.serve.http.settings import Settings
+
+_FACTORY = "autotl.serve.http.app:from_environment"
+_BACKLOG = 2048
+#: What a stopping server grants its requests beyond their own limit of time.
+_GRACE_SECONDS = 5
+
+
+def serve(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; accepted requests are answered first, then this returns.
+
+    Args:
+        settings: What and how.
+        listener: The socket to accept on, from `listen`.
+        ready: Called once the bundle has been read and requests can come.
+
+    Raises:
+        BundleError: The bundle is missing, incomplete, or was changed.
+    """
+    logging.config.dictConfig(configuration())
+    logging.captureWarnings(True)
+    with listener:
+        if settings.workers == 1:
+            _serve_here(settings, listener, ready)
+        else:
+            _serve_in_workers(settings, listener, ready)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket.
+
+    Raises:
+        SettingsError: The address cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise SettingsError(
+            f"cannot listen on {host}, port {port}",
+            found=getattr(error, "strerror", None) or error,
+            expected="a free port of this machine",
+            hint="Choose another with --port, or 0 for any free one.",
+        ) from error
+
+
+def _serve_here(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    app = create_app(Service(settings))
+    # After an orderly end uvicorn raises the signals that it was sent again, for whoever listened before.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    server = uvicorn.Server(_config(app, settings))
+    ready()
+    server.run([listener])
+
+
+def _serve_in_workers(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    read_bundle(Path(settings.bundle))
+    os.environ[SETTINGS] = settings.to_json()
+    with tempfile.TemporaryDirectory(prefix="autotl-metrics-") as folder:
+        os.environ[SHARED_FOLDER] = folder
+        config = _config(_FACTORY, settings)
+        ready()
+        Multiprocess(config, [listener]).run()
+
+
+def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        lifespan="on",
+        ws="none",
+        log_config=configuration(),
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(settings.limits.timeout_seconds) + _GRACE_SECONDS,
+    )
