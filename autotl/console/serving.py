@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,14 @@ def serve_bundle(folder: Path, name: str | None, limits: Mapping[str, Any], **ho
         ModuleNotFoundError: The extra `serve` is not installed.
     """
     from autotl.serve.http.limits import Limits
-    from autotl.serve.http.server import listen, serve
+    from autotl.serve.http.server import serve
     from autotl.serve.http.settings import Settings, default_name
 
     settings = Settings(str(folder), name or default_name(folder), limits=Limits(**limits), **how)
-    listener = listen(settings.host, settings.port)
-    settings = replace(settings, port=listener.getsockname()[1])
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{shown}:{settings.port}"
-    serve(
-        settings,
-        listener,
-        ready=lambda: typer.echo(
-            f"Serving {settings.name} at {url}; {url}/docs shows how to ask. Ctrl-C ends it."
-        ),
-    )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+
+    def ready(port: int) -> None:
+        url = f"http://{host}:{port}"
+        typer.echo(f"Serving {settings.name} at {url}; {url}/docs shows how to ask. Ctrl-C ends it.")
+
+    serve(settings, ready)

@@ -16,6 +16,7 @@ VERBS = (
     "backbones",
     "leaderboard",
     "predict",
+    "serve",
     "evaluate",
     "verify",
     "export",
@@ -39,6 +40,7 @@ HEAVY = (
     "sklearn",
     "ray",
     "optuna",
+    "fastapi",
 )
 
 

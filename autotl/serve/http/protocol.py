@@ -23,9 +23,9 @@ from autotl.serve.http.documentation import (
     model_parameters,
     server_schema,
 )
+from autotl.serve.http.infer import InferRequest, parse_infer, write_infer
 from autotl.serve.http.inputs import JSON, takes_files
 from autotl.serve.http.service import Service
-from autotl.serve.http.tensors import InferRequest, parse_infer, write_infer
 
 BINARY = "application/octet-stream"
 HEADER_LENGTH = "Inference-Header-Content-Length"

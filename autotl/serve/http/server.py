@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import logging.config
 import math
 import os
 import signal
@@ -30,24 +29,31 @@ _BACKLOG = 2048
 _GRACE_SECONDS = 5
 
 
-def serve(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+def serve(settings: Settings, ready: Callable[[int], None]) -> None:
     """Serve until SIGTERM or SIGINT; accepted requests are answered first, then this returns.
 
     Args:
         settings: What and how.
-        listener: The socket to accept on, from `listen`.
-        ready: Called once the bundle has been read and requests can come.
+        ready: Called with the port once the bundle has been read and connections can come.
 
     Raises:
         BundleError: The bundle is missing, incomplete, or was changed.
+        SettingsError: The address cannot be bound.
     """
-    logging.config.dictConfig(configuration())
-    logging.captureWarnings(True)
-    with listener:
+    app: FastAPI | str
+    if settings.workers == 1:
+        app = create_app(Service(settings))
+    else:
+        app = _FACTORY
+        read_bundle(Path(settings.bundle))
+    with listen(settings.host, settings.port) as listener:
+        config = _config(app, settings)
+        logging.captureWarnings(True)
+        ready(listener.getsockname()[1])
         if settings.workers == 1:
-            _serve_here(settings, listener, ready)
+            _run_here(config, listener)
         else:
-            _serve_in_workers(settings, listener, ready)
+            _run_workers(config, listener, settings)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -68,23 +74,17 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _serve_here(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
-    app = create_app(Service(settings))
+def _run_here(config: uvicorn.Config, listener: socket.socket) -> None:
     # After an orderly end uvicorn raises the signals that it was sent again, for whoever listened before.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    server = uvicorn.Server(_config(app, settings))
-    ready()
-    server.run([listener])
+    uvicorn.Server(config).run([listener])
 
 
-def _serve_in_workers(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
-    read_bundle(Path(settings.bundle))
+def _run_workers(config: uvicorn.Config, listener: socket.socket, settings: Settings) -> None:
     os.environ[SETTINGS] = settings.to_json()
     with tempfile.TemporaryDirectory(prefix="autotl-metrics-") as folder:
         os.environ[SHARED_FOLDER] = folder
-        config = _config(_FACTORY, settings)
-        ready()
         Multiprocess(config, [listener]).run()
 
 

@@ -1,16 +1,13 @@
-"""Reads inference requests of the Open Inference Protocol (KServe v2) and writes their answers.
+"""The data of tensors in the Open Inference Protocol: from JSON lists or bytes to items, and back.
 
-Tensors stand as JSON lists or, with the binary tensor data extension, as bytes behind the JSON: little-
-endian, each BYTES element after its length in 4 bytes.
+With the binary tensor data extension the bytes stand behind the JSON: little-endian, each BYTES element
+after its length in 4 bytes.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,76 +16,36 @@ from numpy.typing import NDArray
 from autotl.errors import RequestError, TooLargeError
 from autotl.modalities.modality import Item
 from autotl.serve.http.contract import Contract, Tensor
-from autotl.serve.http.documents import check_count, expect_object, kind_of, parse_json
+from autotl.serve.http.documents import check_count, expect_object, kind_of
 from autotl.serve.http.inputs import decode_base64
 from autotl.serve.http.limits import Limits
 
 Array = NDArray[Any]
+BINARY_SIZE = "binary_data_size"
 _LENGTH = struct.Struct("<I")
-_BINARY_SIZE = "binary_data_size"
-_ID = re.compile(r"[ -~]{0,128}")
 
 
-@dataclass(frozen=True)
-class InferRequest:
-    """What a client asks.
-
-    Attributes:
-        id: The client's own mark, given back.
-        items: N inputs.
-        outputs: Names of wanted outputs, each with whether it is wanted as bytes.
-    """
-
-    id: str | None
-    items: list[Item]
-    outputs: dict[str, bool]
-
-
-def parse_infer(
-    contract: Contract, limits: Limits, files: bool, content: bytes, header_bytes: int | None
-) -> InferRequest:
-    """Read a request.
+def items_of_tensor(
+    contract: Contract, limits: Limits, files: bool, value: object, tail: memoryview
+) -> list[Item]:
+    """The inputs that the tensor of a request holds.
 
     Args:
-        contract: What the model takes and gives.
-        limits: How many inputs are taken.
-        files: Whether inputs are contents of files, base64 in JSON, not texts.
-        content: The body.
-        header_bytes: Length of the JSON in front of binary tensors (`Inference-Header-Content-Length`); None
-            where the body is JSON alone.
+        contract: What the model takes.
+        limits: How many inputs, and how large images, are taken.
+        files: Whether elements are contents of files, base64 in JSON, not texts.
+        value: The tensor, as parsed.
+        tail: The bytes behind the JSON.
 
     Raises:
-        RequestError: It does not follow the protocol or the contract.
-        TooLargeError: There are too many inputs.
+        RequestError: It is not what the contract says.
+        TooLargeError: It holds too much.
     """
-    if header_bytes is not None and not 0 <= header_bytes <= len(content):
-        raise RequestError(
-            "impossible Inference-Header-Content-Length", found=header_bytes, expected=f"0 to {len(content)}"
-        )
-    document = expect_object(
-        parse_json(content if header_bytes is None else content[:header_bytes]),
-        "the request",
-        ("inputs",),
-        ("id", "parameters", "outputs"),
-    )
-    inputs = document["inputs"]
-    if not isinstance(inputs, list) or len(inputs) != 1:
-        raise RequestError(
-            "wrong inputs",
-            found=f"{len(inputs)} tensors" if isinstance(inputs, list) else kind_of(inputs),
-            expected=f"a list of one tensor, {_known(contract)}",
-        )
-    tail = memoryview(b"" if header_bytes is None else content)[header_bytes or 0 :]
-    items = _items(contract, limits, files, inputs[0], tail)
-    return InferRequest(_id(document), items, _outputs(contract, document))
-
-
-def _items(contract: Contract, limits: Limits, files: bool, value: object, tail: memoryview) -> list[Item]:
     tensor = expect_object(value, "the input", ("name", "shape", "datatype"), ("parameters", "data"))
     known = {known.name: known for known in (contract.encoded, contract.pixels) if known is not None}
     wanted = known.get(tensor["name"]) if isinstance(tensor["name"], str) else None
     if wanted is None:
-        raise RequestError("unknown input", found=repr(tensor["name"])[:80], expected=_known(contract))
+        raise RequestError("unknown input", found=repr(tensor["name"])[:80], expected=names_of(contract))
     if tensor["datatype"] != wanted.datatype:
         raise RequestError(
             f"wrong datatype of {wanted.name!r}",
@@ -97,7 +54,7 @@ def _items(contract: Contract, limits: Limits, files: bool, value: object, tail:
         )
     shape = _shape(wanted, tensor["shape"])
     check_count(shape[0], limits.items)
-    size = _parameters(tensor).get(_BINARY_SIZE)
+    size = parameters_of(tensor).get(BINARY_SIZE)
     if wanted is contract.pixels:
         return _pixels(shape, tensor, size, tail, limits)
     elements = _elements(wanted, shape, tensor, size, tail, files)
@@ -202,7 +159,7 @@ def _binary(size: object, tail: memoryview, expected: int | None) -> memoryview:
     """The bytes of the one binary input."""
     if type(size) is not int or size != len(tail) or expected not in (None, size):
         raise RequestError(
-            f"wrong {_BINARY_SIZE}",
+            f"wrong {BINARY_SIZE}",
             found=f"{repr(size)[:40]}, and {len(tail)} bytes behind the JSON",
             expected=f"{len(tail) if expected is None else expected} for both",
             hint="The header Inference-Header-Content-Length says where the JSON ends.",
@@ -213,7 +170,7 @@ def _binary(size: object, tail: memoryview, expected: int | None) -> memoryview:
 def _flat(data: object) -> list[Any]:
     """A list without its nesting, in row-major order."""
     if not isinstance(data, list):
-        raise RequestError("a tensor has no data", found=kind_of(data), expected=f"a list, or {_BINARY_SIZE}")
+        raise RequestError("a tensor has no data", found=kind_of(data), expected=f"a list, or {BINARY_SIZE}")
     while any(isinstance(value, list) for value in data):
         if not all(isinstance(value, list) for value in data):
             raise RequestError("the data of a tensor are ragged", expected="lists of one depth")
@@ -223,105 +180,33 @@ def _flat(data: object) -> list[Any]:
 
 def _refuse_data(tensor: dict[str, Any]) -> None:
     if "data" in tensor:
-        raise RequestError(
-            "a tensor has data twice", found=f"data and {_BINARY_SIZE}", expected="one of them"
-        )
+        raise RequestError("a tensor has data twice", found=f"data and {BINARY_SIZE}", expected="one of them")
 
 
 def _wrong_count(found: int, expected: int) -> RequestError:
     return RequestError("the data do not fill the shape", found=f"{found} elements", expected=expected)
 
 
-def _id(document: dict[str, Any]) -> str | None:
-    if "id" not in document:
-        return None
-    value = document["id"]
-    if not (isinstance(value, str) and _ID.fullmatch(value)):
-        raise RequestError(
-            "impossible id", found=repr(value)[:80], expected="at most 128 printable ASCII characters"
-        )
-    return value
+def packed(array: Array) -> bytes:
+    """A tensor in binary form: float32, or strings where it is an object array."""
+    if array.dtype != object:
+        return array.astype("<f4").tobytes()
+    encoded = [str(value).encode() for value in array.reshape(-1)]
+    return b"".join(_LENGTH.pack(len(value)) + value for value in encoded)
 
 
-def _outputs(contract: Contract, document: dict[str, Any]) -> dict[str, bool]:
-    """Wanted outputs, each with whether it goes as bytes."""
-    binary = _flag(_parameters(document), "binary_data_output", False)
-    if "outputs" not in document:
-        return dict.fromkeys(contract.default_outputs, binary)
-    asked = document["outputs"]
-    if not isinstance(asked, list) or not asked:
-        raise RequestError("wrong outputs", found=kind_of(asked), expected="a list of names, or none at all")
-    chosen: dict[str, bool] = {}
-    for value in asked:
-        output = expect_object(value, "an output", ("name",), ("parameters",))
-        name = output["name"]
-        if not isinstance(name, str) or name not in contract.outputs or name in chosen:
-            raise RequestError(
-                "unknown or repeated output", found=repr(name)[:80], expected=", ".join(contract.outputs)
-            )
-        chosen[name] = _flag(_parameters(output), "binary_data", binary)
-    return chosen
+def parameters_of(value: dict[str, Any]) -> dict[str, Any]:
+    """The optional `parameters` of an object of the protocol.
 
-
-def _parameters(value: dict[str, Any]) -> dict[str, Any]:
+    Raises:
+        RequestError: They are no object.
+    """
     parameters = value.get("parameters", {})
     if not isinstance(parameters, dict):
         raise RequestError("wrong parameters", found=kind_of(parameters), expected="an object")
     return parameters
 
 
-def _flag(parameters: dict[str, Any], name: str, default: bool) -> bool:
-    value = parameters.get(name, default)
-    if not isinstance(value, bool):
-        raise RequestError(f"wrong parameter {name}", found=kind_of(value), expected="true or false")
-    return value
-
-
-def _known(contract: Contract) -> str:
+def names_of(contract: Contract) -> str:
+    """The names of the inputs that a model takes, for messages."""
     return " or ".join(repr(t.name) for t in (contract.encoded, contract.pixels) if t is not None)
-
-
-def write_infer(
-    contract: Contract, request: InferRequest, arrays: dict[str, Array]
-) -> tuple[bytes, int | None]:
-    """The answer to a request.
-
-    Args:
-        contract: Says the datatypes.
-        request: What was asked.
-        arrays: By output name: float32 arrays, or for BYTES a list of strings as an object array.
-
-    Returns:
-        The body, and the length of its JSON where binary tensors follow (None where none do).
-    """
-    outputs: list[dict[str, Any]] = []
-    tails: list[bytes] = []
-    for name, binary in request.outputs.items():
-        array = arrays[name]
-        entry: dict[str, Any] = {
-            "name": name,
-            "datatype": contract.outputs[name].datatype,
-            "shape": list(array.shape),
-        }
-        if binary:
-            tails.append(_packed(array))
-            entry["parameters"] = {_BINARY_SIZE: len(tails[-1])}
-        else:
-            entry["data"] = array.reshape(-1).tolist()
-        outputs.append(entry)
-    document: dict[str, Any] = {
-        "model_name": contract.name,
-        "model_version": contract.version,
-        "outputs": outputs,
-    }
-    if request.id is not None:
-        document["id"] = request.id
-    head = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
-    return head + b"".join(tails), len(head) if tails else None
-
-
-def _packed(array: Array) -> bytes:
-    if array.dtype != object:
-        return array.astype("<f4").tobytes()
-    encoded = [str(value).encode() for value in array.reshape(-1)]
-    return b"".join(_LENGTH.pack(len(value)) + value for value in encoded)
