@@ -9,7 +9,7 @@ from typing import Any
 
 from autotl.serve.bundle import BundleInfo
 from autotl.serve.http.contract import Contract, Tensor
-from autotl.serve.http.inputs import CSV, FORM, JSON, takes_files
+from autotl.serve.http.inputs import BINARY, CSV, FIELD, FORM, JSON, takes_files
 from autotl.serve.http.limits import Limits
 from autotl.task import Task, TaskKind
 
@@ -37,6 +37,7 @@ _FAILURES = {
     504: "The request took too long.",
 }
 _BYTES_NOTE = "Elements in row-major order: texts, or files in base64."
+_CSV_NOTE = "A header with the columns of the bundle, others are ignored; then a line an input."
 _STRING: Schema = {"type": "string"}
 _SHAPE: Schema = {"type": "array", "items": {"type": "integer"}}
 
@@ -94,14 +95,16 @@ def predict_body(bundle: BundleInfo, limits: Limits) -> Schema:
     content: Schema = {JSON: {"schema": document, "example": {"inputs": [example]}}}
     files = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
     content[FORM] = {
-        "schema": {"type": "object", "properties": {"files": files}, "required": ["files"]},
-        "encoding": {"files": {"contentType": "image/*" if takes_files(bundle) else "text/plain"}},
+        "schema": _closed({FIELD: files}, FIELD),
+        "encoding": {FIELD: {"contentType": _part_type(bundle)}},
     }
     if not takes_files(bundle):
         columns = bundle.columns or ("text",)
         line = ",".join(f'"{_TEXT}"' for _ in columns)
-        rows = {"type": "array", "items": _row(columns, limits), "minItems": 1, "maxItems": limits.items}
-        content[CSV] = {"schema": rows, "example": f"{','.join(columns)}\n{line}\n"}
+        content[CSV] = {
+            "schema": {"type": "string", "description": _CSV_NOTE},
+            "example": f"{','.join(columns)}\n{line}\n",
+        }
     return {"required": True, "content": content}
 
 
@@ -193,7 +196,9 @@ def infer_answer(contract: Contract) -> dict[int | str, Schema]:
     }
     required = ["model_name", "model_version", "outputs"]
     schema = {"type": "object", "properties": properties, "required": required}
-    return json_answer(schema, failures=True, missing=True)
+    answers = json_answer(schema, failures=True, missing=True)
+    answers[200]["content"][BINARY] = {"schema": {"type": "string", "format": "binary"}}
+    return answers
 
 
 def metadata_schema() -> Schema:
@@ -243,6 +248,13 @@ def example_image() -> str:
         for kind, data in chunks
     )
     return base64.b64encode(b"\x89PNG\r\n\x1a\n" + content).decode()
+
+
+def _part_type(bundle: BundleInfo) -> str:
+    """The content type of a file in a form."""
+    if takes_files(bundle):
+        return "image/*" if bundle.spec.modality == "image" else BINARY
+    return CSV if len(bundle.columns) > 1 else "text/plain"
 
 
 def _entry(bundle: BundleInfo, limits: Limits) -> tuple[Schema, Any]:

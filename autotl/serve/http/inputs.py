@@ -30,6 +30,9 @@ from autotl.serve.http.multipart import Part, parse_form
 from autotl.serve.inputs import rows_of
 
 JSON, CSV, FORM = "application/json", "text/csv", "multipart/form-data"
+BINARY = "application/octet-stream"
+#: What the fields of a form are called.
+FIELD = "files"
 #: Tables that a form may hold. Parquet stays out: it is compressed, and read by a training library.
 TABLES = (".csv", ".tsv", ".jsonl")
 _SHOWN = 60
@@ -141,23 +144,27 @@ def _of_form(bundle: BundleInfo, limits: Limits, content_type: str, content: byt
     files = takes_files(bundle)
     items: list[Item] = []
     for part in parse_form(content, content_type, limits.items):
-        if part.filename is None:
+        if part.name != FIELD:
             raise RequestError(
-                f"the field {part.name[:_SHOWN]!r} is no file",
-                expected="files only",
-                hint="With curl: -F files=@NAME",
+                "the form has an unknown field",
+                found=repr(part.name[:_SHOWN]),
+                expected=repr(FIELD),
+                hint=f"With curl: -F {FIELD}=@NAME, once for each file.",
             )
-        name = Path(part.filename.replace("\\", "/")).name[-_SHOWN:]
+        name = Path((part.filename or "").replace("\\", "/")).name[-_SHOWN:]
         if files:
             items.append(part.content)
         elif Path(name).suffix.lower() in TABLES:
             items += _of_table(bundle, name, part.content)
+        elif part.kind == CSV:
+            items += _of_table(bundle, "table.csv", part.content)
         else:
             items.append(_text_file(bundle, name, part))
     return items
 
 
 def _text_file(bundle: BundleInfo, name: str, part: Part) -> str:
+    """One text: a file, or a field that is none."""
     if len(bundle.columns) > 1:
         raise RequestError(
             f"{name!r} cannot be one input",

@@ -19,11 +19,13 @@ class Part:
     Attributes:
         name: Of the field.
         filename: Of the file as the client calls it; None for a plain field.
+        kind: Its content type in lower case, without parameters; empty where there is none.
         content: Its bytes.
     """
 
     name: str = ""
     filename: str | None = None
+    kind: str = ""
     content: bytes = b""
 
 
@@ -70,6 +72,9 @@ class _Collector:
                 )
             self.parts[-1].name = name.decode("utf-8", "replace")
             self.parts[-1].filename = None if filename is None else filename.decode("utf-8", "replace")
+        elif self._field.lower() == b"content-type":
+            kind, _ = parse_options_header(bytes(self._value))
+            self.parts[-1].kind = kind.decode("latin-1").lower()
         self._field, self._value = bytearray(), bytearray()
 
     def on_end(self) -> None:

@@ -24,10 +24,9 @@ from autotl.serve.http.documentation import (
     server_schema,
 )
 from autotl.serve.http.infer import InferRequest, parse_infer, write_infer
-from autotl.serve.http.inputs import JSON, takes_files
+from autotl.serve.http.inputs import BINARY, JSON, takes_files
 from autotl.serve.http.service import Service
 
-BINARY = "application/octet-stream"
 HEADER_LENGTH = "Inference-Header-Content-Length"
 _MODEL = "/models/{model}"
 _VERSION = "/models/{model}/versions/{version}"

@@ -74,6 +74,7 @@ def test_pairs_as_objects_csv_and_tables_in_forms_are_one(serve, text_bundles):
         client.post(url, json={"inputs": [row]}),
         client.post(url, content=table, headers={"Content-Type": "text/csv"}),
         client.post(url, files={"files": ("new.csv", table)}),
+        client.post(url, files={"files": ("new", table, "text/csv; charset=utf-8")}),
         client.post(url, files={"files": ("new.jsonl", json.dumps(row).encode())}),
     )
     for answer in answers:
@@ -87,7 +88,7 @@ def test_texts_as_objects_csv_and_text_files_are_one(serve, text_bundles):
         client.post(url, json={"inputs": ["a good film"]}),
         client.post(url, json={"inputs": [{"text": "a good film", "id": "7"}]}),
         client.post(url, content="text\na good film\n", headers={"Content-Type": "text/csv; charset=utf-8"}),
-        client.post(url, files={"any": ("one.txt", b"a good film")}),
+        client.post(url, files={"files": ("one.txt", b"a good film")}),
     ]
     rows = [answer.json()["predictions"] for answer in answers]
     assert rows == [rows[0]] * 4
@@ -172,11 +173,23 @@ def test_a_form_that_is_cut_off(serve, text_bundles):
     assert (answer.status_code, answer.json()["error"]) == (400, "the form is cut off")
 
 
-def test_a_form_field_that_is_no_file(serve, text_bundles):
-    body = b'--b\r\nContent-Disposition: form-data; name="text"\r\n\r\nhello\r\n--b--\r\n'
+def test_a_form_field_that_is_no_file_is_an_input_too(serve, text_bundles):
+    body = b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\na good film\r\n--b--\r\n'
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
-    answer = serve(text_bundles()).post("/predict", content=body, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (400, "the field 'text' is no file")
+    client = serve(text_bundles())
+    answer = client.post("/predict", content=body, headers=headers)
+    assert answer.json() == client.post("/predict", json={"inputs": ["a good film"]}).json()
+
+
+def test_a_form_field_of_another_name(serve, text_bundles):
+    answer = serve(text_bundles()).post("/predict", files={"file": ("a.txt", b"a")})
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "error": "the form has an unknown field",
+        "found": "'file'",
+        "expected": "'files'",
+        "hint": "With curl: -F files=@NAME, once for each file.",
+    }
 
 
 def test_parquet_stays_closed(serve, text_bundles):
