@@ -260,7 +260,7 @@ MaxItems = Annotated[
 MaxPixels = Annotated[int, typer.Option(min=1, metavar="N", help="Largest image.", rich_help_panel=_LIMITS)]
 MaxCharacters = Annotated[
     int,
-    typer.Option(min=1, metavar="N", help="Longest text, all columns together.", rich_help_panel=_LIMITS),
+    typer.Option(min=1, metavar="N", help="Longest text, in characters.", rich_help_panel=_LIMITS),
 ]
 QueueItems = Annotated[
     int,

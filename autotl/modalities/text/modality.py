@@ -77,12 +77,12 @@ class TextModality:
         return not any(text.strip() for text in read_texts(item))
 
     def extent(self, item: Item) -> int:
-        """Characters of all its texts.
+        """Characters of its longest text.
 
         Raises:
             DecodeError: The item is no text.
         """
-        return sum(map(len, read_texts(item)))
+        return max(map(len, read_texts(item)))
 
     def describe(self, items: Sequence[Item]) -> dict[str, Any]:
         """Lengths, vocabulary and languages of a sample; see `description.describe`."""

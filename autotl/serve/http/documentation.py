@@ -270,7 +270,7 @@ def _entry(bundle: BundleInfo, limits: Limits) -> tuple[Schema, Any]:
 
 def _row(columns: tuple[str, ...], limits: Limits) -> Schema:
     """A row of texts by column; others are ignored."""
-    text: Schema = {"type": "string", "maxLength": limits.characters // len(columns)}
+    text: Schema = {"type": "string", "maxLength": limits.characters}
     return {"type": "object", "properties": dict.fromkeys(columns, text), "required": list(columns)}
 
 

@@ -19,7 +19,7 @@ class Limits:
         body_bytes: Longest body of a request.
         items: Most inputs of a request.
         pixels: Largest image, by the head of its file.
-        characters: Longest text, all columns together.
+        characters: Longest text.
         queue_items: Most inputs that are accepted and not yet answered.
         queue_bytes: Most bytes of bodies that are held; decoded inputs that wait are held to the same figure.
         timeout_seconds: How long a request may take, from its first byte to its answer.

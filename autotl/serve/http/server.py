@@ -99,6 +99,7 @@ def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
         ws="none",
         log_config=configuration(),
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.limits.timeout_seconds) + _GRACE_SECONDS,
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +21,7 @@ import httpx2
 import pytest
 
 pytestmark = pytest.mark.slow
+README = Path(__file__).parents[3] / "README.md"
 SECRET = "unmistakable words"
 FORBIDDEN = ("libtorch", "torch/", "transformers", "pandas", "sklearn", "pyarrow")
 
@@ -124,6 +128,20 @@ def test_a_signal_lets_accepted_requests_finish_and_refuses_new_ones(start, text
             socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
         assert waiting.result().status_code == 200
     assert server.end() == 0
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_commands_of_the_readme_are_answered(start, image_bundle, images, tmp_path):
+    (block,) = re.findall(r"^```bash\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+    for name, image in zip(("a.png", "b.png"), images[:2], strict=True):
+        shutil.copy(image, tmp_path / name)
+    content = base64.b64encode(images[0].read_bytes()).decode()
+    (tmp_path / "request.json").write_text(json.dumps({"inputs": [content]}))
+    server = start(image_bundle, "--name", "photos")
+    commands = [shlex.split(line.replace(":8000", f":{server.port}")) for line in block.splitlines()]
+    assert len(commands) == 3
+    for command in commands:
+        subprocess.run([*command, "--fail", "--silent"], check=True, cwd=tmp_path, capture_output=True)
 
 
 def test_workers_share_the_port_and_their_metrics(start, text_bundles):

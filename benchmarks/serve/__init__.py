@@ -1,0 +1,1 @@
+"""Throughput and endurance of `autotl serve`; see `__main__`."""
