@@ -112,6 +112,11 @@ class Batcher:
             waiting.ticket.fail(RuntimeError("the server stops"))
         self._runner.shutdown()
 
+    @property
+    def runs(self) -> bool:
+        """Whether what arrives is run."""
+        return self._task is not None and not self._task.done()
+
     async def room(self) -> None:
         """Wait until decoded inputs take less memory than the limit."""
         while self._bytes >= self._queue_bytes:
@@ -124,7 +129,7 @@ class Batcher:
         Returns:
             The arrays that `run` gives, with a row an example, in order.
         """
-        if not self._runs():
+        if not self.runs:
             raise RuntimeError("the batcher does not run")
         ticket = _Ticket([None] * len(examples), len(examples))
         now = time.monotonic()
@@ -140,9 +145,6 @@ class Batcher:
                 self._forget(ticket)
         rows = [row for row in ticket.rows if row is not None]
         return [np.stack(parts) for parts in zip(*rows, strict=True)]
-
-    def _runs(self) -> bool:
-        return self._task is not None and not self._task.done()
 
     def _forget(self, ticket: _Ticket) -> None:
         kept = [waiting for waiting in self._queue if waiting.ticket is not ticket]
@@ -200,10 +202,11 @@ class Batcher:
         start = time.perf_counter()
         try:
             outputs = self._run([waiting.example for waiting in batch])
+            rows = [[output[row] for output in outputs] for row in range(len(batch))]
         except Exception as error:  # whatever the runtime raises belongs to the requests, not to the loop
             if len(batch) > 1:
                 return [outcome for waiting in batch for outcome in self._outcomes([waiting])]
             _log.error("the model failed on an input", exc_info=error)
             return [error]
         self._observe([waiting.example for waiting in batch], outputs, time.perf_counter() - start)
-        return [[output[row] for output in outputs] for row in range(len(batch))]
+        return list(rows)

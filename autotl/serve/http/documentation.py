@@ -42,13 +42,16 @@ _STRING: Schema = {"type": "string"}
 _SHAPE: Schema = {"type": "array", "items": {"type": "integer"}}
 
 
-def json_answer(schema: Schema, *, failures: bool = False, missing: bool = False) -> dict[int | str, Schema]:
+def json_answer(
+    schema: Schema, *, failures: bool = False, missing: bool = False, unready: bool = False
+) -> dict[int | str, Schema]:
     """Responses of a route that answers JSON.
 
     Args:
         schema: Of the answer.
         failures: Whether a body is read, with all that can be wrong with one.
         missing: Whether the path names a model that may not be there.
+        unready: Whether it says that the server does not work, by 503.
     """
     answers: dict[int | str, Schema] = {200: _described("The answer.", schema)}
     if failures:
@@ -56,6 +59,8 @@ def json_answer(schema: Schema, *, failures: bool = False, missing: bool = False
         answers[429]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     if missing:
         answers[404] = _described("There is no such model.", _FAILURE)
+    if unready:
+        answers[503] = _described("It does not work.", schema)
     return answers
 
 
@@ -65,7 +70,7 @@ def boolean_answer(name: str, *, missing: bool = False) -> dict[int | str, Schem
     if missing:
         properties["name"] = _STRING
     schema = {"type": "object", "properties": properties, "required": list(properties)}
-    return json_answer(schema, missing=missing)
+    return json_answer(schema, missing=missing, unready=True)
 
 
 def predict_schema(task: Task) -> Schema:

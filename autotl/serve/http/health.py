@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from autotl import __version__
 from autotl.serve.http.documentation import json_answer
@@ -25,24 +23,26 @@ def routes(service: Service) -> APIRouter:
             {
                 "type": "object",
                 "properties": {
-                    "status": {"const": "ok"},
+                    "status": {"enum": ["ok", "failed"]},
                     "model": {"type": "string"},
                     "version": {"type": "string"},
                     "autotl": {"type": "string"},
                     "queue_items": {"type": "integer", "minimum": 0},
                 },
                 "required": ["status", "model", "version", "autotl", "queue_items"],
-            }
+            },
+            unready=True,
         ),
     )
-    async def health() -> dict[str, Any]:
-        return {
-            "status": "ok",
+    async def health() -> JSONResponse:
+        content = {
+            "status": "ok" if service.is_ready else "failed",
             "model": service.contract.name,
             "version": service.contract.version,
             "autotl": __version__,
             "queue_items": service.gate.items,
         }
+        return JSONResponse(content, 200 if service.is_ready else 503)
 
     @router.get(
         "/metrics",

@@ -35,13 +35,13 @@ _VERSION = "/models/{model}/versions/{version}"
 def routes(service: Service) -> APIRouter:
     """All routes of the protocol; models also under the version that is served."""
     router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
-    _add_server(router)
+    _add_server(router, service)
     for path in (_MODEL, _VERSION):
         _add_model(router, path, service)
     return router
 
 
-def _add_server(router: APIRouter) -> None:
+def _add_server(router: APIRouter, service: Service) -> None:
     @router.get("", summary="Server metadata", response_model=None, responses=json_answer(server_schema()))
     async def server() -> dict[str, Any]:
         return {"name": "autotl", "version": __version__, "extensions": ["binary_tensor_data"]}
@@ -51,8 +51,8 @@ def _add_server(router: APIRouter) -> None:
         return {"live": True}
 
     @router.get("/health/ready", summary="Readiness", response_model=None, responses=boolean_answer("ready"))
-    async def ready() -> dict[str, bool]:
-        return {"ready": True}
+    async def ready() -> JSONResponse:
+        return JSONResponse({"ready": service.is_ready}, 200 if service.is_ready else 503)
 
 
 def _add_model(router: APIRouter, path: str, service: Service) -> None:
@@ -77,9 +77,10 @@ def _add_model(router: APIRouter, path: str, service: Service) -> None:
         responses=boolean_answer("ready", missing=True),
         openapi_extra=documented,
     )
-    async def model_ready(request: Request) -> dict[str, Any]:
+    async def model_ready(request: Request) -> JSONResponse:
         _check(request, service)
-        return {"name": contract.name, "ready": True}
+        content = {"name": contract.name, "ready": service.is_ready}
+        return JSONResponse(content, 200 if service.is_ready else 503)
 
     @router.post(
         f"{path}/infer",

@@ -80,6 +80,11 @@ class Service:
         await self.batcher.stop()
         self._decoders.shutdown(cancel_futures=True)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether inputs are being run."""
+        return self.batcher.runs
+
     async def answer(
         self, request: Request, parse: Callable[[bytes], Result], items: Callable[[Result], Sequence[Item]]
     ) -> tuple[Result, list[Array]]:

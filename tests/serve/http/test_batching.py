@@ -244,3 +244,15 @@ def test_nothing_is_taken_after_the_end():
             await queue.submit([example(1)])
 
     run(main)
+
+
+def test_a_model_that_loses_rows_fails_the_request_and_no_other():
+    async def main():
+        queue = batcher(lambda examples: [np.zeros((0, 1))])
+        queue.start()
+        with pytest.raises(IndexError):
+            await queue.submit([example(1)])
+        assert queue.runs
+        await queue.stop()
+
+    run(main)

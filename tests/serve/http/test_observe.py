@@ -121,3 +121,12 @@ def test_observers_see_every_batch_and_cannot_fail_a_request(serve, text_bundles
 def test_health(serve, text_bundles):
     found = serve(text_bundles()).get("/health").json()
     assert (found["status"], found["model"], found["queue_items"]) == ("ok", "model", 0)
+
+
+def test_a_server_that_runs_nothing_any_more_is_not_ready(serve, text_bundles):
+    client = serve(text_bundles())
+    client.portal.call(client.service.batcher.stop)
+    assert client.get("/health").status_code == 503
+    assert client.get("/v2/health/ready").json() == {"ready": False}
+    assert client.get("/v2/models/model/ready").status_code == 503
+    assert client.post("/predict", json={"inputs": ["a"]}).status_code == 500
