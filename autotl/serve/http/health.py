@@ -10,13 +10,15 @@ from autotl.serve.http.documentation import json_answer
 from autotl.serve.http.metrics import CONTENT_TYPE
 from autotl.serve.http.service import Service
 
+_TAG = "Watching"
 
-def routes(service: Service) -> APIRouter:
-    """The routes that watch the server."""
-    router = APIRouter(tags=["Watching"])
+
+def add_routes(router: APIRouter, service: Service) -> None:
+    """Add the routes that watch the server."""
 
     @router.get(
         "/health",
+        tags=[_TAG],
         summary="Whether the server works",
         response_model=None,
         responses=json_answer(
@@ -46,6 +48,7 @@ def routes(service: Service) -> APIRouter:
 
     @router.get(
         "/metrics",
+        tags=[_TAG],
         summary="Prometheus metrics",
         response_class=Response,
         responses={
@@ -54,5 +57,3 @@ def routes(service: Service) -> APIRouter:
     )
     async def metrics() -> Response:
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)
-
-    return router

@@ -24,9 +24,8 @@ summary { cursor: pointer; color: #555; } td { padding-right: 1.5rem; vertical-a
 _LONGEST_EXAMPLE = 1200
 
 
-def routes(service: Service) -> APIRouter:
-    """The page."""
-    router = APIRouter()
+def add_routes(router: APIRouter, service: Service) -> None:
+    """Add the page."""
 
     @router.get("/docs", include_in_schema=False, response_class=HTMLResponse)
     async def docs(request: Request) -> HTMLResponse:
@@ -35,8 +34,6 @@ def routes(service: Service) -> APIRouter:
             page(document, str(request.base_url).rstrip("/")),
             headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
         )
-
-    return router
 
 
 def page(document: dict[str, Any], base: str) -> str:

@@ -15,13 +15,13 @@ from autotl.serve.http.inputs import parse_inputs
 from autotl.serve.http.service import Service
 
 
-def routes(service: Service) -> APIRouter:
-    """The route that predicts."""
-    router = APIRouter(tags=["Prediction"])
+def add_routes(router: APIRouter, service: Service) -> None:
+    """Add the route that predicts."""
     task, bundle = service.predictor.task, service.predictor.bundle
 
     @router.post(
         "/predict",
+        tags=["Prediction"],
         summary="Predict files, texts or rows",
         response_class=JSONResponse,
         responses=json_answer(predict_schema(task), failures=True),
@@ -40,8 +40,6 @@ def routes(service: Service) -> APIRouter:
         rows = [describe(task, output, probabilities=probabilities == "true") for output in primary]
         content: dict[str, Any] = {"model": service.contract.name, "version": service.contract.version}
         return JSONResponse({**content, "predictions": rows})
-
-    return router
 
 
 def _itself(items: list[Item]) -> Sequence[Item]:

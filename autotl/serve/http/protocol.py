@@ -28,29 +28,46 @@ from autotl.serve.http.inputs import BINARY, JSON, takes_files
 from autotl.serve.http.service import Service
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-_MODEL = "/models/{model}"
-_VERSION = "/models/{model}/versions/{version}"
+_MODEL = "/v2/models/{model}"
+_VERSION = "/v2/models/{model}/versions/{version}"
+_TAG = "Open Inference Protocol"
 
 
-def routes(service: Service) -> APIRouter:
-    """All routes of the protocol; models also under the version that is served."""
-    router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
+def add_routes(router: APIRouter, service: Service) -> None:
+    """Add all routes of the protocol; models also under the version that is served."""
     _add_server(router, service)
     for path in (_MODEL, _VERSION):
         _add_model(router, path, service)
-    return router
 
 
 def _add_server(router: APIRouter, service: Service) -> None:
-    @router.get("", summary="Server metadata", response_model=None, responses=json_answer(server_schema()))
+    @router.get(
+        "/v2",
+        tags=[_TAG],
+        summary="Server metadata",
+        response_model=None,
+        responses=json_answer(server_schema()),
+    )
     async def server() -> dict[str, Any]:
         return {"name": "autotl", "version": __version__, "extensions": ["binary_tensor_data"]}
 
-    @router.get("/health/live", summary="Liveness", response_model=None, responses=boolean_answer("live"))
+    @router.get(
+        "/v2/health/live",
+        tags=[_TAG],
+        summary="Liveness",
+        response_model=None,
+        responses=boolean_answer("live"),
+    )
     async def live() -> dict[str, bool]:
         return {"live": True}
 
-    @router.get("/health/ready", summary="Readiness", response_model=None, responses=boolean_answer("ready"))
+    @router.get(
+        "/v2/health/ready",
+        tags=[_TAG],
+        summary="Readiness",
+        response_model=None,
+        responses=boolean_answer("ready"),
+    )
     async def ready() -> JSONResponse:
         return JSONResponse({"ready": service.is_ready}, 200 if service.is_ready else 503)
 
@@ -61,6 +78,7 @@ def _add_model(router: APIRouter, path: str, service: Service) -> None:
 
     @router.get(
         path,
+        tags=[_TAG],
         summary="Model metadata",
         response_model=None,
         responses=json_answer(metadata_schema(), missing=True),
@@ -72,6 +90,7 @@ def _add_model(router: APIRouter, path: str, service: Service) -> None:
 
     @router.get(
         f"{path}/ready",
+        tags=[_TAG],
         summary="Model readiness",
         response_model=None,
         responses=boolean_answer("ready", missing=True),
@@ -84,6 +103,7 @@ def _add_model(router: APIRouter, path: str, service: Service) -> None:
 
     @router.post(
         f"{path}/infer",
+        tags=[_TAG],
         summary="Inference",
         response_class=JSONResponse,
         responses=infer_answer(contract),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -92,6 +95,30 @@ def test_texts_as_objects_csv_and_text_files_are_one(serve, text_bundles):
     ]
     rows = [answer.json()["predictions"] for answer in answers]
     assert rows == [rows[0]] * 4
+
+
+@pytest.mark.parametrize("kind", ["text", "image"])
+def test_many_clients_get_their_own_answers_from_shared_batches(serve, request, text_bundles, images, kind):
+    bundle = text_bundles() if kind == "text" else request.getfixturevalue("image_bundle")
+    items = request.getfixturevalue("texts") if kind == "text" else images * 5
+    inputs = items if kind == "text" else encoded(items)
+    client = serve(bundle, batch_items=16)
+    predictor = client.service.predictor
+    run = predictor.run_batch
+
+    def slow(examples):
+        time.sleep(0.01)  # so that others arrive
+        return run(examples)
+
+    client.service.batcher._run = slow
+    url = "/predict?probabilities=true"
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda value: client.post(url, json={"inputs": [value]}), inputs))
+    found = np.concatenate([probabilities(answer, predictor.classes) for answer in answers])
+    np.testing.assert_allclose(found, predictor.predict_proba(items), atol=2e-6)
+    metrics = dict(re.findall(r"^autotl_batch_items_(sum|count) (.*)$", client.get("/metrics").text, re.M))
+    assert float(metrics["sum"]) == len(items)
+    assert float(metrics["count"]) < len(items) / 2
 
 
 BAD_TEXTS = {
