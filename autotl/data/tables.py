@@ -123,7 +123,7 @@ def _read_delimited(name: str, content: bytes) -> tuple[dict[str, list[Any]], li
     with _long_fields():
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(name, text))
         line = 1
-        for fields in _checked(reader, name):
+        for fields in reader:
             start, line = line, reader.line_num + 1
             if not fields:
                 continue
@@ -141,19 +141,6 @@ def _read_delimited(name: str, content: bytes) -> tuple[dict[str, list[Any]], li
                 rows.append(fields)
     columns: dict[str, list[Any]] = {field: [row[i] for row in rows] for i, field in enumerate(header)}
     return columns, list(range(2, len(rows) + 2))
-
-
-def _checked(reader: Any, name: str) -> Iterator[list[str]]:
-    """The rows of a CSV reader; what it cannot take apart is an error in the tree of autotl."""
-    try:
-        yield from reader
-    except csv.Error as error:
-        raise DataError(
-            f"{name} is malformed",
-            found=f"line {reader.line_num}: {error}",
-            expected="comma-separated values",
-            hint="Quote texts that hold line breaks.",
-        ) from error
 
 
 def _read_jsonl(name: str, content: bytes) -> tuple[dict[str, list[Any]], list[int]]:

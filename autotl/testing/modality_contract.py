@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from autotl.errors import DecodeError
-from autotl.modalities.modality import Item, Modality, SupportsExamine, SupportsPreview
+from autotl.modalities.modality import Item, Modality, SupportsExamine, SupportsExtent, SupportsPreview
 from autotl.modalities.preprocessing import PreprocessingSpec
 
 
@@ -104,6 +104,17 @@ class ModalityContract:
             assert empty == modality.is_empty(item)
         with pytest.raises(DecodeError):
             modality.examine(bad_item)
+
+    def test_the_extent_of_an_item_is_known_before_it_is_decoded(
+        self, modality: Modality, items: list[Item], bad_item: Item
+    ) -> None:
+        """It counts something, in a unit, and refuses what is unreadable."""
+        if not isinstance(modality, SupportsExtent):
+            pytest.skip("no extents")
+        assert modality.extent_unit
+        assert all(modality.extent(item) > 0 for item in items)
+        with pytest.raises(DecodeError):
+            modality.extent(bad_item)
 
     def test_default_parameters_are_accepted(
         self, modality: Modality, items: list[Item], requirements: dict[str, Any]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from autotl.errors import DecodeError
 from autotl.modalities.image import reading
-from autotl.modalities.image.reading import read_image
+from autotl.modalities.image.reading import count_pixels, read_image
 
 
 @pytest.fixture
@@ -242,3 +242,20 @@ def test_threads_read_the_same_pixels(photo: np.ndarray) -> None:
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(pixels, [data] * 32))
     assert all(np.array_equal(result, results[0]) for result in results)
+
+
+@pytest.mark.parametrize("kind", ["ICO", "PCX", "EPS", "PDF"])
+def test_formats_that_are_not_listed_stay_closed(photo: np.ndarray, kind: str, tmp_path: Path) -> None:
+    data = encoded(Image.fromarray(photo), kind)
+    path = tmp_path / "photo.png"
+    path.write_bytes(data)
+    for item in (data, path):
+        with pytest.raises(DecodeError, match="found no known image format"):
+            read_image(item)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "TGA"])
+def test_pixels_are_counted_from_the_head(photo: np.ndarray, kind: str) -> None:
+    image = Image.fromarray(photo)
+    assert count_pixels(encoded(image, kind)) == read_image(encoded(image, kind)).pixels[..., 0].size == 1200
+    assert count_pixels(photo) == count_pixels(image) == 1200
