@@ -16,6 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from autotl.cli import app
+from autotl.serve.bundle import FORMAT_VERSION, manifest_sha256
 
 Call = Callable[..., Result]
 
@@ -84,7 +85,7 @@ def make_bundle(tmp_path: Path) -> Callable[[str], Path]:
         metric = {"multiclass": "accuracy", "multilabel": "macro_f1", "regression": "r2"}[kind]
         manifest = {
             "format": "autotl-bundle",
-            "format_version": 1,
+            "format_version": FORMAT_VERSION,
             "task": {"kind": kind, "classes": classes, "metric": metric, "target": "label"},
             "preprocessing": {
                 "modality": "image",
@@ -101,6 +102,7 @@ def make_bundle(tmp_path: Path) -> Callable[[str], Path]:
             "outputs": ["values" if kind == "regression" else "probabilities", "features"],
             "files": {"model.onnx": {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}},
         }
+        manifest["sha256"] = manifest_sha256(manifest)
         (folder / "bundle.json").write_text(json.dumps(manifest))
         return folder
 

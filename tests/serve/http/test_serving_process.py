@@ -69,6 +69,21 @@ class Server:
         return code
 
 
+def until(condition) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 @pytest.fixture
 def start():
     servers = []
@@ -101,13 +116,13 @@ def test_a_server_answers_without_torch_and_ends_with_0(start, text_bundles):
     assert SECRET not in "".join(server.log)
 
 
-#: The command line with a model that takes two seconds.
+#: The command line with a model that takes four seconds.
 SLOW = """
 import sys, time
 from autotl.serve.predictor import Predictor
 run = Predictor.run_batch
 def slow(self, examples):
-    time.sleep(2)
+    time.sleep(4)
     return run(self, examples)
 Predictor.run_batch = slow
 from autotl.cli import main
@@ -120,12 +135,10 @@ def test_a_signal_lets_accepted_requests_finish_and_refuses_new_ones(start, text
     server = start(text_bundles(), code=SLOW)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(server.predict, ["a good film"])
-        time.sleep(0.7)
+        until(lambda: httpx2.get(f"{server.url}/health", timeout=60).json()["queue_items"] == 1)
         server.process.send_signal(number)
-        time.sleep(0.7)
+        until(lambda: refuses(server.port))
         assert not waiting.done()
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
         assert waiting.result().status_code == 200
     assert server.end() == 0
 
