@@ -297,7 +297,8 @@ class Fit:
         if deadline is None:
             return "the budget left no time for it"
         self._stages.begin("control", f"{controls[0].backbone} from scratch")
-        error, control = guarded(lambda: runner.control(controls[0], deadline))
+        config = self._time.bounded(controls[0], len(runner.splits.train))
+        error, control = guarded(lambda: runner.control(config, deadline))
         if control is None:
             self._tell(Note(f"the control failed: {error}", warning=True))
             return f"it failed: {error}"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
+from autotl.config import TrialConfig
 from autotl.search.budget import Budget
 
 #: Shares of the time kept back for the final fit, at most, and for the control; the least a control is worth.
 _REFIT_SHARE, _CONTROL_SHARE, _CONTROL_LEAST_SECONDS = 0.06, 0.08, 10.0
+#: Rows, counted once an epoch, that the control is trained on where no time bounds it.
+_CONTROL_ROWS = 10_000
 #: Share kept back for export and test before either was measured, and at most.
 _UNMEASURED_SHARE, _UNMEASURED_MOST_SECONDS = 0.12, 45.0
 #: Measured times are multiplied by this; report and ranking take about so many seconds.
@@ -93,6 +97,16 @@ class TimePlan:
         own = max(self._control, _CONTROL_LEAST_SECONDS)
         seconds = min(own, self.start + self._total - self._after_export() - now)
         return now + seconds if seconds >= _CONTROL_LEAST_SECONDS else None
+
+    def bounded(self, control: TrialConfig, rows: int) -> TrialConfig:
+        """The control as it is run over so many training rows: without a limit of time in fewer epochs.
+
+        It would else take many times as long as a search of a few trials, which it only stands beside.
+        """
+        if math.isfinite(self._total):
+            return control
+        epochs = max(1, min(control.epochs, _CONTROL_ROWS // max(rows, 1)))
+        return replace(control, params={**control.params, "epochs": epochs})
 
     def choice_deadline(self) -> float:
         """When what prepares the choice must end; graphs measured for it need not be measured later."""

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from autotl.automl.time_plan import TimePlan
+from autotl.config import TrialConfig
 
 
 @pytest.fixture
@@ -77,6 +78,13 @@ def test_without_a_limit_of_time_nothing_has_a_deadline():
     assert math.isinf(plan.choice_deadline())
     assert math.isinf(plan.measure_deadline())
     assert plan.allows_refit(1e9)
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(100, 5), (3000, 3), (50_000, 1)])
+def test_without_a_limit_of_time_the_control_sees_a_bounded_number_of_rows(plan, rows, epochs):
+    control = TrialConfig("net", "from_scratch", {"epochs": 5, "learning_rate": 1e-3})
+    assert TimePlan(None, 3, time.monotonic()).bounded(control, rows).epochs == epochs
+    assert plan.bounded(control, rows) == control
 
 
 def test_after_an_interrupt_there_is_neither_refit_nor_control(plan):
