@@ -77,6 +77,7 @@ def fit(
     cache_dir: options.CacheDir = None,
     cache_limit: options.CacheLimit = None,
     experience: options.Experience = True,
+    reference_rows: options.ReferenceRows = True,
     out: options.Out = None,
     resume: options.Resume = False,
     seed: options.Seed = 0,
@@ -104,6 +105,7 @@ def fit(
         scheduler=scheduler,
         cache_limit=cache_limit,
         experience=experience,
+        reference_rows=reference_rows,
         threads=threads,
         out=out,
         resume=resume,
@@ -219,15 +221,7 @@ def leaderboard(
 )
 def predict(
     bundle: options.Bundle,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="INPUT",
-            show_default=False,
-            help="Files, folders, tables (CSV, TSV, JSONL, Parquet), a text in quotes, or - for standard "
-            "input.",
-        ),
-    ] = None,
+    inputs: options.Inputs = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write to a .csv or .jsonl file, not to standard output."),
@@ -299,6 +293,49 @@ def serve(
     serve_bundle(bundle_folder(bundle), name, limits, **how, **batches)
 
 
+@app.command(
+    epilog="Examples: [bold]autotl monitor runs/photos/model todays_photos/ --out drift/[/]\n\n"
+    "[bold]autotl monitor runs/mails/model mails.csv --json || notify $?[/]\n\n"
+    "Exit codes: 0 no drift found, 3 drift, 4 too few rows to tell, 2 it cannot be told."
+)
+def monitor(
+    bundle: options.Bundle,
+    inputs: options.Inputs = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="INPUT",
+            help="Compare with these inputs, which the model was not fitted on, not with the rows that the "
+            "bundle describes; may be given several times.",
+        ),
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option(metavar="P", help="Chance, at most, of finding drift where there is none.")
+    ] = 0.01,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write drift.json and drift.svg, a plot, to this folder."),
+    ] = None,
+    threads: options.Threads = None,
+    json: options.Json = False,
+) -> None:
+    """Tell whether new INPUTs, which need no labels, still look like what BUNDLE was measured on.
+
+    Asks whether inputs look the same, more lie far out, classes come as often, and the model is as sure.
+
+    Drift is what is both significant and large.
+    """
+    from autotl.console import monitoring
+    from autotl.console.runs import bundle_folder
+
+    arguments = list(inputs or ([] if sys.stdin.isatty() else ["-"]))
+    checked = monitoring.check(
+        bundle_folder(bundle), arguments, list(reference or []), sys.stdin, alpha=alpha, threads=threads
+    )
+    monitoring.show(checked, out, as_json=json)
+    raise typer.Exit(monitoring.exit_code(checked.report))
+
+
 @app.command(epilog="Example: [bold]autotl evaluate runs/photos/model held_out/ --json[/]")
 def evaluate(
     bundle: options.Bundle,
@@ -368,6 +405,14 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where to; in the run folder where unset.")
     ] = None,
+    reference_rows: Annotated[
+        bool | None,
+        typer.Option(
+            "--reference-rows/--no-reference-rows",
+            help="Whether the bundle holds embeddings of test rows, for autotl monitor; as fit was told "
+            "where unset.",
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Export a finished trial of RUN as a bundle of its own."""
@@ -378,7 +423,7 @@ def export(
 
     if pick is not None:
         trial = picked(run, pick, trial)
-    folder = export_trial(RunFolder(run), trial, out)
+    folder = export_trial(RunFolder(run), trial, out, reference_rows=reference_rows)
     if json:
         number = RunFolder(run).record("winner")["winner"]["trial"] if trial is None else trial
         output.show_json({"bundle": str(folder), "trial": number})

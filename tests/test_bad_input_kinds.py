@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 DATA, CLI, FIRST = "data/test_bad_data.py", "cli/test_bad_kinds.py", "cli/test_bad_input.py"
+MONITOR = "cli/test_monitor_verb.py"
 IMAGES, DISK = "modalities/test_image_reading.py", "trial/test_full_disk.py"
 TABLE, OPTION = f"{CLI}::test_a_bad_table", f"{CLI}::test_fit_with_a_bad_option"
 RUN, BUNDLE = f"{CLI}::test_a_folder_that_is_no_good_run", f"{CLI}::test_a_bundle_used_wrongly"
@@ -92,6 +93,11 @@ KINDS = {
     "evaluate on unknown classes": BUNDLE,
     "evaluate on data of another kind": BUNDLE,
     "evaluate on a part that is not there": BUNDLE,
+    "bundle that describes no held-out rows": f"{MONITOR}::"
+    "test_a_bundle_without_statistics_is_told_what_to_do_and_that_works",
+    "tampered statistics": f"{MONITOR}::test_changed_statistics_are_an_error_not_a_verdict",
+    "no input that can be read": f"{MONITOR}::test_an_unreadable_input_is_left_out_and_counted",
+    "too few rows to monitor": f"{MONITOR}::test_the_exit_code_tells_the_verdict",
     # images among good ones
     "unreadable image": UNUSABLE,
     "truncated JPEG": UNUSABLE,

@@ -49,6 +49,7 @@ def test_the_estimator_takes_these_parameters():
             "cache_dir",
             "cache_limit",
             "experience",
+            "reference_rows",
             "listener",
         ),
     }

@@ -132,7 +132,13 @@ def _is_fitted_on(bundle: BundleInfo, dataset: Dataset) -> bool:
     return bool(recorded.get("fingerprint") == dataset_fingerprint(dataset, modality(dataset.modality)))
 
 
-def export_trial(run: Any, number: int | None = None, folder: str | Path | None = None) -> Path:
+def export_trial(
+    run: Any,
+    number: int | None = None,
+    folder: str | Path | None = None,
+    *,
+    reference_rows: bool | None = None,
+) -> Path:
     """Export a finished trial of a run.
 
     Args:
@@ -140,6 +146,8 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
         number: The trial, or combination of trials; None means the winner of the run, as the run exported it
             (of a run that was broken off, the best trial).
         folder: Where to; None means `model-NNNN` in the run folder (`model` for the winner).
+        reference_rows: Whether the bundle may hold embeddings of test rows, for monitoring; None as the run
+            was asked. False takes them out of a bundle of the winner that is there already.
 
     Returns:
         The folder of the bundle.
@@ -149,8 +157,9 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
     """
     from autotl.automl.combine import recall
     from autotl.automl.reopen import reopen
-    from autotl.export.bundle import copy_bundle
+    from autotl.export.bundle import add_reference, copy_bundle, leave_out_rows
     from autotl.leaderboard.selection import select
+    from autotl.serve.monitoring.reference import MOST_ROWS
     from autotl.trial.run_folder import RunFolder
 
     run = run if isinstance(run, RunFolder) else RunFolder(run)
@@ -168,7 +177,10 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
         raise RunError("no finished trial to export", found=str(run.path))
     winner = record.get("winner")
     if number is None and winner is not None and run.bundle.is_dir():
-        return run.bundle if folder is None else copy_bundle(run.bundle, Path(folder))
+        made = run.bundle if folder is None else copy_bundle(run.bundle, Path(folder))
+        if reference_rows is False:
+            leave_out_rows(made)
+        return made
     best = select(trials) if winner is None else winner["trial"]
     chosen = int(best) if number is None else number
     target = Path(folder) if folder else run.path / ("model" if number is None else f"model-{chosen:04d}")
@@ -179,4 +191,9 @@ def export_trial(run: Any, number: int | None = None, folder: str | Path | None 
     score = delivery.evidence.metric.own(results[chosen].score or 0.0)
     facts = {"winner": {"trial": chosen}, "metrics": {"validation": {record["metric"]: score}}}
     delivery.export(model, facts, target)
+    seen = delivery.run_test(Predictor(target, check=False), MOST_ROWS)
+    asked = record["settings"].get("reference_rows", True) if reference_rows is None else reference_rows
+    reference = delivery.reference(seen, keep_rows=asked)
+    if reference is not None:
+        add_reference(target, reference)
     return target

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from autotl.modalities.registry import modality
 from autotl.report.html import Preview
 from autotl.report.recorded import plain
 from autotl.search.outlook import expected_gain
+from autotl.serve.monitoring.reference import MOST_ROWS, Reference
 from autotl.serve.predictor import Predictor
 from autotl.task import metric, metrics, trivial_prediction
 from autotl.training.model import TransferModel
@@ -39,6 +41,25 @@ Array = NDArray[Any]
 _COMPARED_TRIALS = 10
 #: Rows compared between training and bundle.
 PARITY_ROWS = 256
+
+
+@dataclass(frozen=True)
+class SeenRows:
+    """Rows of the test part as a bundle sees them.
+
+    Attributes:
+        rows: (N,) row numbers, ascending.
+        outputs: (N, K) probabilities or (N,) values.
+        described: (D,) numbers of the rows whose features are held, a random sample, D at most 2,048.
+        described_outputs: Their outputs.
+        features: (D, F) float32.
+    """
+
+    rows: Array
+    outputs: Array
+    described: Array
+    described_outputs: Array
+    features: Array
 
 
 class Delivery:
@@ -100,13 +121,44 @@ class Delivery:
         bundle = export_bundle(model, dataset, rows, folder, record=record, verify_rows=parity_rows)
         return dict(bundle.manifest)
 
-    def score_test(
-        self, predictor: Predictor, control: tuple[TrialResult, TransferModel] | str
-    ) -> dict[str, Any]:
+    def run_test(self, predictor: Predictor, most_rows: int | None = None) -> SeenRows:
+        """Run rows of the test part through a bundle, once for its score and for its reference.
+
+        Args:
+            predictor: The exported model.
+            most_rows: A sample of so many rows; None for all.
+        """
+        rows = self.runner.splits.test
+        shuffled = np.random.default_rng(self._seed).permutation(rows)[:most_rows]
+        described, others = shuffled[:MOST_ROWS], shuffled[MOST_ROWS:]
+        dataset = self.runner.dataset
+        outputs, features = predictor.outputs(dataset.take(described).items)
+        if len(others):
+            outputs = np.concatenate([outputs, predictor.predict_proba(dataset.take(others).items)])
+        order = np.argsort(shuffled)
+        return SeenRows(shuffled[order], outputs[order], described, outputs[: len(described)], features)
+
+    def reference(self, run: SeenRows, *, keep_rows: bool) -> Reference | None:
+        """What a bundle is to remember of the test part; None of fewer than two rows.
+
+        Args:
+            run: The test part, seen by the bundle.
+            keep_rows: Whether embeddings of single rows may be part of it.
+        """
+        if len(run.described) < 2:
+            return None
+        dataset = self.runner.dataset
+        targets = dataset.targets[run.described]
+        found = Reference.of(
+            dataset.task, run.described_outputs, run.features, targets, part="test", seed=self._seed
+        )
+        return found if keep_rows else found.without_rows()
+
+    def score_test(self, outputs: Array, control: tuple[TrialResult, TransferModel] | str) -> dict[str, Any]:
         """Score a bundle on the test part, beside its controls on the same rows.
 
         Args:
-            predictor: The exported winner.
+            outputs: What the exported winner gives for the test part.
             control: What was trained from scratch, or why nothing was.
 
         Returns:
@@ -116,7 +168,6 @@ class Delivery:
         dataset, splits, task = self.runner.dataset, self.runner.splits, self.runner.dataset.task
         chosen = metric(task.metric, task.kind)
         targets = dataset.targets[splits.test]
-        outputs = predictor.predict_proba(dataset.take(splits.test).items)
         winner = self._interval(targets, outputs)
         trivial = self._interval(
             targets, trivial_prediction(task, dataset.targets[splits.train], len(targets))

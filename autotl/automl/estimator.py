@@ -60,6 +60,8 @@ class AutoTL:
             first, 0 keeps nothing; None for 20 GiB, or a fifth of the free disk, whichever is less.
         experience: Learn from earlier runs on this machine, and leave this one to later ones; used only under
             a time budget, and holds no data. See `autotl.search.experience`.
+        reference_rows: Let the bundle hold embeddings of some test rows, which `autotl monitor` compares new
+            inputs with; without them it holds totals only, and less can be told.
         listener: Called with every event of `autotl.search.events`.
 
     Attributes:
@@ -107,6 +109,7 @@ class AutoTL:
         cache_dir: str | Path | None = None,
         cache_limit: str | int | None = None,
         experience: bool = True,
+        reference_rows: bool = True,
         listener: Listener | None = None,
     ) -> None:
         for name, value in list(locals().items()):

@@ -377,9 +377,14 @@ class Fit:
         profile = replace(profile, shifts=runner.benches.shifts())
         runner.folder.write_json("profile.json", profile.to_json())
         predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
-        test = delivery.score_test(predictor, control)
+        seen = delivery.run_test(predictor)
+        test = delivery.score_test(seen.outputs, control)
         scores = {test["metric"]: test["score"], **test["metrics"]}
-        error, _ = guarded(lambda: add_metrics(runner.folder.bundle, "test", scores))
+        keep_rows = self._settings.reference_rows
+        error, reference = guarded(lambda: delivery.reference(seen, keep_rows=keep_rows))
+        if error is not None:
+            self._tell(Note(f"the bundle cannot tell what its inputs look like: {error}", warning=True))
+        error, _ = guarded(lambda: add_metrics(runner.folder.bundle, "test", scores, reference=reference))
         if error is not None:
             self._tell(Note(f"the bundle does not tell its test scores: {error}", warning=True))
         searched = self._stages.seconds()["search"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from pathlib import Path
@@ -64,6 +64,7 @@ class Settings:
     cache_limit: int | None = None
     max_size: int | None = None
     max_latency: float | None = None
+    reference_rows: bool = True
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Settings:
@@ -145,6 +146,7 @@ class Settings:
             max_size=None if p["max_size"] is None else parse_size(p["max_size"]),
             max_latency=p["max_latency"],
             experience=p["experience"],
+            reference_rows=p["reference_rows"],
         )
 
     def resources(self, device: torch.device) -> Resources:
@@ -166,17 +168,18 @@ class Settings:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Settings:
-        """Rebuild settings that `to_json` wrote.
+        """Rebuild settings that `to_json` wrote; a setting that came later has its default.
 
         Raises:
             RunError: They are those of another version.
         """
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-        known = {field.name for field in dataclass_fields(cls)}
-        if fields.keys() != known:
+        known = {field.name: field.default for field in dataclass_fields(cls)}
+        fields = {name: default for name, default in known.items() if default is not MISSING} | fields
+        if fields.keys() != known.keys():
             raise RunError(
                 "the run was recorded by another version of autotl",
-                found=f"settings that differ in {', '.join(sorted(fields.keys() ^ known))}",
+                found=f"settings that differ in {', '.join(sorted(fields.keys() ^ known.keys()))}",
                 hint="Open it with that version; run.json names it.",
             )
         for name in ("space", "out", "cache_dir"):

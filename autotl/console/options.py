@@ -40,6 +40,14 @@ Bundle = Annotated[
         help="An exported bundle, such as runs/photos/model, or the run folder that holds it.",
     ),
 ]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT",
+        show_default=False,
+        help="Files, folders, tables (CSV, TSV, JSONL, Parquet), a text in quotes, or - for standard input.",
+    ),
+]
 
 Target = Annotated[
     str | None,
@@ -276,6 +284,14 @@ Timeout = Annotated[
     float,
     typer.Option(
         min=0.001, metavar="SECONDS", help="Longest time to an answer; beyond, 504.", rich_help_panel=_LIMITS
+    ),
+]
+ReferenceRows = Annotated[
+    bool,
+    typer.Option(
+        "--reference-rows/--no-reference-rows",
+        help="Let the bundle hold embeddings of test rows, for autotl monitor; without them it holds totals.",
+        rich_help_panel=_DATA,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")]

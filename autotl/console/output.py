@@ -26,6 +26,11 @@ def show(*values: RenderableType) -> None:
         console.print(value)
 
 
+def show_text(text: str) -> None:
+    """Print a sentence as it is, broken between words."""
+    Console(highlight=False).print(text, markup=False)
+
+
 def show_line(line: str) -> None:
     """Print a line as it is: a command or a path stays whole, to be copied."""
     Console(highlight=False).print(line, markup=False, soft_wrap=True)
@@ -93,7 +98,7 @@ def profile_view(profile: DatasetProfile) -> Table:
 def space_view(space: SearchSpace, choices: list[BackboneChoice]) -> list[RenderableType]:
     """A search space for a person: backbones and why, strategies, parameters and whose, the portfolio."""
     described = space.describe()
-    portfolio = _table("tried first", "strategy", "parameters")
+    portfolio = plain_table("tried first", "strategy", "parameters")
     for entry in described["portfolio"]:
         portfolio.add_row(
             escape(entry["backbone"]), escape(entry["strategy"]), escape(words(entry["params"]))
@@ -104,7 +109,7 @@ def space_view(space: SearchSpace, choices: list[BackboneChoice]) -> list[Render
 
 def _choices(choices: list[BackboneChoice]) -> Table:
     """Backbones that are in, one a row; those that are out, one a reason."""
-    table = _table("in", "backbone", "why")
+    table = plain_table("in", "backbone", "why")
     out: dict[str, list[str]] = {}
     for choice in choices:
         if choice.included:
@@ -121,7 +126,7 @@ def _strategies(described: list[Mapping[str, Any]]) -> Table:
     """What each strategy does."""
     from autotl.strategies.registry import strategies
 
-    table = _table("strategy", "what it does")
+    table = plain_table("strategy", "what it does")
     known = strategies()
     for strategy in described:
         name = strategy["strategy"]
@@ -140,7 +145,7 @@ def _parameters(strategies: list[Mapping[str, Any]]) -> Table:
             conditions = [f"{key} is {_either(value)}" for key, value in (row.get("when") or {}).items()]
             title = f"{row['name']} (if {' and '.join(conditions)})" if conditions else row["name"]
             shared.setdefault((title, str(row["values"]), words(row["default"])), []).append(name)
-    table = _table("parameter", "values", "default", "strategies")
+    table = plain_table("parameter", "values", "default", "strategies")
     for (title, values, default), names in sorted(shared.items()):
         table.add_row(escape(title), escape(values), escape(default), escape(_owners(names, everyone)))
     return table
@@ -160,7 +165,7 @@ def _either(value: Any) -> str:
 
 def backbones_view(rows: list[tuple[BackboneInfo, Availability]]) -> Table:
     """The catalogue for a person, a section a source; reasons that many share are said once, below."""
-    table = _table("backbone", "licence", "weights", "input", "here", "pretraining")
+    table = plain_table("backbone", "licence", "weights", "input", "here", "pretraining")
     for number in (0, 2, 3, 4):
         table.columns[number].no_wrap = True
     table.columns[-1].ratio = 1
@@ -230,8 +235,10 @@ def words(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+def plain_table(*columns: str, title: str | None = None) -> Table:
+    """An empty table without lines; the first column stays whole, the others are folded."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", title=title)
+    table.title_justify = "left"
     for number, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     return table

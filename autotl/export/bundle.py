@@ -27,8 +27,18 @@ from autotl.export.verify import prove_on, reference
 from autotl.modalities.modality import Example
 from autotl.modalities.registry import modality
 from autotl.profile.build import dataset_fingerprint
-from autotl.serve.bundle import FORMAT, FORMAT_VERSION, MANIFEST, MODEL, manifest_sha256, sha256_of
+from autotl.serve.bundle import (
+    FORMAT,
+    FORMAT_VERSION,
+    MANIFEST,
+    MODEL,
+    manifest_sha256,
+    read_bundle,
+    sha256_of,
+)
+from autotl.serve.monitoring.reference import KEY, Reference, read_reference
 from autotl.serve.predictor import Predictor
+from autotl.task import Task
 from autotl.training.model import TransferModel
 from autotl.versions import SERVING, versions
 
@@ -89,19 +99,46 @@ def export_bundle(
     return Bundle(Path(folder), manifest)
 
 
-def add_metrics(folder: Path, part: str, values: Mapping[str, float]) -> None:
+def add_metrics(
+    folder: Path, part: str, values: Mapping[str, float], *, reference: Reference | None = None
+) -> None:
     """Record the scores of a part of the data in a bundle that is there, and in its card.
+
+    Args:
+        folder: The bundle.
+        part: What was scored.
+        values: Scores by name.
+        reference: What `add_reference` adds, at the same time.
 
     Raises:
         StorageError: The disk is full or not writable; the bundle is as it was.
     """
-    target = folder.resolve()
-    with _replacing(target) as new:
-        shutil.copytree(target, new)
-        manifest = json.loads((new / MANIFEST).read_text(encoding="utf-8"))
+    with _rewriting(folder) as (new, manifest):
         manifest["metrics"][part] = dict(values)
-        (new / CARD).write_text(model_card(manifest), encoding="utf-8")
-        _seal(new, manifest)
+        if reference is not None:
+            manifest[KEY] = reference.write(new, Task.from_json(manifest["task"]))
+
+
+def add_reference(folder: Path, reference: Reference) -> None:
+    """Let a bundle that is there describe held-out rows, so that new ones can be compared with them.
+
+    Raises:
+        StorageError: The disk is full or not writable; the bundle is as it was.
+    """
+    with _rewriting(folder) as (new, manifest):
+        manifest[KEY] = reference.write(new, Task.from_json(manifest["task"]))
+
+
+def leave_out_rows(folder: Path) -> None:
+    """Take embeddings of single rows out of a bundle that is there; moments and counts stay.
+
+    Raises:
+        BundleError: The bundle is malformed.
+        StorageError: The disk is full or not writable; the bundle is as it was.
+    """
+    bundle = read_bundle(folder)
+    if KEY in bundle.manifest:
+        add_reference(folder, read_reference(bundle).without_rows())
 
 
 def copy_bundle(folder: Path, target: Path) -> Path:
@@ -115,6 +152,18 @@ def copy_bundle(folder: Path, target: Path) -> Path:
     with _replacing(target.resolve()) as new:
         shutil.copytree(folder, new)
     return target
+
+
+@contextmanager
+def _rewriting(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Give a copy of a bundle and its manifest; what is changed there takes its place, with a new card."""
+    target = folder.resolve()
+    with _replacing(target) as new:
+        shutil.copytree(target, new)
+        manifest = json.loads((new / MANIFEST).read_text(encoding="utf-8"))
+        yield new, manifest
+        (new / CARD).write_text(model_card(manifest), encoding="utf-8")
+        _seal(new, manifest)
 
 
 @contextmanager

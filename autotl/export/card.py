@@ -27,6 +27,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         _data(manifest, task),
         _results(manifest),
         _limits(manifest, task),
+        _monitoring(manifest),
         _licence(manifest),
     ]
     return "\n".join(parts)
@@ -160,6 +161,30 @@ def _limits(manifest: Mapping[str, Any], task: Task) -> str:
         lines.append(f"- What lies beyond {limit} tokens of an input is not read.")
     lines.append("- Biases of the pretraining data may show in the predictions.")
     return "\n".join([*lines, ""])
+
+
+def _monitoring(manifest: Mapping[str, Any]) -> str:
+    """What the bundle tells of held-out rows: it lies with whoever gets the bundle."""
+    said = manifest.get("monitoring")
+    if said is None:
+        return "## Monitoring\n\nThe bundle does not describe any rows of the data.\n"
+    kept = said["row_embeddings"]
+    if kept:
+        rows = (
+            f"**Embeddings of {kept} of these rows are in the bundle**: no text or image, yet more than\n"
+            "totals, and what is near to one of them can be recognised. `autotl export RUN\n"
+            "--no-reference-rows` makes a bundle without them, which compares less."
+        )
+    else:
+        rows = "It holds moments, counts and distributions; embeddings of single rows were left out."
+    return f"""## Monitoring
+
+`autotl monitor path/to/this/folder INPUT...` tells whether new inputs still look like the
+{said["rows"]} rows of the {_flat(said["part"])} part, which the model was not fitted on. For that,
+`{said["file"]}` describes them: mean and covariance of their embeddings (the output `features`), how often
+each class is true and predicted, and how confidence and distance from the mean are distributed.
+{rows}
+"""
 
 
 def _licence(manifest: Mapping[str, Any]) -> str:

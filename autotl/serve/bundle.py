@@ -4,6 +4,7 @@
     bundle.json         the manifest: everything below, the sha256 of every other file, and of itself
     parity.npz          what the trained network answered on some rows, for comparison elsewhere
     tokenizer.json      what decoding needs, where the modality needs something
+    monitoring.npz      what held-out rows looked like, see `autotl.serve.monitoring`; not in every bundle
     README.md           the model card
     requirements.txt    what runs it
 

@@ -105,7 +105,7 @@ class Predictor:
         Raises:
             DecodeError: An item is unreadable.
         """
-        return self._outputs(items, batch_size)[0]
+        return self.outputs(items, batch_size)[0]
 
     def predict(
         self, items: Iterable[Item], batch_size: int = 32
@@ -115,7 +115,7 @@ class Predictor:
 
     def embed(self, items: Iterable[Item], batch_size: int = 32) -> Array:
         """Features (N, F) float32 that the head takes; near rows are alike to the model."""
-        return self._outputs(items, batch_size)[1]
+        return self.outputs(items, batch_size)[1]
 
     def decide(self, outputs: Array) -> list[str] | list[list[str]] | list[float]:
         """Predictions from what `predict_proba` gave."""
@@ -170,7 +170,8 @@ class Predictor:
         except ModuleNotFoundError as error:
             raise _missing(error) from error
 
-    def _outputs(self, items: Iterable[Item], batch_size: int) -> tuple[Array, Array]:
+    def outputs(self, items: Iterable[Item], batch_size: int = 32) -> tuple[Array, Array]:
+        """What `predict_proba` and `embed` give, from one pass."""
         if isinstance(items, (str, bytes, bytearray, Path)):
             raise DataError("one input was given bare", found=repr(items)[:60], expected="a list of inputs")
         if batch_size < 1:

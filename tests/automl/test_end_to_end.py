@@ -10,7 +10,11 @@ from PIL import Image
 
 import autotl
 from autotl import AutoTL
+from autotl.data.open import open_dataset
 from autotl.errors import DataError, ExportError, RunError
+from autotl.serve.bundle import read_bundle
+from autotl.serve.monitoring.monitor import Monitor
+from autotl.serve.monitoring.reference import read_reference
 from autotl.testing.data import make_images, make_texts, write_image_folder, write_text_table
 from autotl.trial.runner import TrialRunner
 
@@ -50,6 +54,8 @@ def check_run(model):
     assert record["parity"]["largest_difference"] < 1e-3
     assert record["verdict"]
     assert model.best_trial_.score is not None
+    said = read_bundle(folder / "model").manifest["monitoring"]
+    assert (said["part"], said["rows"]) == ("test", record["test"]["n"])
     rows = model.leaderboard_.to_rows()
     assert rows[0]["size_bytes"] > 0
     assert rows[0]["latency_ms"] > 0
@@ -151,6 +157,36 @@ def test_the_winner_is_exported_as_the_run_made_it(images, tmp_path):
     assert (run.bundle / "bundle.json").read_text() == before
     copy = export_trial(run, folder=tmp_path / "copy")
     assert (copy / "bundle.json").read_text() == before
+
+
+def test_an_exported_trial_describes_the_test_part_with_or_without_its_rows(images, tmp_path):
+    from autotl.automl import export_trial
+
+    run = images[1].run_
+    rows = run.read_splits().test
+    for number, kept in ((0, True), (0, False), (None, False)):
+        folder = export_trial(run, number, tmp_path / f"{number}-{kept}", reference_rows=kept)
+        reference = read_reference(read_bundle(folder))
+        assert reference.has_rows == kept
+        assert reference.count == len(rows)
+        assert reference.arrays["confusion"].sum() == len(rows)
+    assert read_reference(read_bundle(run.bundle)).has_rows
+
+
+def test_rows_of_the_test_part_look_like_the_reference_that_was_made_of_them(images):
+    data, model = images
+    dataset = open_dataset(data).take(model.run_.read_splits().test)
+    outputs, features = model.predictor_.outputs(dataset.items)
+    reference = read_reference(read_bundle(model.run_.bundle))
+    np.testing.assert_allclose(np.sort(outputs.max(axis=1)), reference.arrays["certainties"], atol=1e-5)
+    assert reference.arrays["true"].tolist() == np.bincount(dataset.targets, minlength=3).tolist()
+    assert Monitor(model.predictor_.task, reference).check(outputs, features).verdict == "too few rows"
+
+
+def test_a_fit_can_leave_rows_out_of_its_bundle(tmp_path):
+    data = write_text_table(tmp_path / "table.csv", rows=60)
+    model = fitted(tmp_path, data, reference_rows=False)
+    assert not read_reference(read_bundle(model.run_.bundle)).has_rows
 
 
 def test_a_score_on_the_rows_of_the_run_is_told_to_flatter(images, tmp_path):

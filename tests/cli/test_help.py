@@ -17,6 +17,7 @@ VERBS = (
     "leaderboard",
     "predict",
     "serve",
+    "monitor",
     "evaluate",
     "verify",
     "export",
@@ -27,6 +28,7 @@ FIT_OPTIONS = (
     *("--license", "--group", "--text", "--image", "--engine", "--scheduler", "--device", "--threads"),
     *("--offline", "--out", "--resume", "--seed", "--quality", "--test-share", "--val-share"),
     *("--val", "--test", "--cache-dir", "--experience", "--json"),
+    "--reference-rows",
 )
 #: What must not be imported before a verb runs.
 HEAVY = (
