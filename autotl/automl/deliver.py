@@ -10,7 +10,7 @@ import numpy as np
 
 from autotl.errors import DataError, RunError
 from autotl.serve.bundle import BundleInfo
-from autotl.serve.parity import Reference, prove
+from autotl.serve.parity import Answers, prove
 from autotl.serve.predictor import Predictor
 from autotl.task import metrics
 from autotl.versions import SERVING, versions
@@ -93,7 +93,7 @@ def verify(
     """
     predictor = Predictor(bundle, threads=threads)
     dataset = _open(predictor, data, target=target, **columns)
-    known = Reference.read(predictor.bundle.folder)
+    known = Answers.read(predictor.bundle.folder)
     rows, expected = known.among(dataset.items, dataset.modality)
     if not len(rows):
         raise DataError(

@@ -23,7 +23,7 @@ from autotl.errors import ExportError, StorageError
 from autotl.export.card import model_card
 from autotl.export.onnx import output_names, to_graph
 from autotl.export.swap import swap_in
-from autotl.export.verify import prove_on, reference
+from autotl.export.verify import answers, prove_on
 from autotl.modalities.modality import Example
 from autotl.modalities.registry import modality
 from autotl.profile.build import dataset_fingerprint
@@ -113,7 +113,7 @@ def add_metrics(
     Raises:
         StorageError: The disk is full or not writable; the bundle is as it was.
     """
-    with _rewriting(folder) as (new, manifest):
+    with rewriting(folder) as (new, manifest):
         manifest["metrics"][part] = dict(values)
         if reference is not None:
             manifest[KEY] = reference.write(new, Task.from_json(manifest["task"]))
@@ -125,7 +125,7 @@ def add_reference(folder: Path, reference: Reference) -> None:
     Raises:
         StorageError: The disk is full or not writable; the bundle is as it was.
     """
-    with _rewriting(folder) as (new, manifest):
+    with rewriting(folder) as (new, manifest):
         manifest[KEY] = reference.write(new, Task.from_json(manifest["task"]))
 
 
@@ -155,7 +155,7 @@ def copy_bundle(folder: Path, target: Path) -> Path:
 
 
 @contextmanager
-def _rewriting(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def rewriting(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Give a copy of a bundle and its manifest; what is changed there takes its place, with a new card."""
     target = folder.resolve()
     with _replacing(target) as new:
@@ -163,7 +163,7 @@ def _rewriting(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         manifest = json.loads((new / MANIFEST).read_text(encoding="utf-8"))
         yield new, manifest
         (new / CARD).write_text(model_card(manifest), encoding="utf-8")
-        _seal(new, manifest)
+        seal(new, manifest)
 
 
 @contextmanager
@@ -211,15 +211,15 @@ def _write(
     (folder / MODEL).write_bytes(graph.SerializeToString())
     for name, source in model.spec.assets.items():
         shutil.copyfile(source, folder / name)
-    expected = reference(model, dataset, rows)
+    expected = answers(model, dataset, rows)
     expected.write(folder)
     manifest = _manifest(model, dataset, record)
     manifest["inputs"] = [value.name for value in graph.graph.input]
-    _seal(folder, manifest)
+    seal(folder, manifest)
     manifest["parity"] = {MODEL: prove_on(Predictor(folder), expected, dataset, rows).to_json()}
     (folder / CARD).write_text(model_card(manifest), encoding="utf-8")
     (folder / REQUIREMENTS).write_text(_requirements(manifest["versions"]), encoding="utf-8")
-    _seal(folder, manifest)
+    seal(folder, manifest)
     return manifest
 
 
@@ -268,7 +268,7 @@ def _requirements(versions: Mapping[str, str]) -> str:
     return f"{own}\n{pins}"
 
 
-def _seal(folder: Path, manifest: dict[str, Any]) -> None:
+def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest with size and sha256 of every other file, and its own."""
     manifest["files"] = {
         path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size}

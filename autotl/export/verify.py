@@ -12,7 +12,7 @@ from autotl.data.dataset import Dataset
 from autotl.errors import ParityError
 from autotl.export.reference import torch_outputs
 from autotl.modalities.registry import modality
-from autotl.serve.parity import Parity, Reference, prove, raw_digest
+from autotl.serve.parity import Answers, Parity, prove, raw_digest
 from autotl.serve.predictor import Predictor
 from autotl.training.model import TransferModel
 
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 _DECODING_THREADS = 4
 
 
-def reference(model: TransferModel, dataset: Dataset, rows: Array) -> Reference:
+def answers(model: TransferModel, dataset: Dataset, rows: Array) -> Answers:
     """What a model answers to raw rows by training's own way: its decoder, the modality's graph, torch.
 
     Args:
@@ -38,7 +38,7 @@ def reference(model: TransferModel, dataset: Dataset, rows: Array) -> Reference:
     with ThreadPoolExecutor(_DECODING_THREADS) as pool:
         examples = list(pool.map(decoder.decode, items))
         digests = pool.map(lambda item: raw_digest(item, dataset.modality), items)
-        return Reference(tuple(digests), torch_outputs(model, examples), model.target_scale)
+        return Answers(tuple(digests), torch_outputs(model, examples), model.target_scale)
 
 
 def verify(model: TransferModel, folder: str | Path, dataset: Dataset, rows: Array) -> Parity:
@@ -56,10 +56,10 @@ def verify(model: TransferModel, folder: str | Path, dataset: Dataset, rows: Arr
     Raises:
         ParityError: A label or value differs, by how much and where.
     """
-    return prove_on(Predictor(folder), reference(model, dataset, rows), dataset, rows)
+    return prove_on(Predictor(folder), answers(model, dataset, rows), dataset, rows)
 
 
-def prove_on(predictor: Predictor, expected: Reference, dataset: Dataset, rows: Array) -> Parity:
+def prove_on(predictor: Predictor, expected: Answers, dataset: Dataset, rows: Array) -> Parity:
     """`prove` on rows of a data set."""
     chosen = dataset.take(rows)
     return prove(predictor, expected, chosen.items, chosen.names, chosen.targets)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-REFERENCE = "parity.npz"
+ANSWERS = "parity.npz"
 #: Largest difference of a probability.
 PROBABILITY_TOLERANCE = 1e-3
 #: Largest difference of a value, relative to the larger of the value and the target's deviation.
@@ -40,7 +40,7 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFErro
 
 
 @dataclass(frozen=True)
-class Reference:
+class Answers:
     """What the trained network answered.
 
     Attributes:
@@ -56,24 +56,24 @@ class Reference:
     def write(self, folder: Path) -> None:
         """Keep it in a bundle."""
         np.savez_compressed(
-            folder / REFERENCE, digests=np.array(self.digests), outputs=self.outputs, scale=self.scale
+            folder / ANSWERS, digests=np.array(self.digests), outputs=self.outputs, scale=self.scale
         )
 
     @classmethod
-    def read(cls, folder: Path) -> Reference:
+    def read(cls, folder: Path) -> Answers:
         """Read that of a bundle.
 
         Raises:
             BundleError: It is malformed.
         """
         try:
-            with (folder / REFERENCE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            with (folder / ANSWERS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 digests, outputs, scale = (arrays[name] for name in ("digests", "outputs", "scale"))
                 return cls(tuple(map(str, digests)), np.asarray(outputs, np.float32), float(scale))
         except _UNREADABLE as error:
-            raise BundleError(f"{folder / REFERENCE} is malformed", found=str(error)) from error
+            raise BundleError(f"{folder / ANSWERS} is malformed", found=str(error)) from error
 
-    def among(self, items: Sequence[Item], kind: str) -> tuple[Array, Reference]:
+    def among(self, items: Sequence[Item], kind: str) -> tuple[Array, Answers]:
         """Which items are rows of it: their numbers (M,), and the answers to them.
 
         Args:
@@ -84,7 +84,7 @@ class Reference:
         found = [(number, place.pop(raw_digest(item, kind), None)) for number, item in enumerate(items)]
         numbers = [number for number, row in found if row is not None]
         rows = [row for _, row in found if row is not None]
-        kept = Reference(tuple(self.digests[row] for row in rows), self.outputs[rows], self.scale)
+        kept = Answers(tuple(self.digests[row] for row in rows), self.outputs[rows], self.scale)
         return np.array(numbers, np.int64), kept
 
 
@@ -99,7 +99,7 @@ class Parity:
         label_flips: Decisions that differ; those at a tie left out.
         ties: Decisions that differ because two probabilities are equal to within `TIE`.
         largest_difference: Of a probability; for regression of a value, relative.
-        tolerance: What was allowed.
+        tolerance: What was allowed; None for a graph of lower precision, which was judged by its score.
         metric: The metric that judges both.
         score_trained: Of the trained network on these rows; None where they do not define it.
         score_exported: Of the graph on the same rows.
@@ -111,7 +111,7 @@ class Parity:
     label_flips: int
     ties: int
     largest_difference: float
-    tolerance: float
+    tolerance: float | None
     metric: str
     score_trained: float | None = None
     score_exported: float | None = None
@@ -123,43 +123,53 @@ class Parity:
 
 def prove(
     predictor: Predictor,
-    reference: Reference,
+    answers: Answers,
     items: Sequence[Item],
     names: Sequence[str],
     targets: Array | None = None,
+    *,
+    exact: bool = True,
 ) -> Parity:
     """Compare a bundle with the network that it was exported from, from raw input to label.
 
     Args:
         predictor: The opened bundle.
-        reference: The network's answers to the items, in their order.
+        answers: The network's answers to the items, in their order.
         items: N raw inputs, at least one.
         names: Their names, for messages.
         targets: True labels or values as `Task` has them, for the scores; None for no scores.
+        exact: Whether the answers must be the same; where not, differences are only told.
 
     Returns:
         The figures.
 
     Raises:
-        ParityError: A label or value differs, by how much and where.
+        ParityError: A label or value differs, by how much and where; outputs are not finite.
         DecodeError: An item is unreadable.
     """
-    task, expected = predictor.task, reference.outputs
+    task, expected = predictor.task, answers.outputs
     examples = predictor.decode(items)
     several = predictor.run(examples, _BATCH_SIZE)[0]
     single = predictor.run(examples[:_SINGLE_ROWS], 1)[0]
     found = [
-        compare(task, names[: len(outputs)], expected[: len(outputs)], outputs, scale=reference.scale)
+        compare(
+            task,
+            names[: len(outputs)],
+            expected[: len(outputs)],
+            outputs,
+            scale=answers.scale,
+            exact=exact,
+        )
         for outputs in (several, single)
     ]
     return Parity(
         rows=len(items),
         single_rows=len(single),
         batch_size=_BATCH_SIZE,
-        label_flips=0,  # `compare` refuses them
-        ties=max(ties for _, ties in found),
-        largest_difference=max(largest for largest, _ in found),
-        tolerance=_tolerance(task),
+        label_flips=max(each.flips for each in found),
+        ties=max(each.ties for each in found),
+        largest_difference=max(each.largest for each in found),
+        tolerance=_tolerance(task) if exact else None,
         metric=task.metric,
         score_trained=_score(task, targets, expected),
         score_exported=_score(task, targets, several),
@@ -189,9 +199,30 @@ def raw_digest(item: Item, kind: str) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+@dataclass(frozen=True)
+class Difference:
+    """How far two sets of outputs lie apart.
+
+    Attributes:
+        largest: Largest difference of a probability; for regression of a value, relative.
+        flips: Rows that are decided otherwise.
+        ties: Further rows that are, because two probabilities are equal to within `TIE`.
+    """
+
+    largest: float
+    flips: int = 0
+    ties: int = 0
+
+
 def compare(
-    task: Task, names: Sequence[str], expected: Array, found: Array, *, scale: float = 1.0
-) -> tuple[float, int]:
+    task: Task,
+    names: Sequence[str],
+    expected: Array,
+    found: Array,
+    *,
+    scale: float = 1.0,
+    exact: bool = True,
+) -> Difference:
     """Compare outputs row by row.
 
     Args:
@@ -200,12 +231,13 @@ def compare(
         expected: (N, K) probabilities or (N,) values of the trained network.
         found: The same of the bundle.
         scale: Deviation of a regression target; values nearer to 0 are judged by it.
+        exact: Whether they must be the same.
 
     Returns:
-        The largest difference, and the number of ties that fell the other way.
+        What differs.
 
     Raises:
-        ParityError: They differ by more than is allowed, or are not finite.
+        ParityError: They must be the same and differ by more than is allowed; they are not finite.
     """
     if expected.shape != found.shape:
         raise ParityError(
@@ -220,7 +252,7 @@ def compare(
         difference /= np.maximum(np.abs(expected), max(abs(scale), 1e-12))
     tolerance = _tolerance(task)
     largest = float(difference.max(initial=0.0))
-    if largest > tolerance:
+    if exact and largest > tolerance:
         name = names[int(np.argwhere(difference == largest)[0][0])]
         over = _rows_over(difference, tolerance)
         raise ParityError(
@@ -228,7 +260,15 @@ def compare(
             found=f"{largest:.2g} for {name} ({over} of {len(names)} rows)",
             expected=f"at most {tolerance:g}",
         )
-    return largest, _ties(task, names, expected, found)
+    wrong, ties, margins = _decided_otherwise(task, expected, found)
+    if exact and len(wrong):
+        first, margin = names[wrong[0]], margins[wrong[0]]
+        raise ParityError(
+            "the bundle decides otherwise than the trained model",
+            found=f"{len(wrong)} of {len(names)} rows, first {first} (margin {margin:.2g})",
+            expected="the same labels on all rows",
+        )
+    return Difference(largest, len(wrong), ties)
 
 
 def _score(task: Task, targets: Array | None, outputs: Array) -> float | None:
@@ -250,10 +290,10 @@ def _tolerance(task: Task) -> float:
     return RELATIVE_TOLERANCE if task.kind is TaskKind.REGRESSION else PROBABILITY_TOLERANCE
 
 
-def _ties(task: Task, names: Sequence[str], expected: Array, found: Array) -> int:
-    """Count decisions that differ at a tie; others are errors."""
+def _decided_otherwise(task: Task, expected: Array, found: Array) -> tuple[Array, int, Array]:
+    """Rows that are decided otherwise, how many more are at a tie, and by what margin each row is decided."""
     if task.kind is TaskKind.REGRESSION:
-        return 0
+        return np.empty(0, np.int64), 0, np.zeros(len(expected))
     if task.kind is TaskKind.MULTILABEL:
         differs = task.decide(expected) != task.decide(found)
         margins = np.where(differs, np.abs(expected - THRESHOLD), 0.0).max(axis=1)
@@ -263,11 +303,4 @@ def _ties(task: Task, names: Sequence[str], expected: Array, found: Array) -> in
         differing = expected.argmax(axis=1) != found.argmax(axis=1)
         margins = expected.max(axis=1) - expected[rows, found.argmax(axis=1)]
     wrong = np.flatnonzero(differing & (margins > TIE))
-    if len(wrong):
-        first, margin = names[wrong[0]], margins[wrong[0]]
-        raise ParityError(
-            "the bundle decides otherwise than the trained model",
-            found=f"{len(wrong)} of {len(names)} rows, first {first} (margin {margin:.2g})",
-            expected="the same labels on all rows",
-        )
-    return int(differing.sum())
+    return wrong, int(differing.sum()) - len(wrong), margins

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from autotl.cores import usable_cores
 from autotl.errors import BundleError, DataError, MissingExtraError
-from autotl.modalities.modality import Decoder, Example, Item
+from autotl.modalities.modality import Decoder, Example, Feeds, Item
 from autotl.modalities.registry import modality
 from autotl.serve.batches import batches
 from autotl.serve.bundle import FEATURES, MANIFEST, BundleInfo, read_bundle
@@ -150,10 +150,13 @@ class Predictor:
 
     def run_batch(self, examples: Sequence[Example]) -> list[Array]:
         """Predict decoded examples that can be collated, in one run of the graph; returns as `run` does."""
-        feeds = self._decoder.collate(examples)
-        feeds = {name: value for name, value in feeds.items() if name in self._inputs}
-        outputs: list[Array] = self._session.run(list(self._bundle.outputs), feeds)
+        outputs: list[Array] = self._session.run(list(self._bundle.outputs), self.feeds(examples))
         return outputs
+
+    def feeds(self, examples: Sequence[Example]) -> Feeds:
+        """The graph's inputs, by name, of decoded examples that can be collated."""
+        collated = self._decoder.collate(examples)
+        return {name: value for name, value in collated.items() if name in self._inputs}
 
     def decode(self, items: Sequence[Item]) -> list[Example]:
         """Decode raw inputs side by side; `run` takes the result.

@@ -40,7 +40,7 @@ def bundle(make_bundle, pictures) -> Path:
 
 def described(folder: Path, pictures) -> Path:
     """Let a bundle written by hand describe the held-out pictures."""
-    from autotl.serve.bundle import sha256_of
+    from autotl.serve.bundle import manifest_sha256, sha256_of
     from autotl.serve.monitoring.reference import FILE, KEY, Reference
     from autotl.serve.predictor import Predictor
 
@@ -49,6 +49,7 @@ def described(folder: Path, pictures) -> Path:
     manifest = json.loads((folder / "bundle.json").read_text())
     manifest[KEY] = reference.write(folder, predictor.task)
     manifest["files"][FILE] = {"sha256": sha256_of(folder / FILE)}
+    manifest["sha256"] = manifest_sha256(manifest)
     (folder / "bundle.json").write_text(json.dumps(manifest))
     return folder
 

@@ -9,7 +9,7 @@ import torch
 from autotl.errors import ParityError
 from autotl.export.bundle import export_bundle
 from autotl.export.verify import verify
-from autotl.serve.parity import TIE, compare
+from autotl.serve.parity import TIE, Difference, compare
 from autotl.task import Task, TaskKind
 
 NAMES = ["a", "b", "c"]
@@ -49,15 +49,15 @@ def test_no_rows_prove_nothing(text_case, tmp_path):
 
 
 def test_equal_outputs_pass():
-    assert compare(CLASSES, NAMES, P, P.copy()) == (0.0, 0)
+    assert compare(CLASSES, NAMES, P, P.copy()) == Difference(0.0)
 
 
 def test_small_differences_pass_and_are_reported():
     found = P.copy()
     found[0] += [5e-4, -5e-4]
-    largest, ties = compare(CLASSES, NAMES, P, found)
-    assert largest == pytest.approx(5e-4, rel=1e-3)
-    assert ties == 0
+    difference = compare(CLASSES, NAMES, P, found)
+    assert difference.largest == pytest.approx(5e-4, rel=1e-3)
+    assert (difference.flips, difference.ties) == (0, 0)
 
 
 def test_large_differences_fail_with_the_row():
@@ -75,10 +75,16 @@ def test_another_top_class_fails_even_within_the_tolerance():
         compare(CLASSES, NAMES, expected, found)
 
 
+def test_what_need_not_be_the_same_is_told_and_not_refused():
+    found = P.copy()
+    found[0] = [0.3, 0.7]
+    assert compare(CLASSES, NAMES, P, found, exact=False) == Difference(pytest.approx(0.6), flips=1)
+
+
 def test_a_tie_may_fall_either_way_and_is_counted():
     found = P.copy()
     found[2] = [0.5 - TIE / 2, 0.5 + TIE / 2]
-    assert compare(CLASSES, NAMES, P, found)[1] == 1
+    assert compare(CLASSES, NAMES, P, found).ties == 1
 
 
 def test_another_label_fails_and_a_tie_at_the_threshold_counts():
@@ -86,7 +92,7 @@ def test_another_label_fails_and_a_tie_at_the_threshold_counts():
     with pytest.raises(ParityError, match="decides otherwise"):
         compare(LABELS, ["a"], expected, np.array([[0.4999, 0.1]], np.float32))
     edge = np.array([[0.5, 0.1]], np.float32)
-    assert compare(LABELS, ["a"], edge, np.array([[0.4999999, 0.1]], np.float32))[1] == 1
+    assert compare(LABELS, ["a"], edge, np.array([[0.4999999, 0.1]], np.float32)).ties == 1
 
 
 def test_values_are_judged_relative_to_themselves_or_to_the_spread_of_the_target():
@@ -95,7 +101,7 @@ def test_values_are_judged_relative_to_themselves_or_to_the_spread_of_the_target
     def off(*by: float) -> np.ndarray:
         return expected + np.array(by)
 
-    assert compare(VALUES, ["a", "b"], expected, off(0.05, 1e-5), scale=1.0)[0] < 1e-4
+    assert compare(VALUES, ["a", "b"], expected, off(0.05, 1e-5), scale=1.0).largest < 1e-4
     with pytest.raises(ParityError, match="for a"):
         compare(VALUES, ["a", "b"], expected, off(0.2, 0), scale=1.0)
     with pytest.raises(ParityError, match="for b"):

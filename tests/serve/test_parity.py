@@ -7,7 +7,7 @@ import pytest
 
 from autotl.automl import verify
 from autotl.errors import BundleError, DataError, ParityError
-from autotl.serve.parity import REFERENCE, Reference, prove, raw_digest
+from autotl.serve.parity import ANSWERS, Answers, prove, raw_digest
 from autotl.serve.predictor import Predictor
 
 ROWS = 8  # whose answers a bundle of these tests holds
@@ -15,15 +15,15 @@ ROWS = 8  # whose answers a bundle of these tests holds
 
 def test_the_answers_are_read_back_as_they_were_written(tmp_path):
     outputs = np.random.default_rng(0).random((3, 4)).astype(np.float32)
-    Reference(("a", "b", "c"), outputs, 2.5).write(tmp_path)
-    found = Reference.read(tmp_path)
+    Answers(("a", "b", "c"), outputs, 2.5).write(tmp_path)
+    found = Answers.read(tmp_path)
     assert found.digests == ("a", "b", "c")
     assert found.scale == 2.5
     np.testing.assert_array_equal(found.outputs, outputs)
 
 
 def test_rows_are_known_by_their_content_wherever_they_stand(bundle, texts):
-    known = Reference.read(bundle)
+    known = Answers.read(bundle)
     shuffled = ["another text", *texts[5:2:-1], texts[3]]
     numbers, kept = known.among(shuffled, "text")
     assert numbers.tolist() == [1, 2, 3]  # a copy of a row proves nothing more
@@ -42,7 +42,7 @@ def test_raw_inputs_are_told_apart_by_their_bytes(images):
 
 def test_a_certificate_tells_rows_flips_and_both_scores(bundle, texts):
     predictor = Predictor(bundle)
-    numbers, expected = Reference.read(bundle).among(texts, "text")
+    numbers, expected = Answers.read(bundle).among(texts, "text")
     items = [texts[number] for number in numbers]
     targets = expected.outputs.argmax(axis=1)
     found = prove(predictor, expected, items, list(map(str, numbers)), targets)
@@ -60,9 +60,9 @@ def test_verifying_finds_the_rows_again_and_says_what_runs_here(bundle, texts):
 
 
 def test_other_answers_than_those_of_the_training_are_refused(bundle, texts):
-    known = Reference.read(bundle)
+    known = Answers.read(bundle)
     numbers, expected = known.among(texts, "text")
-    turned = Reference(expected.digests, expected.outputs[:, ::-1], expected.scale)
+    turned = Answers(expected.digests, expected.outputs[:, ::-1], expected.scale)
     items = [texts[number] for number in numbers]
     with pytest.raises(ParityError, match="differ from the trained model's"):
         prove(Predictor(bundle), turned, items, list(map(str, numbers)))
@@ -75,6 +75,6 @@ def test_data_without_any_of_the_rows_prove_nothing(bundle):
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY"])
 def test_answers_that_cannot_be_read_are_named(bundle, content):
-    (bundle / REFERENCE).write_bytes(content)
+    (bundle / ANSWERS).write_bytes(content)
     with pytest.raises(BundleError, match=r"parity\.npz is malformed"):
-        Reference.read(bundle)
+        Answers.read(bundle)

@@ -10,7 +10,7 @@ from drift_world import World
 
 from autotl.errors import BundleError, DataError
 from autotl.export.bundle import add_reference, leave_out_rows
-from autotl.serve.bundle import read_bundle
+from autotl.serve.bundle import manifest_sha256, read_bundle
 from autotl.serve.monitoring import reference as reference_module
 from autotl.serve.monitoring.monitor import Monitor
 from autotl.serve.monitoring.reference import FILE, KEY, Reference, read_reference
@@ -104,6 +104,7 @@ def test_changed_statistics_are_refused_by_name(described):
 def test_statistics_that_the_manifest_gives_no_sha256_of_are_refused(described):
     manifest = json.loads((described / "bundle.json").read_text())
     del manifest["files"][FILE]
+    manifest["sha256"] = manifest_sha256(manifest)
     (described / "bundle.json").write_text(json.dumps(manifest))
     with pytest.raises(BundleError, match=r"gives no sha256 of monitoring\.npz"):
         read_reference(read_bundle(described))
