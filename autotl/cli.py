@@ -78,6 +78,7 @@ def fit(
     cache_limit: options.CacheLimit = None,
     experience: options.Experience = True,
     reference_rows: options.ReferenceRows = True,
+    compress: options.Compress = "none",
     out: options.Out = None,
     resume: options.Resume = False,
     seed: options.Seed = 0,
@@ -106,6 +107,7 @@ def fit(
         cache_limit=cache_limit,
         experience=experience,
         reference_rows=reference_rows,
+        compress=compress,
         threads=threads,
         out=out,
         resume=resume,
@@ -413,6 +415,7 @@ def export(
             "where unset.",
         ),
     ] = None,
+    compress: options.Compress = "none",
     json: options.Json = False,
 ) -> None:
     """Export a finished trial of RUN as a bundle of its own."""
@@ -423,7 +426,7 @@ def export(
 
     if pick is not None:
         trial = picked(run, pick, trial)
-    folder = export_trial(RunFolder(run), trial, out, reference_rows=reference_rows)
+    folder = export_trial(RunFolder(run), trial, out, reference_rows=reference_rows, compress=compress)
     if json:
         number = RunFolder(run).record("winner")["winner"]["trial"] if trial is None else trial
         output.show_json({"bundle": str(folder), "trial": number})

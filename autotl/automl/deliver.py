@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autotl.errors import DataError, RunError
-from autotl.serve.bundle import BundleInfo
-from autotl.serve.parity import Answers, prove
+from autotl.serve.bundle import MODEL, BundleInfo
+from autotl.serve.parity import Answers, check_flips, prove
 from autotl.serve.predictor import Predictor
 from autotl.task import metrics
 from autotl.versions import SERVING, versions
@@ -103,7 +103,11 @@ def verify(
             hint=f"To score it on other data: autotl evaluate {bundle} DATA",
         )
     chosen = dataset.take(rows)
-    parity = prove(predictor, expected, chosen.items, chosen.names, chosen.targets)
+    certificate = predictor.bundle.manifest["parity"][MODEL]
+    exact = certificate["tolerance"] is not None
+    parity = prove(predictor, expected, chosen.items, chosen.names, chosen.targets, exact=exact)
+    if not exact:
+        check_flips(parity, certificate)
     then = predictor.bundle.manifest.get("versions", {})
     return {
         **parity.to_json(),
@@ -138,6 +142,7 @@ def export_trial(
     folder: str | Path | None = None,
     *,
     reference_rows: bool | None = None,
+    compress: str = "none",
 ) -> Path:
     """Export a finished trial of a run.
 
@@ -148,6 +153,7 @@ def export_trial(
         folder: Where to; None means `model-NNNN` in the run folder (`model` for the winner).
         reference_rows: Whether the bundle may hold embeddings of test rows, for monitoring; None as the run
             was asked. False takes them out of a bundle of the winner that is there already.
+        compress: "int8" ships such a graph where that pays; the card says what came of it.
 
     Returns:
         The folder of the bundle.
@@ -176,24 +182,34 @@ def export_trial(
     if not results:
         raise RunError("no finished trial to export", found=str(run.path))
     winner = record.get("winner")
-    if number is None and winner is not None and run.bundle.is_dir():
-        made = run.bundle if folder is None else copy_bundle(run.bundle, Path(folder))
-        if reference_rows is False:
-            leave_out_rows(made)
-        return made
     best = select(trials) if winner is None else winner["trial"]
-    chosen = int(best) if number is None else number
-    target = Path(folder) if folder else run.path / ("model" if number is None else f"model-{chosen:04d}")
-    delivery = reopen(run)
-    delivery.combinations.know(trials)
-    model = delivery.combinations.model(results[chosen])
-    delivery.calibrate(model, results[chosen])
-    score = delivery.evidence.metric.own(results[chosen].score or 0.0)
-    facts = {"winner": {"trial": chosen}, "metrics": {"validation": {record["metric"]: score}}}
-    delivery.export(model, facts, target)
+    chosen = results[int(best) if number is None else number]
+    if number is None and winner is not None and run.bundle.is_dir():
+        target = run.bundle if folder is None else copy_bundle(run.bundle, Path(folder))
+        if compress == "none":
+            if reference_rows is False:
+                leave_out_rows(target)
+            return target
+        delivery = reopen(run)
+    else:
+        target = Path(folder) if folder else run.path / _folder_name(number)
+        delivery = reopen(run)
+        delivery.combinations.know(trials)
+        model = delivery.combinations.model(chosen)
+        delivery.calibrate(model, chosen)
+        score = delivery.evidence.metric.own(chosen.score or 0.0)
+        facts = {"winner": {"trial": chosen.number}, "metrics": {"validation": {record["metric"]: score}}}
+        delivery.export(model, facts, target)
+    if compress != "none":
+        delivery.compress(target)
     seen = delivery.run_test(Predictor(target, check=False), MOST_ROWS)
     asked = record["settings"].get("reference_rows", True) if reference_rows is None else reference_rows
     reference = delivery.reference(seen, keep_rows=asked)
     if reference is not None:
         add_reference(target, reference)
     return target
+
+
+def _folder_name(number: int | None) -> str:
+    """Where in a run folder the bundle of a trial goes; None for the winner."""
+    return "model" if number is None else f"model-{number:04d}"

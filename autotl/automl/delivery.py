@@ -18,6 +18,7 @@ from autotl.config import TrialConfig, TrialResult
 from autotl.data.dataset import Splits
 from autotl.data.stratify import spread
 from autotl.export.bundle import export_bundle
+from autotl.export.compress import Compression, Rows, compress
 from autotl.export.onnx import to_graph
 from autotl.graph.convert import size_bytes
 from autotl.graph.session import latency_ms, open_session
@@ -41,6 +42,8 @@ Array = NDArray[Any]
 _COMPARED_TRIALS = 10
 #: Rows compared between training and bundle.
 PARITY_ROWS = 256
+#: Training rows that a smaller graph is calibrated on, and about how many validation rows judge it.
+CALIBRATION_ROWS, JUDGED_ROWS = 128, 2000
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,18 @@ class Delivery:
             rows = np.concatenate([splits.val, splits.train])
         bundle = export_bundle(model, dataset, rows, folder, record=record, verify_rows=parity_rows)
         return dict(bundle.manifest)
+
+    def compress(self, folder: Path) -> Compression:
+        """Ship an int8 graph in a bundle that was exported, where that pays; ranges come from training rows.
+
+        Args:
+            folder: The bundle.
+        """
+        dataset, splits = self.runner.dataset, self.runner.splits
+        few = some(splits, dataset.targets, CALIBRATION_ROWS, JUDGED_ROWS, self._seed)
+        judged = np.unique(np.concatenate([splits.val[:PARITY_ROWS], few.val]))
+        rows = Rows(dataset.take(few.train).items, dataset.take(judged).items, dataset.targets[judged])
+        return compress(folder, rows, threads=self.runner.plan.resources.threads)
 
     def run_test(self, predictor: Predictor, most_rows: int | None = None) -> SeenRows:
         """Run rows of the test part through a bundle, once for its score and for its reference.

@@ -11,7 +11,7 @@ from typing import Any
 
 from autotl.automl.choice import choose
 from autotl.automl.combine import Combinations
-from autotl.automl.delivery import PARITY_ROWS, Delivery, some
+from autotl.automl.delivery import CALIBRATION_ROWS, JUDGED_ROWS, PARITY_ROWS, Delivery, some
 from autotl.automl.experience import Experience
 from autotl.automl.inspect import data_of, plan_space, read_data
 from autotl.automl.settings import Settings, hardware, pick_device
@@ -62,6 +62,8 @@ _CHEAPER_SHARE = {"fast": 0.5, "balanced": 0.25, "best": 0.0}
 _FURTHER_ROWS = 2 * PARITY_ROWS
 #: Passes that the test part is counted as: that of the winner, and what is looked at beside it.
 _TEST_PASSES = 2
+#: Seconds that making an int8 graph takes, beside its calibration.
+_QUANTIZE_SECONDS = 12.0
 
 Control = tuple[TrialResult, TransferModel]
 
@@ -234,9 +236,18 @@ class Fit:
             return
         row = runner.pace.row_seconds()
         self._time.measured(
-            export_seconds=self._first_export_seconds + _FURTHER_ROWS * row,
+            export_seconds=self._first_export_seconds
+            + _FURTHER_ROWS * row
+            + self._compress_seconds(runner, row),
             test_seconds=_TEST_PASSES * len(runner.splits.test) * row,
         )
+
+    def _compress_seconds(self, runner: TrialRunner, row_seconds: float) -> float:
+        """What a smaller graph is expected to take: to make it, and to run the rows that judge it twice."""
+        if self._settings.compress == "none":
+            return 0.0
+        rows = CALIBRATION_ROWS + 2 * min(len(runner.splits.val), JUDGED_ROWS)
+        return _QUANTIZE_SECONDS + rows * row_seconds
 
     def _probe(self, space: SearchSpace, runner: TrialRunner) -> SearchSpace:
         """Rank the backbones by their features of a few rows, and let the better ones go first."""
@@ -343,6 +354,15 @@ class Fit:
         self._stages.begin("export")
         facts = {"winner": self._record["winner"], "metrics": {"validation": {self._record["metric"]: score}}}
         manifest = delivery.export(model, facts, runner.folder.bundle)
+        if self._settings.compress != "none":
+            error, told = guarded(lambda: delivery.compress(runner.folder.bundle))
+            if told is None:
+                self._tell(Note(f"the graph could not be compressed: {error}", warning=True))
+            else:
+                self._record["compression"] = told.to_json()
+                self._tell(
+                    Note(f"{told.method} {'is shipped' if told.kept else 'is left out'}: {told.reason}")
+                )
         self._record["parity"] = manifest["parity"][MODEL]
         self._record["model_seconds"] = self._time.elapsed
         row = runner.bench(combinations.members(winner)[0].config).frozen.seconds_a_row

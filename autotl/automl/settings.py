@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 QUALITIES = ("fast", "balanced", "best")
 LICENSES = ("permissive", "any")
+COMPRESSIONS = ("none", "int8")
 ENGINES = ("local", "ray")
 #: Seeds that every library takes, and more threads than any machine gains from.
 MOST_SEED, MOST_THREADS = 2**32 - 1, 1024
@@ -65,6 +66,7 @@ class Settings:
     max_size: int | None = None
     max_latency: float | None = None
     reference_rows: bool = True
+    compress: str = "none"
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Settings:
@@ -82,6 +84,7 @@ class Settings:
         _check_choice("quality", p["quality"], QUALITIES)
         _check_choice("engine", p["engine"], ENGINES)
         _check_choice("license", p["license"], LICENSES)
+        _check_choice("compress", p["compress"], COMPRESSIONS)
         for share in ("test_share", "val_share"):
             if not 0 < p[share] < 1:
                 raise SettingsError(
@@ -147,6 +150,7 @@ class Settings:
             max_latency=p["max_latency"],
             experience=p["experience"],
             reference_rows=p["reference_rows"],
+            compress=p["compress"],
         )
 
     def resources(self, device: torch.device) -> Resources:

@@ -59,12 +59,14 @@ def parity_view(found: Mapping[str, Any]) -> Table:
     changed = [
         f"{name} {then[name]}, here {now[name]}" for name in now if then.get(name, now[name]) != now[name]
     ]
+    tolerance = found["tolerance"]
+    allowed = "as int8 graphs do" if tolerance is None else f"allowed {tolerance:g}"
     return facts(
         {
             "verified": f"{found['rows']} rows of {found['known']}, {found['batch_size']} at a time; "
             f"{found['single_rows']} of them singly",
             "labels that differ": f"{found['label_flips']}, beside {found['ties']} ties",
-            "largest difference": f"{found['largest_difference']:.2g}, allowed {found['tolerance']:g}",
+            "largest difference": f"{found['largest_difference']:.2g}, {allowed}",
             found["metric"]: f"{words(found['score_exported'])}, of the trained network "
             f"{words(found['score_trained'])}",
             "exported with": ", ".join(changed) or "the same versions as here",

@@ -123,6 +123,9 @@ def _results(manifest: Mapping[str, Any]) -> str:
         lines.append("No score was recorded with this bundle.")
     if manifest["record"].get("winner", {}).get("refitted"):
         lines += ["", "After its validation score the model was fitted again, on the validation rows too."]
+    if told := manifest.get("compression"):
+        form = "The graph is" if told["kept"] else "The graph is in single precision. Tried and left out was"
+        lines += ["", f"{form} {told['method']}: on {told['rows']} rows {told['reason']}."]
     for graph, parity in manifest["parity"].items():
         lines += ["", *_compared(graph, parity)]
     return "\n".join([*lines, ""])
@@ -130,11 +133,12 @@ def _results(manifest: Mapping[str, Any]) -> str:
 
 def _compared(graph: str, parity: Mapping[str, Any]) -> list[str]:
     """What its certificate says of a graph."""
-    largest, allowed = f"{parity['largest_difference']:.2g}", f"{parity['tolerance']:g}"
+    largest, tolerance = f"{parity['largest_difference']:.2g}", parity["tolerance"]
+    allowed = "" if tolerance is None else f" (allowed {tolerance:g})"
     return [
         f"`{graph}` was compared with the trained network on {parity['rows']} rows, from raw input to",
         f"prediction, {parity['batch_size']} at a time and singly: {parity['label_flips']} decisions differ,",
-        f"largest difference {largest} (allowed {allowed}). `autotl verify` repeats this where the data are.",
+        f"largest difference {largest}{allowed}. `autotl verify` repeats this where the data are.",
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,8 @@ RELATIVE_TOLERANCE = 1e-4
 #: Probabilities this near (two best classes, or a label and its threshold) may fall either way.
 TIE = 1e-6
 _BATCH_SIZE, _SINGLE_ROWS = 32, 32
+#: Share of the rows that a graph of lower precision may decide otherwise beyond those of its certificate.
+_MORE_FLIPS = 0.02
 #: What NumPy raises on a file that is no archive of arrays, or a torn one.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
 
@@ -174,6 +176,25 @@ def prove(
         score_trained=_score(task, targets, expected),
         score_exported=_score(task, targets, several),
     )
+
+
+def check_flips(found: Parity, certificate: Mapping[str, Any]) -> None:
+    """Hold a graph of lower precision to its certificate: other processors round otherwise, but not much.
+
+    Args:
+        found: What it does here.
+        certificate: What it did at its export, on all rows whose answers are known.
+
+    Raises:
+        ParityError: Clearly more decisions differ.
+    """
+    allowed = certificate["label_flips"] + max(2, math.ceil(_MORE_FLIPS * found.rows))
+    if found.label_flips > allowed:
+        raise ParityError(
+            "the bundle decides otherwise than when it was exported",
+            found=f"{found.label_flips} of {found.rows} decisions differ from the trained network's",
+            expected=f"at most {allowed}; at the export {certificate['label_flips']} did",
+        )
 
 
 def raw_digest(item: Item, kind: str) -> str:

@@ -1,0 +1,175 @@
+"""Decides whether a bundle ships an int8 graph: only where it is nearly as good, and clearly faster, here.
+
+Both graphs answer the same held-out rows from raw input on, and take turns at single rows for their speed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from numpy.typing import NDArray
+
+from autotl.errors import ExportError
+from autotl.export.bundle import rewriting, seal
+from autotl.export.quantize import method_for, quantize
+from autotl.modalities.modality import Item
+from autotl.serve.bundle import MODEL
+from autotl.serve.parity import Answers, Parity, prove
+from autotl.serve.predictor import Predictor
+from autotl.task import Metric, metric
+
+Array = NDArray[Any]
+#: Where a manifest tells of it.
+KEY = "compression"
+#: How far the score may fall: so much where scores are shares, else as a share of the score.
+LARGEST_FALL = 0.005
+LEAST_SPEEDUP = 1.2
+_TIMED_RUNS = 20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a smaller graph is made and judged with.
+
+    Attributes:
+        calibration: Raw training inputs from which ranges of activations follow, a hundred or so.
+        items: N raw inputs on which it is judged.
+        targets: Their labels or values as `Task` has them.
+    """
+
+    calibration: Sequence[Item]
+    items: Sequence[Item]
+    targets: Array
+
+
+@dataclass(frozen=True)
+class Compression:
+    """What came of a smaller graph.
+
+    Attributes:
+        method: How it was made.
+        kept: Whether the bundle ships it.
+        reason: In words, with figures.
+        rows: Rows on which both were scored.
+        score_before: Of the graph in single precision, by the task's metric.
+        score_after: Of the smaller one.
+        speedup: How many times as fast it predicts a single row here.
+        bytes_before, bytes_after: Sizes of the two files.
+    """
+
+    method: str
+    kept: bool
+    reason: str
+    rows: int
+    score_before: float
+    score_after: float
+    speedup: float
+    bytes_before: int
+    bytes_after: int
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return asdict(self)
+
+
+def compress(folder: Path, rows: Rows, *, threads: int | None = None) -> Compression:
+    """Ship an int8 graph in place of a bundle's own where that pays; bundle and card tell what came of it.
+
+    Args:
+        folder: The bundle.
+        rows: What to calibrate and to judge with.
+        threads: Threads of the runtime; None for all cores that the process may use.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        BundleError: The bundle is malformed.
+        StorageError: The disk is full or not writable; the bundle is as it was.
+    """
+    import onnx
+
+    before = Predictor(folder, threads=threads)
+    task = before.task
+    judge = metric(task.metric, task.kind)
+    with rewriting(folder) as (new, manifest):
+        path = new / MODEL
+        model = onnx.load(path)
+        smaller = quantize(model, (before.feeds([example]) for example in before.decode(rows.calibration)))
+        path.write_bytes(smaller.SerializeToString())
+        seal(new, manifest)
+        after = Predictor(new, threads=threads)
+        scores = [judge(rows.targets, graph.predict_proba(rows.items)) for graph in (before, after)]
+        speedup = _speedup(before, after, rows.items)
+        kept, reason = decide(judge, *scores, speedup=speedup)
+        told = Compression(
+            method=method_for(model),
+            kept=kept,
+            reason=reason,
+            rows=len(rows.items),
+            score_before=scores[0],
+            score_after=scores[1],
+            speedup=round(speedup, 2),
+            bytes_before=model.ByteSize(),
+            bytes_after=smaller.ByteSize(),
+        )
+        manifest[KEY] = told.to_json()
+        if kept:
+            manifest["parity"] = {MODEL: _certificate(after, rows).to_json()}
+            manifest["metrics"].pop("test", None)  # of the former graph
+        else:
+            shutil.copyfile(before.bundle.model, path)
+    return told
+
+
+def _certificate(predictor: Predictor, rows: Rows) -> Parity:
+    """How far a smaller graph's answers lie from those of the trained network, on the rows it answered."""
+    kind = predictor.bundle.spec.modality
+    numbers, answers = Answers.read(predictor.bundle.folder).among(rows.items, kind)
+    if not len(numbers):
+        raise ExportError(
+            "nothing to compare a smaller graph on",
+            found="none of the rows whose answers the bundle holds",
+            expected="some of them among those it is judged on",
+        )
+    items = [rows.items[number] for number in numbers]
+    names = [str(number) for number in numbers]
+    return prove(predictor, answers, items, names, rows.targets[numbers], exact=False)
+
+
+def decide(judge: Metric, before: float, after: float, *, speedup: float) -> tuple[bool, str]:
+    """Whether a smaller graph ships, and why.
+
+    Args:
+        judge: The metric of the scores.
+        before: Score in single precision.
+        after: Score of the smaller graph.
+        speedup: How many times as fast it is.
+    """
+    fall = judge.own(before) - judge.own(after)
+    allowed = LARGEST_FALL * (1.0 if judge.greater_is_better else abs(before))
+    figures = f"{judge.name} {after:.4f} against {before:.4f}, {speedup:.2f} times as fast"
+    if not fall <= allowed:
+        return False, f"{figures}: it may fall by {allowed:.4f} at most"
+    if speedup < LEAST_SPEEDUP:
+        return False, f"{figures}: it must be {LEAST_SPEEDUP:g} times as fast"
+    return True, figures
+
+
+def _speedup(before: Predictor, after: Predictor, items: Sequence[Item]) -> float:
+    """How many times as fast one predicts single rows as the other, taking turns."""
+    examples = before.decode(items[:_TIMED_RUNS])
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for turn in range(_TIMED_RUNS + 1):
+        for predictor, times in zip((before, after), seconds, strict=True):
+            begun = time.perf_counter()
+            predictor.run([examples[turn % len(examples)]], 1)
+            times.append(time.perf_counter() - begun)
+    first, second = (median(times[1:]) for times in seconds)  # the first warms up
+    return first / second
