@@ -62,8 +62,8 @@ _CHEAPER_SHARE = {"fast": 0.5, "balanced": 0.25, "best": 0.0}
 _FURTHER_ROWS = 2 * PARITY_ROWS
 #: Passes that the test part is counted as: that of the winner, and what is looked at beside it.
 _TEST_PASSES = 2
-#: Seconds that making an int8 graph takes, beside its calibration.
-_QUANTIZE_SECONDS = 12.0
+#: Seconds that making int8 graphs takes, beside calibration.
+_QUANTIZE_SECONDS = 15.0
 
 Control = tuple[TrialResult, TransferModel]
 
@@ -243,10 +243,10 @@ class Fit:
         )
 
     def _compress_seconds(self, runner: TrialRunner, row_seconds: float) -> float:
-        """What a smaller graph is expected to take: to make it, and to run the rows that judge it twice."""
+        """What smaller graphs are expected to take: to make two, and to run the rows that judge them."""
         if self._settings.compress == "none":
             return 0.0
-        rows = CALIBRATION_ROWS + 2 * min(len(runner.splits.val), JUDGED_ROWS)
+        rows = CALIBRATION_ROWS + 3 * min(len(runner.splits.val), JUDGED_ROWS)
         return _QUANTIZE_SECONDS + rows * row_seconds
 
     def _probe(self, space: SearchSpace, runner: TrialRunner) -> SearchSpace:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from autotl.errors import ExportError
 from autotl.export.bundle import rewriting, seal
-from autotl.export.quantize import method_for, quantize
+from autotl.export.quantize import methods_for, quantize
 from autotl.modalities.modality import Item
 from autotl.serve.bundle import MODEL
 from autotl.serve.parity import Answers, Parity, prove
@@ -96,36 +96,48 @@ def compress(folder: Path, rows: Rows, *, threads: int | None = None) -> Compres
     import onnx
 
     before = Predictor(folder, threads=threads)
-    task = before.task
-    judge = metric(task.metric, task.kind)
+    score = _score(before, rows)
     with rewriting(folder) as (new, manifest):
         path = new / MODEL
         model = onnx.load(path)
-        smaller = quantize(model, (before.feeds([example]) for example in before.decode(rows.calibration)))
-        path.write_bytes(smaller.SerializeToString())
-        seal(new, manifest)
-        after = Predictor(new, threads=threads)
-        scores = [judge(rows.targets, graph.predict_proba(rows.items)) for graph in (before, after)]
-        speedup = _speedup(before, after, rows.items)
-        kept, reason = decide(judge, *scores, speedup=speedup)
-        told = Compression(
-            method=method_for(model),
-            kept=kept,
-            reason=reason,
-            rows=len(rows.items),
-            score_before=scores[0],
-            score_after=scores[1],
-            speedup=round(speedup, 2),
-            bytes_before=model.ByteSize(),
-            bytes_after=smaller.ByteSize(),
-        )
-        manifest[KEY] = told.to_json()
-        if kept:
-            manifest["parity"] = {MODEL: _certificate(after, rows).to_json()}
-            manifest["metrics"].pop("test", None)  # of the former graph
+        for method in methods_for(model):
+            feeds = (before.feeds([example]) for example in before.decode(rows.calibration))
+            path.write_bytes(quantize(model, method, feeds).SerializeToString())
+            seal(new, manifest)
+            after = Predictor(new, threads=threads)
+            told = _judge(method, before, after, rows, score)
+            if told.kept:
+                manifest["parity"] = {MODEL: _certificate(after, rows).to_json()}
+                manifest["metrics"].pop("test", None)  # of the former graph
+                break
         else:
             shutil.copyfile(before.bundle.model, path)
+        manifest[KEY] = told.to_json()
     return told
+
+
+def _judge(method: str, before: Predictor, after: Predictor, rows: Rows, score: float) -> Compression:
+    """Compare a smaller graph with the one in single precision, whose score is known."""
+    smaller, speedup = _score(after, rows), _speedup(before, after, rows.items)
+    judge = metric(before.task.metric, before.task.kind)
+    kept, reason = decide(judge, score, smaller, speedup=speedup)
+    return Compression(
+        method=method,
+        kept=kept,
+        reason=reason,
+        rows=len(rows.items),
+        score_before=score,
+        score_after=smaller,
+        speedup=round(speedup, 2),
+        bytes_before=before.bundle.model.stat().st_size,
+        bytes_after=after.bundle.model.stat().st_size,
+    )
+
+
+def _score(predictor: Predictor, rows: Rows) -> float:
+    return metric(predictor.task.metric, predictor.task.kind)(
+        rows.targets, predictor.predict_proba(rows.items)
+    )
 
 
 def _certificate(predictor: Predictor, rows: Rows) -> Parity:

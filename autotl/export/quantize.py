@@ -21,23 +21,27 @@ if TYPE_CHECKING:
     import onnx
 
 STATIC, DYNAMIC = "static int8", "dynamic int8"
+#: Dynamic but for products of what an activation function gives, whose rare large values cost accuracy.
+CAREFUL = "dynamic int8 but for what follows activations"
+_ACTIVATIONS = ("Gelu", "Relu", "Mul", "Sigmoid", "Tanh")
 #: What runs in int8 in a convolutional network, so that whole chains stay there.
 _CONVOLUTIONAL = ("Conv", "Clip", "Relu", "Add", "MaxPool", "GlobalAveragePool")
 #: And of a transformer: products of activations with weights, and the table of tokens. The head is a Gemm.
 _TRANSFORMER = ("MatMul", "Gather")
 
 
-def method_for(model: onnx.ModelProto) -> str:
-    """How a graph is best quantized, by what most of its work is."""
+def methods_for(model: onnx.ModelProto) -> tuple[str, ...]:
+    """How a graph may be quantized, by what most of its work is: the fastest way first."""
     count = collections.Counter(node.op_type for node in model.graph.node)
-    return STATIC if count["Conv"] > count["MatMul"] else DYNAMIC
+    return (STATIC,) if count["Conv"] > count["MatMul"] else (DYNAMIC, CAREFUL)
 
 
-def quantize(model: onnx.ModelProto, calibration: Iterable[Feeds]) -> onnx.ModelProto:
+def quantize(model: onnx.ModelProto, method: str, calibration: Iterable[Feeds]) -> onnx.ModelProto:
     """Quantize an exported model.
 
     Args:
         model: Preprocessing and network in one graph.
+        method: One of `methods_for` it.
         calibration: Inputs of some training rows, from which static ranges follow.
 
     Returns:
@@ -50,11 +54,12 @@ def quantize(model: onnx.ModelProto, calibration: Iterable[Feeds]) -> onnx.Model
     with tempfile.TemporaryDirectory() as folder, _silent():
         source, ready, done = (Path(folder) / f"{name}.onnx" for name in ("source", "ready", "done"))
         source.write_bytes(model.SerializeToString())
-        if method_for(model) == DYNAMIC:
+        if method != STATIC:
             quantize_dynamic(
                 source,
                 done,
                 op_types_to_quantize=list(_TRANSFORMER),
+                nodes_to_exclude=_after_activations(model) if method == CAREFUL else [],
                 per_channel=True,
                 weight_type=QuantType.QInt8,
             )
@@ -85,6 +90,13 @@ class _Reader:
     def get_next(self) -> Feeds | None:
         """The next input, None at the end."""
         return next(self._feeds, None)
+
+
+def _after_activations(model: onnx.ModelProto) -> list[str]:
+    """Products of what an activation function gives."""
+    made = {name: node.op_type for node in model.graph.node for name in node.output}
+    products = [node for node in model.graph.node if node.op_type == "MatMul"]
+    return [node.name for node in products if made.get(node.input[0]) in _ACTIVATIONS]
 
 
 def _before_convolutions(model: onnx.ModelProto) -> list[str]:

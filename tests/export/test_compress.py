@@ -12,7 +12,7 @@ from autotl.errors import ParityError
 from autotl.export import compress as module
 from autotl.export.bundle import export_bundle
 from autotl.export.compress import Rows, compress, decide
-from autotl.export.quantize import DYNAMIC, STATIC, method_for
+from autotl.export.quantize import CAREFUL, DYNAMIC, STATIC, methods_for
 from autotl.serve.bundle import read_bundle
 from autotl.serve.parity import Parity, check_flips
 from autotl.serve.predictor import Predictor
@@ -93,13 +93,23 @@ def test_a_graph_that_is_left_out_leaves_the_bundle_as_it_was_but_for_what_it_sa
     assert "Tried and left out was dynamic int8" in (folder / "README.md").read_text()
 
 
+def test_where_the_fastest_graph_loses_too_much_a_more_careful_one_is_tried(text_case, monkeypatch, tmp_path):
+    folder, rows = _bundle(text_case, tmp_path / "model")
+    answers = iter([(False, "too much is lost"), (True, "little is lost")])
+    monkeypatch.setattr(module, "decide", lambda *_, **__: next(answers))
+    told = compress(folder, rows)
+    assert (told.method, told.kept, told.reason) == (CAREFUL, True, "little is lost")
+    operators = [node.op_type for node in onnx.load(folder / "model.onnx").graph.node]
+    assert {"MatMul", "MatMulInteger"} <= set(operators)
+
+
 def test_the_methods_follow_what_most_of_the_work_is():
     def model(*operators):
         nodes = [onnx.helper.make_node(name, ["x"], ["y"]) for name in operators]
         return onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], []))
 
-    assert method_for(model("Conv", "Conv", "MatMul")) == STATIC
-    assert method_for(model("Conv", "MatMul", "MatMul")) == DYNAMIC
+    assert methods_for(model("Conv", "Conv", "MatMul")) == (STATIC,)
+    assert methods_for(model("Conv", "MatMul", "MatMul")) == (DYNAMIC, CAREFUL)
 
 
 def test_another_processor_may_decide_a_little_otherwise_and_not_more():
