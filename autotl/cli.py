@@ -416,22 +416,35 @@ def export(
         ),
     ] = None,
     compress: options.Compress = "none",
+    form: Annotated[
+        options.FormatName,
+        typer.Option(
+            "--format",
+            help="docker: a folder to build an image from, which serves it; triton: a model repository.",
+        ),
+    ] = "bundle",
     json: options.Json = False,
 ) -> None:
-    """Export a finished trial of RUN as a bundle of its own."""
-    from autotl.automl import export_trial
+    """Export a finished trial of RUN as a bundle of its own, or in another form."""
+    from autotl.automl import export_as, export_trial
     from autotl.console import output
     from autotl.console.runs import picked
     from autotl.trial.run_folder import RunFolder
 
     if pick is not None:
         trial = picked(run, pick, trial)
-    folder = export_trial(RunFolder(run), trial, out, reference_rows=reference_rows, compress=compress)
-    if json:
-        number = RunFolder(run).record("winner")["winner"]["trial"] if trial is None else trial
-        output.show_json({"bundle": str(folder), "trial": number})
+    place = RunFolder(run)
+    if form == "bundle":
+        folder = export_trial(place, trial, out, reference_rows=reference_rows, compress=compress)
+        command = f"autotl predict {folder} INPUT..."
     else:
-        typer.echo(f"The bundle is in {folder}. Use it: autotl predict {folder} INPUT...")
+        how = {"reference_rows": reference_rows, "compress": compress}
+        folder, command = export_as(form, place, trial, out, **how)
+    if json:
+        number = place.record("winner")["winner"]["trial"] if trial is None else trial
+        output.show_json({form: str(folder), "trial": number})
+    else:
+        typer.echo(f"The model is in {folder}. Use it: {command}")
 
 
 @app.command(epilog="Example: [bold]autotl demo image --time 3m[/]")

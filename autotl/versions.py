@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 #: What a serving process runs a bundle with.
 SERVING = ("numpy", "onnxruntime", "Pillow", "tokenizers")
+#: What the command line and the HTTP server need beside that.
+HTTP = ("typer", "rich", "fastapi", "starlette", "uvicorn", "prometheus-client", "python-multipart")
 #: What makes one.
 TRAINING = ("torch", "timm", "transformers", "peft", "onnx", "optuna", "ray")
 

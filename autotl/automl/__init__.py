@@ -9,14 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autotl.automl.deliver import evaluate, export_trial, verify
+    from autotl.automl.deliver import evaluate, export_as, export_trial, verify
     from autotl.automl.estimator import AutoTL
     from autotl.automl.inspect import profile_data, space_for
 
-__all__ = ["AutoTL", "evaluate", "export_trial", "profile_data", "space_for", "verify"]
+__all__ = ["AutoTL", "evaluate", "export_as", "export_trial", "profile_data", "space_for", "verify"]
 _HOMES = {
     "AutoTL": "estimator",
     "evaluate": "deliver",
+    "export_as": "deliver",
     "export_trial": "deliver",
     "profile_data": "inspect",
     "space_for": "inspect",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -213,3 +214,32 @@ def export_trial(
 def _folder_name(number: int | None) -> str:
     """Where in a run folder the bundle of a trial goes; None for the winner."""
     return "model" if number is None else f"model-{number:04d}"
+
+
+def export_as(
+    form: str, run: Any, number: int | None = None, folder: str | Path | None = None, **options: Any
+) -> tuple[Path, str]:
+    """Export a finished trial of a run in the layout of other software.
+
+    Args:
+        form: "docker" or "triton".
+        run: The `RunFolder` or its path.
+        number: The trial, as `export_trial` takes it.
+        folder: Where to; None means a folder of the form's name in the run folder.
+        options: Further arguments of `export_trial`.
+
+    Returns:
+        The folder, and the command to go on with.
+
+    Raises:
+        RunError: No such trial, or it left no weights.
+        ExportError: Something lies in the folder.
+    """
+    from autotl.export.formats import lay_out
+    from autotl.trial.run_folder import RunFolder
+
+    run = run if isinstance(run, RunFolder) else RunFolder(run)
+    target = run.path / form if folder is None else Path(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        bundle = export_trial(run, number, Path(temporary) / "model", **options)
+        return target, lay_out(bundle, form, target, name=run.path.resolve().name)

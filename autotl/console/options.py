@@ -12,6 +12,7 @@ LicenseRule = Literal["any", "permissive"]
 EngineName = Literal["local", "ray"]
 QualityName = Literal["fast", "balanced", "best"]
 CompressName = Literal["none", "int8"]
+FormatName = Literal["bundle", "docker", "triton"]
 PartName = Literal["train", "val", "test"]
 DemoName = Literal["image", "text"]
 
