@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from autotl import __version__
-from autotl.serve.http import failures, health, page, predict, protocol
+from autotl.serve.http import drift, failures, health, page, predict, protocol
 from autotl.serve.http.metrics import forget_dead_workers
 from autotl.serve.http.observe import CLIENT_LEFT, Observe
 from autotl.serve.http.service import Service
@@ -26,6 +26,7 @@ ROUTES: tuple[Callable[[APIRouter, Service], None], ...] = (
     predict.add_routes,
     protocol.add_routes,
     health.add_routes,
+    drift.add_routes,
     page.add_routes,
 )
 

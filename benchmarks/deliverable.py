@@ -1,0 +1,136 @@
+"""What a bundle is worth beside the torch model that it was made from: speed of single rows, cold start.
+
+    python -m benchmarks.deliverable DATA
+
+Every packaged backbone is exported under a random head and answers real rows one by one, decoded: torch (its
+network alone) and the bundle (with preprocessing) take turns, on one thread and on all; so do the bundle and
+an int8 graph of it. A line a backbone in `results/deliverable.jsonl`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from autotl.backbones.catalogue import catalogue
+from autotl.backbones.load import availability, load
+from autotl.cores import usable_cores
+from autotl.data.dataset import Dataset
+from autotl.export.bundle import export_bundle
+from autotl.export.compress import Rows, compress
+from autotl.export.reference import network_input
+from autotl.modalities.modality import Item
+from autotl.modalities.registry import modality
+from autotl.serve.predictor import Predictor
+from autotl.task import Task, TaskKind
+from autotl.training.model import TransferModel
+from benchmarks.record import append
+
+_ROWS, _TIMED, _STARTS = 256, 40, 5
+_TASK = Task(TaskKind.MULTICLASS, tuple("abcdefghij"), "accuracy")
+_COLD = (
+    "import sys, time; t = time.perf_counter(); import autotl; "
+    "p = autotl.load(sys.argv[1]); x = sys.argv[2]; "
+    "from pathlib import Path; p.predict([Path(x) if Path(x).is_file() else x]); "
+    "print(time.perf_counter() - t)"
+)
+
+
+def main() -> None:
+    """Measure, print and record every packaged backbone."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    data = parser.parse_args().data
+    rows = {
+        "image": sorted((data / "trashnet256").rglob("*.jpg"))[::6][:_ROWS],
+        "text": [row["text"] for row in csv.DictReader((data / "banking77" / "train.csv").open())][:_ROWS],
+    }
+    for kind, items in rows.items():
+        for name, info in catalogue(kind).items():
+            if info.source == "packaged" and availability(info, offline=True).available:
+                row = {"backbone": name, **_measure(load(info, offline=True), list(items))}
+                append("deliverable", row)
+                print(json.dumps(row), flush=True)
+
+
+def _measure(backbone: Any, items: list[Item]) -> dict[str, Any]:
+    info = backbone.info
+    needs = {**info.input, **{Path(name).stem: path for name, path in backbone.assets().items()}}
+    spec = modality(info.modality).preprocessing(needs, {}, {})
+    torch.manual_seed(0)
+    head = torch.nn.Linear(backbone.feature_dim(backbone.depth), len(_TASK.classes))
+    model = TransferModel(backbone, head, [backbone.depth], _TASK, spec).eval()
+    names = [str(number) for number in range(len(items))]
+    dataset = Dataset(info.modality, _TASK, items, np.zeros(len(items), np.int64), names)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "model"
+        bundle = export_bundle(model, dataset, np.arange(len(items)), place)
+        exact = {threads: Predictor(place, threads=threads) for threads in (1, usable_cores())}
+        size, cold = (place / "model.onnx").stat().st_size, _cold_start(place, items[0])
+        targets = _TASK.decide(exact[1].predict_proba(items))
+        told = compress(place, Rows(items[::2], items, targets))
+        row: dict[str, Any] = {
+            "parity": bundle.manifest["parity"]["model.onnx"],
+            "model_mb": round(size / 1e6, 1),
+            "cold_start_seconds": cold,
+            "int8": told.to_json(),
+        }
+        for threads, predictor in exact.items():
+            row[f"threads_{threads}"] = _latencies(model, predictor, items, threads)
+    return row
+
+
+def _latencies(model: TransferModel, predictor: Predictor, items: list[Item], threads: int) -> dict[str, Any]:
+    """Median milliseconds of a decoded row in torch and in the bundle, in turns, and their ratio."""
+    examples = predictor.decode(items[:_TIMED])
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+
+    inputs = [network_input(model.spec, [example]) for example in examples]
+
+    def network_alone(number: int) -> None:
+        with torch.inference_mode():
+            model.predict(inputs[number])
+
+    arms: dict[str, Callable[[int], Any]] = {
+        "torch_network": network_alone,
+        "bundle": lambda number: predictor.run([examples[number]], 1),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in arms}
+    for number in range(len(examples)):
+        for name, run in arms.items():
+            begun = time.perf_counter()
+            run(number)
+            seconds[name].append(time.perf_counter() - begun)
+    torch.set_num_threads(before)
+    medians = {name: 1e3 * statistics.median(values[2:]) for name, values in seconds.items()}
+    return {
+        **{f"{name}_ms": round(value, 2) for name, value in medians.items()},
+        "bundle_share_of_torch": round(medians["bundle"] / medians["torch_network"], 3),
+    }
+
+
+def _cold_start(folder: Path, item: Item) -> float:
+    """Median seconds from the start of `import autotl` to a first prediction, in fresh processes."""
+    times = []
+    for _ in range(_STARTS):
+        command = [sys.executable, "-c", _COLD, str(folder), str(item)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        times.append(float(done.stdout))
+    return round(statistics.median(times), 2)
+
+
+if __name__ == "__main__":
+    main()

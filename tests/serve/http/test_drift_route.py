@@ -1,0 +1,78 @@
+"""A server tells whether its last inputs still look like the rows that the model was measured on."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from autotl.export.bundle import add_reference
+from autotl.serve.http.drift import ROWS, Window
+from autotl.serve.monitoring.reference import Reference
+from autotl.serve.predictor import Predictor
+from autotl.testing.backbones import WORDS
+
+
+@pytest.fixture
+def watched(text_bundles, tmp_path):
+    """A bundle that describes two hundred short texts, and a maker of such texts."""
+    rng = np.random.default_rng(0)
+
+    def texts(count, words=(4, 8)):
+        return [" ".join(rng.choice(WORDS, rng.integers(*words))) for _ in range(count)]
+
+    folder = shutil.copytree(text_bundles(), tmp_path / "watched")
+    predictor = Predictor(folder, threads=1)
+    add_reference(folder, Reference.of(predictor.task, *predictor.outputs(texts(200))))
+    return folder, texts
+
+
+def _ask(client, texts):
+    assert client.post("/predict", json={"inputs": texts}).status_code == 200
+
+
+def test_inputs_like_those_of_the_reference_are_no_drift_and_others_are(serve, watched):
+    folder, texts = watched
+    client = serve(folder)
+    assert client.get("/drift").json() == {"verdict": "too few rows", "rows": 0}
+    _ask(client, texts(200))
+    found = client.get("/drift").json()
+    assert (found["verdict"], found["rows"]) == ("no drift found", 200)
+    for _ in range(4):
+        _ask(client, [WORDS[0]] * 200)
+    found = client.get("/drift").json()
+    assert (found["verdict"], found["rows"]) == ("drift", ROWS)
+    assert found["drifted"]
+
+
+def test_the_same_rows_are_checked_once(serve, watched, monkeypatch):
+    folder, texts = watched
+    client = serve(folder)
+    _ask(client, texts(50))
+    first = client.get("/drift").json()
+    monkeypatch.setattr(Window, "rows", lambda self: pytest.fail("looked at again"))
+    assert client.get("/drift").json() == first
+
+
+def test_few_rows_tell_nothing(serve, watched):
+    folder, texts = watched
+    client = serve(folder)
+    _ask(client, texts(3))
+    assert client.get("/drift").json()["verdict"] == "too few rows"
+
+
+def test_a_bundle_that_describes_no_rows_has_nothing_to_compare_with(serve, text_bundles):
+    found = serve(text_bundles()).get("/drift")
+    assert found.status_code == 404
+    assert found.json()["error"] == "nothing to compare inputs with"
+
+
+def test_a_window_holds_the_last_rows_and_no_inputs():
+    window = Window(3)
+    for number in range(3):
+        window.take([{"text": number}] * 2, [np.full((2, 4), number), np.full((2, 5), number, np.float64)])
+    outputs, features = window.rows()
+    assert outputs[:, 0].tolist() == [1, 2, 2]
+    assert (features.shape, features.dtype) == ((3, 5), np.float32)
+    assert window.seen == 6
