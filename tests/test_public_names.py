@@ -50,6 +50,7 @@ def test_the_estimator_takes_these_parameters():
             "cache_limit",
             "experience",
             "reference_rows",
+            "compress",
             "listener",
         ),
     }
