@@ -74,6 +74,7 @@ def test_every_option_reaches_the_estimator(fit, tmp_path):
         *("--val-share", "0.1", "--val", "v.csv", "--test", "t.csv", "--cache-dir", "cache"),
         *("--cache-limit", "5GB"),
         *("--scheduler", "gain", "--no-experience"),
+        *("--no-reference-rows", "--compress", "int8"),
         *("--ray-address", "head:6379", "--trial-cpus", "2", "--trial-gpus", "0.5"),
     )
     assert Path("photos") == FakeAutoTL.data
@@ -86,7 +87,7 @@ def test_every_option_reaches_the_estimator(fit, tmp_path):
         **{"offline": True, "resume": True, "seed": 7, "quality": "best", "test_share": 0.3},
         **{"val_share": 0.1, "val": Path("v.csv"), "test": Path("t.csv"), "cache_dir": Path("cache")},
         "cache_limit": "5GB",
-        **{"scheduler": "gain", "experience": False},
+        **{"scheduler": "gain", "experience": False, "reference_rows": False, "compress": "int8"},
         "out": tmp_path / "run",
     }
 
