@@ -30,6 +30,8 @@ KEY = "compression"
 #: How far the score may fall: so much where scores are shares, else as a share of the score.
 LARGEST_FALL = 0.005
 LEAST_SPEEDUP = 1.2
+#: Two shares that differ by exactly what is allowed differ by a little more in floating point.
+_ROUNDING = 1e-9
 _TIMED_RUNS = 20
 
 
@@ -167,7 +169,7 @@ def decide(judge: Metric, before: float, after: float, *, speedup: float) -> tup
     fall = judge.own(before) - judge.own(after)
     allowed = LARGEST_FALL * (1.0 if judge.greater_is_better else abs(before))
     figures = f"{judge.name} {after:.4f} against {before:.4f}, {speedup:.2f} times as fast"
-    if not fall <= allowed:
+    if not fall <= allowed + _ROUNDING:
         return False, f"{figures}: it may fall by {allowed:.4f} at most"
     if speedup < LEAST_SPEEDUP:
         return False, f"{figures}: it must be {LEAST_SPEEDUP:g} times as fast"
