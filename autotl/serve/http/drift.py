@@ -1,7 +1,7 @@
 """GET /drift: whether what this process was asked lately still looks like what the model was measured on.
 
 Only outputs and features of the last inputs are held, never the inputs. With several workers each tells of
-its own.
+its own. A bundle that describes no held-out rows has no such route.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from fastapi import APIRouter
 from numpy.typing import NDArray
 from starlette.responses import JSONResponse
 
-from autotl.errors import UnknownModelError
 from autotl.modalities.modality import Example
-from autotl.serve.bundle import BundleInfo
 from autotl.serve.http.documentation import json_answer
 from autotl.serve.http.service import Service
 from autotl.serve.monitoring.monitor import Monitor
@@ -61,27 +59,17 @@ class Watch:
     """Checks a window, at most once for the same rows.
 
     Args:
-        monitor: What checks; None where the bundle describes no held-out rows.
+        monitor: What checks.
         window: What is checked.
     """
 
-    def __init__(self, monitor: Monitor | None, window: Window) -> None:
+    def __init__(self, monitor: Monitor, window: Window) -> None:
         self._monitor, self._window = monitor, window
         self._turn = asyncio.Lock()
         self._told: tuple[int, dict[str, Any]] = (-1, {})
 
     async def report(self) -> dict[str, Any]:
-        """What `Monitor.check` says of the window, JSON-ready.
-
-        Raises:
-            UnknownModelError: The bundle describes no held-out rows.
-        """
-        if self._monitor is None:
-            raise UnknownModelError(
-                "nothing to compare inputs with",
-                found="a bundle without a description of held-out rows",
-                hint="Export it again: autotl export RUN",
-            )
+        """What `Monitor.check` says of the window, JSON-ready."""
         async with self._turn:
             seen = self._window.seen
             if seen == 0:
@@ -92,7 +80,6 @@ class Watch:
             return self._told[1]
 
     def _check(self, outputs: Array, features: Array) -> dict[str, Any]:
-        assert self._monitor is not None
         text = json.dumps(self._monitor.check(outputs, features).to_json())
         plain: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)  # JSON knows no infinity
         return plain
@@ -100,8 +87,11 @@ class Watch:
 
 def add_routes(router: APIRouter, service: Service) -> None:
     """Add the route, and hold what it looks at."""
+    bundle = service.predictor.bundle
+    if KEY not in bundle.manifest:
+        return
     window = Window()
-    watch = Watch(_monitor(service.predictor.bundle), window)
+    watch = Watch(Monitor.of(bundle), window)
     service.observers.append(window.take)
 
     @router.get(
@@ -120,12 +110,7 @@ def add_routes(router: APIRouter, service: Service) -> None:
                 },
                 "required": ["verdict", "rows"],
             },
-            missing=True,
         ),
     )
     async def drift() -> JSONResponse:
         return JSONResponse(await watch.report())
-
-
-def _monitor(bundle: BundleInfo) -> Monitor | None:
-    return Monitor.of(bundle) if KEY in bundle.manifest else None

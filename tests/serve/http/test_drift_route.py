@@ -62,10 +62,11 @@ def test_few_rows_tell_nothing(serve, watched):
     assert client.get("/drift").json()["verdict"] == "too few rows"
 
 
-def test_a_bundle_that_describes_no_rows_has_nothing_to_compare_with(serve, text_bundles):
-    found = serve(text_bundles()).get("/drift")
-    assert found.status_code == 404
-    assert found.json()["error"] == "nothing to compare inputs with"
+def test_only_a_bundle_that_describes_rows_has_the_route(serve, text_bundles, watched):
+    assert "/drift" in serve(watched[0]).get("/openapi.json").json()["paths"]
+    client = serve(text_bundles())
+    assert "/drift" not in client.get("/openapi.json").json()["paths"]
+    assert client.get("/drift").status_code == 404
 
 
 def test_a_window_holds_the_last_rows_and_no_inputs():
