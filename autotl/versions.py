@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 
 #: What a serving process runs a bundle with.
 SERVING = ("numpy", "onnxruntime", "Pillow", "tokenizers")
@@ -19,7 +19,7 @@ def versions(names: Iterable[str] = ("autotl", *SERVING, *TRAINING)) -> dict[str
     found = {"python": platform.python_version()}
     for name in names:
         try:
-            found[name] = version(name)
-        except PackageNotFoundError:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
             continue
     return found

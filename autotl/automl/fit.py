@@ -41,7 +41,7 @@ from autotl.search.local import guarded
 from autotl.search.loop import run_search
 from autotl.search.ranking import rank_backbones
 from autotl.search.schedulers.scheduler import scheduler
-from autotl.serve.bundle import MODEL
+from autotl.serve.bundle import MODEL, read_bundle
 from autotl.serve.predictor import Predictor
 from autotl.space.ranked import ranked
 from autotl.space.space import SearchSpace
@@ -353,7 +353,7 @@ class Fit:
         }
         self._stages.begin("export")
         facts = {"winner": self._record["winner"], "metrics": {"validation": {self._record["metric"]: score}}}
-        manifest = delivery.export(model, facts, runner.folder.bundle)
+        delivery.export(model, facts, runner.folder.bundle)
         if self._settings.compress != "none":
             error, told = guarded(lambda: delivery.compress(runner.folder.bundle))
             if told is None:
@@ -363,7 +363,7 @@ class Fit:
                 self._tell(
                     Note(f"{told.method} {'is shipped' if told.kept else 'is left out'}: {told.reason}")
                 )
-        self._record["parity"] = manifest["parity"][MODEL]
+        self._record["parity"] = read_bundle(runner.folder.bundle, check=False).manifest["parity"][MODEL]
         self._record["model_seconds"] = self._time.elapsed
         row = runner.bench(combinations.members(winner)[0].config).frozen.seconds_a_row
         is_measured = all("latency_ms" in result.facts for result in results if result.score is not None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from autotl.errors import ExportError
 from autotl.export.bundle import rewriting, seal
 from autotl.export.quantize import methods_for, quantize
-from autotl.modalities.modality import Item
+from autotl.modalities.modality import Feeds, Item
 from autotl.serve.bundle import MODEL
 from autotl.serve.parity import Answers, Parity, prove
 from autotl.serve.predictor import Predictor
@@ -103,8 +103,8 @@ def compress(folder: Path, rows: Rows, *, threads: int | None = None) -> Compres
         path = new / MODEL
         model = onnx.load(path)
         for method in methods_for(model):
-            feeds = (before.feeds([example]) for example in before.decode(rows.calibration))
-            path.write_bytes(quantize(model, method, feeds).SerializeToString())
+            quantized = quantize(model, method, _feeds(before, rows.calibration))
+            path.write_bytes(quantized.SerializeToString())
             seal(new, manifest)
             after = Predictor(new, threads=threads)
             told = _judge(method, before, after, rows, score)
@@ -116,6 +116,12 @@ def compress(folder: Path, rows: Rows, *, threads: int | None = None) -> Compres
             shutil.copyfile(before.bundle.model, path)
         manifest[KEY] = told.to_json()
     return told
+
+
+def _feeds(predictor: Predictor, items: Sequence[Item]) -> Iterator[Feeds]:
+    """Inputs of the graph, one by one; nothing is decoded for a method that asks for none."""
+    for example in predictor.decode(items):
+        yield predictor.feeds([example])
 
 
 def _judge(method: str, before: Predictor, after: Predictor, rows: Rows, score: float) -> Compression:

@@ -7,7 +7,6 @@ order is. Depth, view and element type are names and forms of arrays inside an e
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import sys
 import uuid
@@ -19,6 +18,7 @@ from autotl.backbones.backbone import Backbone
 from autotl.data.dataset import Dataset
 from autotl.modalities.modality import Modality
 from autotl.modalities.preprocessing import PreprocessingSpec
+from autotl.versions import versions
 
 if TYPE_CHECKING:
     import torch
@@ -104,10 +104,5 @@ def code_key(thing: object) -> str:
 
 
 def _versions(names: tuple[str, ...]) -> dict[str, str]:
-    installed = {}
-    for name in names:
-        try:
-            installed[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            installed[name] = "none"
-    return installed
+    installed = versions(names)
+    return {name: installed.get(name, "none") for name in names}

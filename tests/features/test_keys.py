@@ -91,7 +91,7 @@ def test_another_format_or_library_changes_the_key(monkeypatch):
     before = name_of()
     monkeypatch.setattr(keys, "FORMAT", keys.FORMAT + 1)
     after = name_of()
-    monkeypatch.setattr(keys.importlib.metadata, "version", lambda name: "0")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0")
     assert len({before, after, name_of()}) == 3
 
 
