@@ -6,6 +6,7 @@ inputs are kept in both arms.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -86,7 +87,7 @@ class CacheTarget:
 
     def run(self, arm: Arm, work: Workspace) -> dict[str, Any]:
         """Search for the time of an arm; the row holds when the best score rose, and to what."""
-        seconds = work.profile.arm_seconds
+        seconds, begun = work.profile.arm_seconds, math.inf
         source = prepare(arm.set, work.data, work.folder, rows=work.profile.rows)
         space, runner = open_search(
             source,

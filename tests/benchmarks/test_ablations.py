@@ -1,5 +1,8 @@
 """The arithmetic of the ablations, on lines and curves made by hand."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from autotl.config import EpochResult, TrialConfig
@@ -8,9 +11,10 @@ from benchmarks.ablations.__main__ import PROFILES, TARGETS
 from benchmarks.ablations.cache import speedup
 from benchmarks.ablations.gather import FIGURES, pending, summary
 from benchmarks.ablations.scheduler import simulated
-from benchmarks.ablations.target import Arm
+from benchmarks.ablations.target import Arm, Workspace
 
 ORIGIN = {"commit": "abc1234", "date": "2026-01-01T00:00:00+00:00", "machine": "two cores"}
+DATA = Path(__file__).parents[3] / "shared" / "data"
 ARM = Arm("tenlines", "signdigits", 0, "10m")
 
 
@@ -26,6 +30,16 @@ def line(target, name, arm, commit="abc1234", profile="quick", seed=0, **found):
 def test_an_arm_is_measured_once_for_its_key(changed, left):
     known = line("tenlines", "signdigits", "10m") | changed
     assert len(pending([ARM], [known], "quick", "abc1234")) == left
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the real data sets")
+@pytest.mark.parametrize("arm", ["on", "off"])
+def test_an_arm_of_the_cache_can_be_run(tmp_path, arm):
+    profile = replace(PROFILES["quick"], rows=60, arm_seconds=6.0)
+    found = TARGETS["cache"].run(Arm("cache", "signdigits", 0, arm), Workspace(DATA, profile, tmp_path))
+    assert found["rises"]
+    assert found["trials"] > 0
 
 
 def test_a_changed_tree_is_always_measured_again():
