@@ -45,7 +45,8 @@ def common(
 
 @app.command(
     epilog="Examples: [bold]autotl fit photos/ --time 10m --out runs/photos[/]\n\n"
-    "[bold]autotl fit mails.csv --target topic --text subject,body --metric macro_f1[/]"
+    "[bold]autotl fit mails.csv --target topic --text subject,body --metric macro_f1[/]\n\n"
+    "[bold]autotl fit new_photos/ --from runs/photos --out runs/photos-june[/]"
 )
 def fit(
     data: options.Data,
@@ -57,8 +58,11 @@ def fit(
     space: options.Space = None,
     backbones: options.Backbones = None,
     license: options.License = "any",
-    max_size: options.MaxSize = None,
-    max_latency: options.MaxLatency = None,
+    max_latency_ms: options.MaxLatency = None,
+    max_size_mb: options.MaxModelSize = None,
+    max_memory_mb: options.MaxMemory = None,
+    latency_batch: options.LatencyBatch = 1,
+    latency_threads: options.LatencyThreads = None,
     group: options.Group = None,
     text: options.Text = None,
     image: options.Image = None,
@@ -79,6 +83,9 @@ def fit(
     experience: options.Experience = True,
     reference_rows: options.ReferenceRows = True,
     compress: options.Compress = "none",
+    distill_to: options.DistillTo = None,
+    from_run: options.FromRun = None,
+    mlflow: options.Mlflow = None,
     out: options.Out = None,
     resume: options.Resume = False,
     seed: options.Seed = 0,
@@ -108,6 +115,9 @@ def fit(
         experience=experience,
         reference_rows=reference_rows,
         compress=compress,
+        distill_to=distill_to,
+        from_run=from_run,
+        mlflow=mlflow,
         threads=threads,
         out=out,
         resume=resume,
@@ -153,8 +163,11 @@ def space(
     space: options.Space = None,
     backbones: options.Backbones = None,
     license: options.License = "any",
-    max_size: options.MaxSize = None,
-    max_latency: options.MaxLatency = None,
+    max_latency_ms: options.MaxLatency = None,
+    max_size_mb: options.MaxModelSize = None,
+    max_memory_mb: options.MaxMemory = None,
+    latency_batch: options.LatencyBatch = 1,
+    latency_threads: options.LatencyThreads = None,
     group: options.Group = None,
     text: options.Text = None,
     image: options.Image = None,
@@ -447,6 +460,18 @@ def export(
         typer.echo(f"The model is in {folder}. Use it: {command}")
 
 
+@app.command(epilog="Example: [bold]autotl log runs/photos http://127.0.0.1:5000[/]")
+def log(
+    run: options.Run,
+    uri: Annotated[str, typer.Argument(metavar="URI", show_default=False, help=options.MLFLOW_URI)],
+) -> None:
+    """Log a finished RUN to MLflow: scores, curves of all trials, report and bundle."""
+    from autotl.automl import log_run
+    from autotl.trial.run_folder import RunFolder
+
+    typer.echo(f"The run is logged to {uri} as {log_run(RunFolder(run), uri)}.")
+
+
 @app.command(epilog="Example: [bold]autotl demo image --time 3m[/]")
 def demo(
     kind: Annotated[
@@ -486,7 +511,10 @@ def _data_parameters(given: dict[str, object]) -> dict[str, object]:
 
 def _search_parameters(given: dict[str, object]) -> dict[str, object]:
     """What `fit` and `space` hand on beside the data."""
-    same = ("space", "license", "max_size", "max_latency", "device", "quality")
+    same = (
+        *("space", "license", "max_latency_ms", "max_size_mb", "max_memory_mb"),
+        *("latency_batch", "latency_threads", "device", "quality"),
+    )
     return {"backbones": options.names(given["backbones"]), **{name: given[name] for name in same}}
 
 

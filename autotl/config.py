@@ -184,6 +184,10 @@ class TrialResult:
         """A copy with more measured facts."""
         return replace(self, facts={**self.facts, **facts})
 
+    def without_fact(self, name: str) -> TrialResult:
+        """A copy that does not know a fact."""
+        return replace(self, facts={known: value for known, value in self.facts.items() if known != name})
+
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary; `from_json` inverts it."""
         return {

@@ -136,5 +136,9 @@ class RunError(AutotlError, ValueError):
     """A run folder cannot be used as asked."""
 
 
+class TrackingError(AutotlError, RuntimeError):
+    """A run could not be logged to a tracking server."""
+
+
 class StorageError(AutotlError, OSError):
     """Something could not be written or read on disk."""

@@ -33,7 +33,7 @@ def test_load_takes_a_bundle():
 def test_the_estimator_takes_these_parameters():
     expected = {
         *("time_budget", "trials", "metric", "task", "space", "backbones", "license", "quality", "seed"),
-        *("max_size", "max_latency"),
+        *("max_latency_ms", "max_size_mb", "max_memory_mb", "latency_batch", "latency_threads"),
         *("target", "group", "text", "image", "test_share", "val_share", "val", "test"),
         *(
             "engine",
@@ -51,6 +51,9 @@ def test_the_estimator_takes_these_parameters():
             "experience",
             "reference_rows",
             "compress",
+            "mlflow",
+            "from_run",
+            "distill_to",
             "listener",
         ),
     }

@@ -12,20 +12,31 @@ if TYPE_CHECKING:
     from autotl.automl.deliver import evaluate, export_as, export_trial, verify
     from autotl.automl.estimator import AutoTL
     from autotl.automl.inspect import profile_data, space_for
+    from autotl.report.mlflow import log_run
 
-__all__ = ["AutoTL", "evaluate", "export_as", "export_trial", "profile_data", "space_for", "verify"]
+__all__ = [
+    "AutoTL",
+    "evaluate",
+    "export_as",
+    "export_trial",
+    "log_run",
+    "profile_data",
+    "space_for",
+    "verify",
+]
 _HOMES = {
-    "AutoTL": "estimator",
-    "evaluate": "deliver",
-    "export_as": "deliver",
-    "export_trial": "deliver",
-    "profile_data": "inspect",
-    "space_for": "inspect",
-    "verify": "deliver",
+    "AutoTL": "autotl.automl.estimator",
+    "evaluate": "autotl.automl.deliver",
+    "export_as": "autotl.automl.deliver",
+    "export_trial": "autotl.automl.deliver",
+    "log_run": "autotl.report.mlflow",
+    "profile_data": "autotl.automl.inspect",
+    "space_for": "autotl.automl.inspect",
+    "verify": "autotl.automl.deliver",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from autotl.config import TrialResult
 from autotl.errors import SearchError
-from autotl.leaderboard.selection import Gain, is_candidate, select, within_one_standard_error
+from autotl.leaderboard.selection import OVER_LIMIT, Gain, is_candidate, select, within_one_standard_error
 
 
 def contenders(results: Sequence[TrialResult]) -> list[TrialResult]:
@@ -22,9 +22,10 @@ def contenders(results: Sequence[TrialResult]) -> list[TrialResult]:
     """
     candidates = [result for result in results if is_candidate(result)]
     if not candidates:
-        errors = sorted({str(result.error) for result in results if result.error})
+        reasons = (result.error or result.facts.get(OVER_LIMIT) for result in results)
+        errors = sorted({str(reason) for reason in reasons if reason})
         raise SearchError(
-            "no trial could be finished",
+            "no trial can be delivered",
             found="; ".join(errors) or "the search ended before the first had a score",
             hint=None
             if errors

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from autotl.automl.evidence import Evidence
 from autotl.config import TrialConfig, TrialResult, TrialState
+from autotl.errors import RunError
 from autotl.leaderboard.calibration import raw_outputs
 from autotl.leaderboard.ensemble import cross_fitted, greedy_weights, mixed
 from autotl.leaderboard.selection import is_candidate
@@ -81,6 +82,24 @@ class Combinations:
     def know(self, results: Sequence[TrialResult]) -> None:
         """Take the trials of a run that was opened again as what combinations may be made of."""
         self._trials = {result.number: result for result in results}
+
+    def keep(self, results: Sequence[TrialResult]) -> None:
+        """Record further results that no trial of the search has left, such as those of distillation."""
+        folder = self._runner.folder
+        known = recall(folder, list(self._trials.values()))
+        folder.write_json(_FILE, [result.to_json() for result in [*known, *results]])
+
+    def named(self, number: int) -> TrialResult:
+        """The trial or combination of that number, of trials that are known.
+
+        Raises:
+            RunError: There is none.
+        """
+        trials = list(self._trials.values())
+        known = {result.number: result for result in [*trials, *recall(self._runner.folder, trials)]}
+        if number not in known:
+            raise RunError(f"no trial {number} in {self._runner.folder.path}", found=f"{len(known)} trials")
+        return known[number]
 
     def members(self, result: TrialResult) -> list[TrialResult]:
         """The trials that a result is made of: of a trial, itself."""

@@ -154,7 +154,8 @@ def export_trial(
         folder: Where to; None means `model-NNNN` in the run folder (`model` for the winner).
         reference_rows: Whether the bundle may hold embeddings of test rows, for monitoring; None as the run
             was asked. False takes them out of a bundle of the winner that is there already.
-        compress: "int8" ships such a graph where that pays; the card says what came of it.
+        compress: "int8" or "fp16" ships such a graph where that pays; the card says what came of it. Of a
+            winner that ships one already nothing is changed.
 
     Returns:
         The folder of the bundle.
@@ -165,6 +166,7 @@ def export_trial(
     from autotl.automl.combine import recall
     from autotl.automl.reopen import reopen
     from autotl.export.bundle import add_reference, copy_bundle, leave_out_rows
+    from autotl.export.compress import is_compressed
     from autotl.leaderboard.selection import select
     from autotl.serve.monitoring.reference import MOST_ROWS
     from autotl.trial.run_folder import RunFolder
@@ -187,7 +189,7 @@ def export_trial(
     chosen = results[int(best) if number is None else number]
     if number is None and winner is not None and run.bundle.is_dir():
         target = run.bundle if folder is None else copy_bundle(run.bundle, Path(folder))
-        if compress == "none":
+        if compress == "none" or is_compressed(target):
             if reference_rows is False:
                 leave_out_rows(target)
             return target
@@ -202,7 +204,7 @@ def export_trial(
         facts = {"winner": {"trial": chosen.number}, "metrics": {"validation": {record["metric"]: score}}}
         delivery.export(model, facts, target)
     if compress != "none":
-        delivery.compress(target)
+        delivery.compress(target, compress)
     seen = delivery.run_test(Predictor(target, check=False), MOST_ROWS)
     asked = record["settings"].get("reference_rows", True) if reference_rows is None else reference_rows
     reference = delivery.reference(seen, keep_rows=asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from autotl.automl.combine import Combinations
 from autotl.automl.evidence import Evidence
+from autotl.automl.footprints import footprint
 from autotl.config import TrialConfig, TrialResult
 from autotl.data.dataset import Splits
 from autotl.data.stratify import spread
 from autotl.export.bundle import export_bundle
 from autotl.export.compress import Compression, Rows, compress
-from autotl.export.onnx import to_graph
-from autotl.graph.convert import size_bytes
-from autotl.graph.session import latency_ms, open_session
+from autotl.graph.footprint import Footprint
 from autotl.leaderboard.calibration import fit_temperature
 from autotl.leaderboard.interval import Interval, bootstrap_interval
 from autotl.leaderboard.leaderboard import Leaderboard
+from autotl.leaderboard.selection import OVER_LIMIT, is_candidate
 from autotl.leaderboard.verdict import on_search, verdict
 from autotl.modalities.modality import SupportsPreview
 from autotl.modalities.registry import modality
@@ -33,6 +33,7 @@ from autotl.report.recorded import plain
 from autotl.search.outlook import expected_gain
 from autotl.serve.monitoring.reference import MOST_ROWS, Reference
 from autotl.serve.predictor import Predictor
+from autotl.space.limits import Limits
 from autotl.task import metric, metrics, trivial_prediction
 from autotl.training.model import TransferModel
 from autotl.trial.runner import TrialRunner
@@ -71,17 +72,18 @@ class Delivery:
     Args:
         runner: Holds data, splits and features.
         seed: Seed of bootstrap and of the choice of rows.
+        limits: What a delivered model may take, and how that is measured.
 
     Attributes:
         evidence: What the validation rows say of the trials.
         combinations: What was made of several trials.
     """
 
-    def __init__(self, runner: TrialRunner, seed: int) -> None:
-        self.runner, self._seed = runner, seed
+    def __init__(self, runner: TrialRunner, seed: int, limits: Limits) -> None:
+        self.runner, self._seed, self._limits = runner, seed, limits
         self.evidence = Evidence(runner, seed)
         self.combinations = Combinations(runner, self.evidence, seed)
-        self._measured: dict[tuple[str, ...], dict[str, float]] = {}
+        self._measured: dict[tuple[str, ...], Footprint] = {}
 
     def calibrate(self, model: TransferModel, result: TrialResult) -> float:
         """Set the temperature that fits the trial's validation outputs, and give it."""
@@ -124,17 +126,18 @@ class Delivery:
         bundle = export_bundle(model, dataset, rows, folder, record=record, verify_rows=parity_rows)
         return dict(bundle.manifest)
 
-    def compress(self, folder: Path) -> Compression:
-        """Ship an int8 graph in a bundle that was exported, where that pays; ranges come from training rows.
+    def compress(self, folder: Path, form: str) -> Compression:
+        """Ship a smaller graph in a bundle that was exported, where that pays; see `autotl.export.compress`.
 
         Args:
             folder: The bundle.
+            form: "int8", whose ranges come from training rows, or "fp16".
         """
         dataset, splits = self.runner.dataset, self.runner.splits
         few = some(splits, dataset.targets, CALIBRATION_ROWS, JUDGED_ROWS, self._seed)
         judged = np.unique(np.concatenate([splits.val[:PARITY_ROWS], few.val]))
         rows = Rows(dataset.take(few.train).items, dataset.take(judged).items, dataset.targets[judged])
-        return compress(folder, rows, threads=self.runner.plan.resources.threads)
+        return compress(folder, rows, form, threads=self.runner.plan.resources.threads)
 
     def run_test(self, predictor: Predictor, most_rows: int | None = None) -> SeenRows:
         """Run rows of the test part through a bundle, once for its score and for its reference.
@@ -227,18 +230,34 @@ class Delivery:
             results: Trials; those without a score are passed on.
             until: Time (`time.monotonic`) after which nothing more is measured.
         """
-        decoder_items = self.runner.dataset.take(self.runner.splits.val[:1]).items
         for result in sorted(results, key=lambda r: -math.inf if r.score is None else r.score, reverse=True):
-            key = self._graph_key(result)
-            if key and key not in self._measured and time.monotonic() < until:
-                model = self.combinations.model(result)
-                decoder = modality(model.spec.modality).decoder(model.spec)
-                examples = [decoder.decode(item) for item in decoder_items]
-                graph = to_graph(model, examples)
-                session = open_session(graph, threads=self.runner.plan.resources.threads)
-                latency = latency_ms(session, decoder.collate(examples))
-                self._measured[key] = {"size_bytes": size_bytes(graph), "latency_ms": latency}
-        return [result.with_facts(**self._measured.get(self._graph_key(result), {})) for result in results]
+            if result.score is not None and time.monotonic() < until:
+                self._footprint(result)
+        return [self._with_footprint(result) for result in results]
+
+    def over_limit(self, result: TrialResult) -> str | None:
+        """Which limit the exported form of a trial is over, in words; None where it meets them all."""
+        return self._limits.exceeded_by(self._footprint(result)) if self._limits else None
+
+    def marked(self, results: list[TrialResult], like: TrialResult, over_limit: str) -> list[TrialResult]:
+        """The results, with those marked as over a limit whose graphs are the same as that of one that is."""
+        key = self._graph_key(like)
+        return [
+            result.with_facts(**{OVER_LIMIT: over_limit}) if self._graph_key(result) == key else result
+            for result in results
+        ]
+
+    def _footprint(self, result: TrialResult) -> Footprint:
+        """What the graph of a trial takes, measured when first asked for."""
+        key = self._graph_key(result)
+        if key not in self._measured:
+            items = self.runner.dataset.take(self.runner.splits.val).items
+            self._measured[key] = footprint(self.combinations.model(result), items, self._limits)
+        return self._measured[key]
+
+    def _with_footprint(self, result: TrialResult) -> TrialResult:
+        known = self._measured.get(self._graph_key(result))
+        return result if known is None else result.with_facts(**asdict(known))
 
     def _graph_key(self, result: TrialResult) -> tuple[str, ...]:
         """What the exported graph's size and speed depend on; empty where there is no graph."""
@@ -295,7 +314,8 @@ class Delivery:
         top = 1.0 if chosen.greater_is_better else 0.0
         crossed = default is not None and self.evidence.are_crossed([winner, default])
         outlook = expected_gain(results, seconds, top)
-        best = max([winner, *results, *combined], key=lambda r: -math.inf if r.score is None else r.score)
+        rivals = [result for result in [*results, *combined] if is_candidate(result)]
+        best = max([winner, *rivals], key=lambda r: -math.inf if r.score is None else r.score)
         ahead = None if best.score == winner.score else best.number
         return on_search(chosen, gain, outlook, default_won=default_won, crossed=crossed, ahead=ahead)
 

@@ -33,10 +33,12 @@ class AutoTL:
         space: A TOML file that overrides or extends the search space.
         backbones: Names of the only backbones to use.
         license: "permissive" leaves out weights whose licence restricts use; "any" keeps them.
-        max_size: Leaves out backbones whose exported model would be larger ("20MB", bytes), predicted at four
-            bytes a weight.
-        max_latency: Leaves out backbones that would take more milliseconds for a prediction on this device,
-            predicted from their multiply-accumulates.
+        max_latency_ms, max_size_mb, max_memory_mb: What the exported model may take: the median time of a
+            prediction, its file, and a process that runs it, Python included. Backbones and input sizes that
+            cannot meet them are left out before any training, and the winner meets them; all is measured in
+            ONNX Runtime on this machine's CPU.
+        latency_batch, latency_threads: For how many inputs together, and on how many threads, that is
+            measured; None for `threads`.
         target, group, text, image: Columns of a table.
         engine: "local" or "ray".
         ray_address: The Ray cluster to run on, "auto" or "HOST:PORT"; None starts Ray on this machine.
@@ -63,7 +65,16 @@ class AutoTL:
         reference_rows: Let the bundle hold embeddings of some test rows, which `autotl monitor` compares new
             inputs with; without them it holds totals only, and less can be told.
         compress: "int8" ships an int8 graph where the validation score falls by at most 0.5 points and it
-            predicts at least 1.2 times as fast here; the bundle's card says what came of it.
+            predicts at least 1.2 times as fast here; "fp16" the like on an NVIDIA GPU. The bundle's card says
+            what came of it.
+        distill_to: Name of a backbone, a small one, that learns from the winner after the search and is
+            delivered in its place; limits hold for it alone then.
+        from_run: A finished run to go on from on new data: target, columns, task and metric are its own where
+            they are not given, the recipe of its winner comes right after the baseline, also on the network
+            that it fine-tuned, and in the end both models are compared on test rows that are new to both. The
+            old run is not changed.
+        mlflow: URI of an MLflow tracking server or store that the finished run is logged to, its trials as
+            children; see `autotl.report.mlflow`.
         listener: Called with every event of `autotl.search.events`.
 
     Attributes:
@@ -86,8 +97,11 @@ class AutoTL:
         space: str | Path | None = None,
         backbones: str | list[str] | None = None,
         license: str = "any",
-        max_size: str | int | None = None,
-        max_latency: float | None = None,
+        max_latency_ms: float | None = None,
+        max_size_mb: float | None = None,
+        max_memory_mb: float | None = None,
+        latency_batch: int = 1,
+        latency_threads: int | None = None,
         target: str | None = None,
         group: str | None = None,
         text: str | list[str] | None = None,
@@ -113,6 +127,9 @@ class AutoTL:
         experience: bool = True,
         reference_rows: bool = True,
         compress: str = "none",
+        distill_to: str | None = None,
+        mlflow: str | None = None,
+        from_run: str | Path | None = None,
         listener: Listener | None = None,
     ) -> None:
         for name, value in list(locals().items()):

@@ -11,9 +11,11 @@ from typing import Any
 
 from autotl.automl.choice import choose
 from autotl.automl.combine import Combinations
-from autotl.automl.delivery import CALIBRATION_ROWS, JUDGED_ROWS, PARITY_ROWS, Delivery, some
+from autotl.automl.delivery import CALIBRATION_ROWS, JUDGED_ROWS, PARITY_ROWS, Delivery, SeenRows, some
+from autotl.automl.distill import Distillation
 from autotl.automl.experience import Experience
-from autotl.automl.inspect import data_of, plan_space, read_data
+from autotl.automl.inspect import data_of, plan_space, read_data, student_of
+from autotl.automl.predecessor import Predecessor
 from autotl.automl.settings import Settings, hardware, pick_device
 from autotl.automl.stages import Stages
 from autotl.automl.time_plan import TimePlan
@@ -23,9 +25,11 @@ from autotl.errors import RunError
 from autotl.export.bundle import add_metrics
 from autotl.features.allocator import keep_freed_memory
 from autotl.leaderboard.leaderboard import Leaderboard
+from autotl.leaderboard.selection import OVER_LIMIT, is_candidate
 from autotl.modalities.registry import modality
 from autotl.profile.build import dataset_fingerprint
 from autotl.profile.profile import DatasetProfile
+from autotl.report import mlflow
 from autotl.report.html import write_report
 from autotl.search.candidates import backbone_ranks, expectation, probe_lessons, suited_inputs
 from autotl.search.events import (
@@ -65,6 +69,9 @@ _TEST_PASSES = 2
 #: Seconds that making int8 graphs takes, beside calibration.
 _QUANTIZE_SECONDS = 15.0
 
+#: The strategy that transfer is compared with.
+_CONTROL = "from_scratch"
+
 Control = tuple[TrialResult, TransferModel]
 
 
@@ -94,7 +101,8 @@ class Fit:
         self._settings = settings
         self._scheduler = scheduler(settings.scheduler)
         self._listener = listener or silent
-        self._time = TimePlan(settings.time_seconds, settings.trials, start)
+        distills = settings.distill_to is not None
+        self._time = TimePlan(settings.time_seconds, settings.trials, start, distills=distills)
         self._stages = Stages(self._tell)
         self._record: dict[str, Any] = {
             "command": sys.argv,
@@ -106,6 +114,8 @@ class Fit:
             "notes": [],
         }
         self._first_export_seconds: float | None = None
+        self._predecessor: Predecessor | None = None
+        self._distillation: Distillation | None = None
         # Where only trials are counted a run must repeat itself, whatever was run before it.
         self._experience = Experience(settings.experience and self._time.budget.timed, self._tell)
         self._device = pick_device(settings.device, settings.threads)
@@ -114,15 +124,24 @@ class Fit:
     def run(self, data: Any, labels: Sequence[Any] | None) -> Outcome:
         """All stages."""
         folder = self._open_folder()
+        if self._settings.mlflow is not None:
+            mlflow.check(self._settings.mlflow)
+        if self._predecessor is not None:
+            self._settings = self._predecessor.inherited(self._settings)
+            self._record["settings"] = self._settings.to_json()
         with folder.created():
             dataset, splits = self._read(folder, data, labels)
+            if self._predecessor is not None:
+                self._take_over(self._predecessor, folder, dataset)
             profile, space, runner = self._plan(folder, dataset, splits)
-        delivery = Delivery(runner, self._settings.seed)
+        delivery = Delivery(runner, self._settings.seed, self._settings.limits)
         self._first_model(delivery, space)
         space = self._probe(space, runner)
         results = self._search(profile, space, runner)
         results, combined = self._weigh(delivery, results)
-        winner = self._deliver(delivery, results, combined)
+        combined = [*combined, *self._distill(delivery, space, results, combined)]
+        results, combined, (winner, refit) = self._choose(delivery, results, combined)
+        self._deliver(delivery, winner, refit, results)
         control = self._train_control(space, runner)
         return self._account(delivery, profile, results, combined, winner, control)
 
@@ -137,8 +156,15 @@ class Fit:
                 hint="Go on with it: --resume. Or choose another with --out.",
             )
         if self._settings.resume:
-            recorded = folder.record("settings", "data", "task")["task"]["metric"]
-            self._settings = replace(self._settings, metric=self._settings.metric or recorded)
+            recorded = folder.record("settings", "data", "task")
+            former = Settings.from_json(recorded["settings"])
+            self._settings = replace(
+                self._settings,
+                metric=self._settings.metric or recorded["task"]["metric"],
+                from_run=self._settings.from_run or former.from_run,
+            )
+        if self._settings.from_run is not None:
+            self._predecessor = Predecessor(self._settings.from_run)
         return folder
 
     def _read(self, folder: RunFolder, data: Any, labels: Sequence[Any] | None) -> tuple[Dataset, Splits]:
@@ -152,6 +178,13 @@ class Fit:
             self._check_same_data(folder, dataset)
             splits = folder.read_splits()
         return dataset, splits
+
+    def _take_over(self, predecessor: Predecessor, folder: RunFolder, dataset: Dataset) -> None:
+        """Begin with what an earlier run has found, as far as it can still be had."""
+        predecessor.check(dataset)
+        reason = predecessor.take_over(folder)
+        if reason is not None:
+            self._tell(Note(reason, warning=True))
 
     def _check_same_data(self, folder: RunFolder, dataset: Dataset) -> None:
         """Refuse to go on with a run on other data than it was begun on, or for another task."""
@@ -185,6 +218,7 @@ class Fit:
             self._record = {**previous, **self._record, "notes": [*previous["notes"], *self._record["notes"]]}
         else:
             space, self._record["recommended"] = self._experience.advise(profile, space)
+            space = space if self._predecessor is None else self._predecessor.lead(space)
         self._record |= {
             "task": dataset.task.to_json(),
             "metric": dataset.task.metric,
@@ -302,7 +336,8 @@ class Fit:
 
     def _train_control(self, space: SearchSpace, runner: TrialRunner) -> Control | str:
         """Train from scratch, in the time that is left, what transfer is compared with; or say why not."""
-        deadline, controls = self._time.control_deadline(), space.controls()
+        deadline = self._time.control_deadline()
+        controls = [config for config in space.controls() if config.strategy == _CONTROL]
         if not controls:
             return "the search space has no such control"
         if deadline is None:
@@ -327,19 +362,71 @@ class Fit:
             results = delivery.measure(results, until)
         return results, delivery.combinations.find(results, until)
 
-    def _deliver(
+    def _distill(
+        self,
+        delivery: Delivery,
+        space: SearchSpace,
+        results: list[TrialResult],
+        combined: list[TrialResult],
+    ) -> list[TrialResult]:
+        """Let the backbone that was asked for learn from what would else be delivered."""
+        if self._settings.distill_to is None:
+            return []
+        student = student_of(delivery.runner.infos.values(), self._settings.distill_to)
+        teacher, _ = choose(results, lambda _: True, delivery.evidence.gain, combined=combined)
+        number = 1 + max(result.number for result in [*results, *combined])
+        self._stages.begin("distill", f"{student} learns from trial {teacher.number}")
+        self._time.distill()
+        left = self._time.search_deadline() - time.monotonic()
+        distillation = self._distillation = Distillation(delivery, space, teacher, student, self._tell)
+        error, found = guarded(lambda: distillation.run(number, left))
+        if found is None:
+            self._tell(Note(f"nothing could be distilled: {error}", warning=True))
+        return found or []
+
+    def _contest(
+        self, results: list[TrialResult], combined: list[TrialResult]
+    ) -> tuple[list[TrialResult], list[TrialResult]]:
+        """The trials and the combinations that may win."""
+        if self._distillation is not None:
+            own = self._distillation.among([*results, *combined])
+            if any(map(is_candidate, own)):
+                return own, []
+        return results, list(filter(is_candidate, combined))
+
+    def _choose(
         self, delivery: Delivery, results: list[TrialResult], combined: list[TrialResult]
-    ) -> TrialResult:
-        """Choose the winner, refit it on training and validation rows where time allows, export it."""
+    ) -> tuple[list[TrialResult], list[TrialResult], tuple[TrialResult, bool]]:
+        """The trials and combinations, marked where they are over a limit; the winner, and whether to refit.
+
+        Only what would win is held to the limits: backbones were before, and heads add little.
+        """
+        combinations = delivery.combinations
+        results = [result.without_fact(OVER_LIMIT) for result in results]  # a resumed run may allow more
+        while True:
+            candidates, combinable = self._contest(results, combined)
+            winner, refit = choose(
+                candidates,
+                lambda result: self._time.allows_refit(combinations.refit_seconds(result)),
+                delivery.evidence.gain,
+                combined=combinable,
+                cheaper_share=_CHEAPER_SHARE[self._settings.quality],
+                gain_of_rows=lambda result: delivery.evidence.gain_of_rows(
+                    result, self._time.choice_deadline()
+                ),
+            )
+            over = delivery.over_limit(winner)
+            if over is None:
+                return results, combined, (winner, refit)
+            self._tell(Note(f"trial {winner.number} is left out: {over}", warning=True))
+            results = delivery.marked(results, winner, over)
+            combined = delivery.marked(combined, winner, over)
+
+    def _deliver(
+        self, delivery: Delivery, winner: TrialResult, refit: bool, results: list[TrialResult]
+    ) -> None:
+        """Fit the winner again on training and validation rows where there is time, and export it."""
         runner, combinations = delivery.runner, delivery.combinations
-        winner, refit = choose(
-            results,
-            lambda result: self._time.allows_refit(combinations.refit_seconds(result)),
-            delivery.evidence.gain,
-            combined=combined,
-            cheaper_share=_CHEAPER_SHARE[self._settings.quality],
-            gain_of_rows=lambda result: delivery.evidence.gain_of_rows(result, self._time.choice_deadline()),
-        )
         model, refit = self._final_model(combinations, winner, refit)
         self._record["temperature"] = delivery.calibrate(model, winner)
         score = delivery.evidence.metric.own(winner.score or 0.0)
@@ -355,7 +442,7 @@ class Fit:
         facts = {"winner": self._record["winner"], "metrics": {"validation": {self._record["metric"]: score}}}
         delivery.export(model, facts, runner.folder.bundle)
         if self._settings.compress != "none":
-            error, told = guarded(lambda: delivery.compress(runner.folder.bundle))
+            error, told = guarded(lambda: delivery.compress(runner.folder.bundle, self._settings.compress))
             if told is None:
                 self._tell(Note(f"the graph could not be compressed: {error}", warning=True))
             else:
@@ -368,7 +455,6 @@ class Fit:
         row = runner.bench(combinations.members(winner)[0].config).frozen.seconds_a_row
         is_measured = all("latency_ms" in result.facts for result in results if result.score is not None)
         self._time.exported(_TEST_PASSES * len(runner.splits.test) * row, is_measured=is_measured)
-        return winner
 
     def _final_model(
         self, combinations: Combinations, winner: TrialResult, refit: bool
@@ -408,7 +494,13 @@ class Fit:
         if error is not None:
             self._tell(Note(f"the bundle does not tell its test scores: {error}", warning=True))
         searched = self._stages.seconds()["search"]
-        test["verdict"] = (*test["verdict"], *delivery.on_search(winner, results, combined, searched))
+        rivals = self._contest(results, combined)
+        test["verdict"] = (*test["verdict"], *delivery.on_search(winner, *rivals, searched))
+        if self._distillation is not None:
+            said = self._distillation.words(winner, [*results, *combined])
+            test["verdict"] = (*test["verdict"], said)
+        if self._predecessor is not None:
+            test["verdict"] = (*test["verdict"], self._compare(self._predecessor, runner, seen))
         self._record["test"] = test
         self._record["verdict"] = test["verdict"]
         measured = delivery.measure([*results, *combined], self._time.measure_deadline())
@@ -427,7 +519,33 @@ class Fit:
         self._record["stages"] = self._stages.seconds()
         self._record["overhead_seconds"] = self._seconds_beside_work(results)
         self._write(runner.folder)
+        self._log(runner.folder)
         return Outcome(leaderboard, profile, winner, runner.folder, test, predictor)
+
+    def _compare(self, predecessor: Predecessor, runner: TrialRunner, seen: SeenRows) -> str:
+        """What the new model gains over that of the run that this one follows, in words."""
+        path = self._settings.from_run
+        assert path is not None
+        error, found = guarded(
+            lambda: predecessor.compare(runner.dataset, seen.rows, seen.outputs, seed=self._settings.seed)
+        )
+        if error is not None:
+            return f"It could not be compared with the model of {path}: {error}"
+        if found is None:
+            return (
+                f"It could not be compared with the model of {path}: too few test rows are new to that one."
+            )
+        self._record["predecessor"] = found.to_json(path)
+        return found.words(path, runner.dataset.task.metric)
+
+    def _log(self, folder: RunFolder) -> None:
+        """Log the run where that was asked for; it stays what it is where that fails."""
+        uri = self._settings.mlflow
+        if uri is not None:
+            error, _ = guarded(lambda: mlflow.log_run(folder, uri))
+            if error is not None:
+                self._tell(Note(error, warning=True))
+                self._write(folder)
 
     def _tell(self, event: Event) -> None:
         """Pass an event on; warnings also become part of the record."""

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from autotl.automl.footprints import Meter
 from autotl.automl.settings import Settings, pick_device
 from autotl.backbones.backbone import BackboneInfo
 from autotl.backbones.cache_dir import cache_at
 from autotl.backbones.catalogue import catalogue, parse_backbones
 from autotl.backbones.load import availability, resolve
+from autotl.backbones.sources.finetuned import SOURCE, recorded
 from autotl.data.audit import audit
 from autotl.data.dataset import Dataset, Splits
 from autotl.data.open import open_dataset
 from autotl.data.splits import split
+from autotl.errors import AutotlError, SpaceError
 from autotl.modalities.registry import modality
 from autotl.profile.build import build_profile
 from autotl.profile.profile import DatasetProfile
-from autotl.space.admission import BackboneChoice, Limits
+from autotl.space.admission import BackboneChoice
 from autotl.space.builder import build_space
 from autotl.space.document import read as read_document
+from autotl.space.limited import limited
+from autotl.space.limits import Limits
 from autotl.space.resolve import BASELINE_STRATEGY
 from autotl.space.space import SearchSpace
 from autotl.strategies.registry import strategies
@@ -70,22 +76,82 @@ def plan_space(
     infos = candidates(dataset.modality, settings)
     with cache_at(settings.cache_dir):
         available = {name: availability(info, offline=settings.offline) for name, info in infos.items()}
-    space, choices = build_space(
+    student = None if settings.distill_to is None else student_of(infos.values(), settings.distill_to)
+    build = partial(
+        build_space,
         profile,
         list(infos.values()),
         available,
         strategies=strategies(),
-        limits=Limits(settings.max_size, settings.max_latency),
+        limits=settings.limits if student is None else Limits(),  # which hold for the student alone
+        wanted=student,
         quality=settings.quality,
         device=device,
         time_seconds=settings.time_seconds,
         user_space=settings.space,
-        only_backbones=settings.backbones,
+        only_backbones=_only(settings.backbones, infos),
         licence=settings.license,
         threads=settings.threads,
     )
+    space, choices = build()
+    meter = Meter(dataset, splits, profile, settings)
+    if student is not None:
+        space = _with_student(space, choices, infos[student], meter if settings.limits else None)
+    elif settings.limits:
+        space, choices = _within_limits(build, infos, meter)
     included = {choice.name: infos[choice.name] for choice in choices if choice.included}
     return profile, space, choices, included
+
+
+def _within_limits(
+    build: Callable[..., tuple[SearchSpace, list[BackboneChoice]]],
+    infos: Mapping[str, BackboneInfo],
+    meter: Meter,
+) -> tuple[SearchSpace, list[BackboneChoice]]:
+    """The space of the best backbones that meet the limits: those that do not make room for the next ones.
+
+    Args:
+        build: Makes a space without the backbones that it is given objections to.
+        infos: The backbones.
+        meter: Measures them.
+    """
+    objections: dict[str, str] = {}
+    while True:
+        space, choices = build(objections=objections)
+        sizes: dict[str, list[int]] = {}
+        for name in space.backbones:
+            try:
+                found = meter.sizes(space, infos[name])
+            except AutotlError as error:
+                found = f"it could not be measured: {error}"
+            if isinstance(found, str):
+                objections[name] = found
+            else:
+                sizes[name] = found
+        if len(sizes) == len(space.backbones):
+            return limited(space, sizes), choices
+
+
+def _with_student(
+    space: SearchSpace, choices: list[BackboneChoice], student: BackboneInfo, meter: Meter | None
+) -> SearchSpace:
+    """The space in which the backbone that is to be distilled into takes inputs within the limits.
+
+    Raises:
+        SpaceError: It cannot take part.
+    """
+    reason = next(choice.reason for choice in choices if choice.name == student.name)
+    sizes: list[int] | str = reason
+    if student.name in space.backbones:
+        sizes = [] if meter is None else meter.sizes(space, student)
+    if isinstance(sizes, str):
+        raise SpaceError(
+            f"cannot distill into {student.name}",
+            found=sizes,
+            expected="a backbone that can be used and meets the limits",
+            hint="Look at others: autotl backbones",
+        )
+    return limited(space, {student.name: sizes}) if sizes else space
 
 
 def profile_data(data: Any, **parameters: Any) -> DatasetProfile:
@@ -130,14 +196,32 @@ def _settings(parameters: Mapping[str, Any]) -> Settings:
 
 
 def candidates(modality_name: str, settings: Settings) -> dict[str, BackboneInfo]:
-    """The catalogue, and what the user adds: described in the space file, or named (hub ids, local paths)."""
+    """The catalogue, and what comes to it.
+
+    What the user describes in the space file or names (hub ids, local paths); the network of an earlier run.
+    """
     infos = dict(catalogue(modality_name))
     if settings.space is not None:
         tables = read_document(settings.space).backbone_tables
         infos |= {info.name: info for info in parse_backbones(tables, modality_name)}
-    for name in settings.backbones or ():
+    network = None if settings.from_run is None else recorded(RunFolder(settings.out).predecessor)
+    if network is not None:
+        infos[network.name] = network
+    for name in filter(None, [*(settings.backbones or ()), settings.distill_to]):
         if name not in infos:
             with cache_at(settings.cache_dir):
                 info = resolve(name, modality_name, offline=settings.offline)
             infos[info.name] = info
     return infos
+
+
+def _only(asked: tuple[str, ...] | None, infos: Mapping[str, BackboneInfo]) -> tuple[str, ...] | None:
+    """The only backbones to use: those asked for, and with them what an earlier run made of one."""
+    if asked is None:
+        return None
+    return (*asked, *(info.name for info in infos.values() if info.source == SOURCE.name))
+
+
+def student_of(infos: Iterable[BackboneInfo], asked: str) -> str:
+    """Name of the backbone, one of those of `candidates`, that is meant by a name or a reference."""
+    return next(info.name for info in infos if asked in (info.name, info.reference))

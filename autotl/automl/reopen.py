@@ -43,4 +43,4 @@ def reopen(folder: RunFolder) -> Delivery:
     resources = settings.resources(pick_device(settings.device, settings.threads))
     infos = candidates(dataset.modality, settings)
     plan = RunnerPlan(dataset, splits, infos, profile.inputs, folder, resources)
-    return Delivery(TrialRunner(plan), settings.seed)
+    return Delivery(TrialRunner(plan), settings.seed, settings.limits)

@@ -14,6 +14,7 @@ from autotl.cores import usable_cores
 from autotl.errors import MissingExtraError, RunError, SettingsError, StorageError
 from autotl.search.budget import parse_duration
 from autotl.sizes import parse_size
+from autotl.space.limits import Limits
 from autotl.trial.run_folder import free_folder
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 QUALITIES = ("fast", "balanced", "best")
 LICENSES = ("permissive", "any")
-COMPRESSIONS = ("none", "int8")
+COMPRESSIONS = ("none", "int8", "fp16")
 ENGINES = ("local", "ray")
-#: Seeds that every library takes, and more threads than any machine gains from.
-MOST_SEED, MOST_THREADS = 2**32 - 1, 1024
+#: Seeds that every library takes, more threads than any machine gains from, and larger batches.
+MOST_SEED, MOST_THREADS, MOST_BATCH = 2**32 - 1, 1024, 4096
+_MEGABYTE = 10**6
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,16 @@ class Settings:
     cache_dir: Path
     experience: bool
     cache_limit: int | None = None
-    max_size: int | None = None
-    max_latency: float | None = None
+    max_latency_ms: float | None = None
+    max_size_mb: float | None = None
+    max_memory_mb: float | None = None
+    latency_batch: int = 1
+    latency_threads: int | None = None
     reference_rows: bool = True
     compress: str = "none"
+    mlflow: str | None = None
+    from_run: Path | None = None
+    distill_to: str | None = None
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Settings:
@@ -93,8 +101,9 @@ class Settings:
         if trials is not None and trials < 1:
             raise SettingsError("trials leaves nothing to do", found=trials, expected="1 or more")
         _check_range("seed", p["seed"], 0, MOST_SEED)
-        if p["threads"] is not None:
-            _check_range("threads", p["threads"], 1, MOST_THREADS)
+        for name in ("threads", "latency_threads"):
+            if p[name] is not None:
+                _check_range(name, p[name], 1, MOST_THREADS)
         if p["resume"] and p["out"] is None:
             raise RunError(
                 "cannot tell which run to go on with",
@@ -107,10 +116,10 @@ class Settings:
                 found=f"trial_cpus={p['trial_cpus']}, trial_gpus={p['trial_gpus']}",
                 expected="more than 0 CPUs and 0 or more GPUs",
             )
-        if p["max_latency"] is not None and not p["max_latency"] > 0:
-            raise SettingsError(
-                "max_latency admits no model", found=p["max_latency"], expected="milliseconds, more than 0"
-            )
+        for name in ("max_latency_ms", "max_size_mb", "max_memory_mb"):
+            if p[name] is not None and not p[name] > 0:
+                raise SettingsError(f"{name} admits no model", found=p[name], expected="more than 0")
+        _check_range("latency_batch", p["latency_batch"], 1, MOST_BATCH)
         if p["ray_address"] is not None and p["engine"] != "ray":
             raise SettingsError(
                 "ray_address has no use", found=f"engine={p['engine']!r}", expected="engine='ray'"
@@ -146,11 +155,17 @@ class Settings:
             test=None if p["test"] is None else str(p["test"]),
             cache_dir=_made(Path(p["cache_dir"])) if p["cache_dir"] is not None else cache_dir(),
             cache_limit=None if p["cache_limit"] is None else parse_size(p["cache_limit"]),
-            max_size=None if p["max_size"] is None else parse_size(p["max_size"]),
-            max_latency=p["max_latency"],
+            max_latency_ms=p["max_latency_ms"],
+            max_size_mb=p["max_size_mb"],
+            max_memory_mb=p["max_memory_mb"],
+            latency_batch=p["latency_batch"],
+            latency_threads=p["latency_threads"],
             experience=p["experience"],
             reference_rows=p["reference_rows"],
             compress=p["compress"],
+            mlflow=p["mlflow"],
+            distill_to=p["distill_to"],
+            from_run=None if p["from_run"] is None else Path(p["from_run"]),
         )
 
     def resources(self, device: torch.device) -> Resources:
@@ -164,6 +179,17 @@ class Settings:
             seed=self.seed,
             cache_dir=self.cache_dir,
             cache_limit=self.cache_limit,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """What the deployed model may take."""
+        return Limits(
+            max_latency_ms=self.max_latency_ms,
+            max_size_bytes=_bytes(self.max_size_mb),
+            max_memory_bytes=_bytes(self.max_memory_mb),
+            batch=self.latency_batch,
+            threads=self.latency_threads or self.threads,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -186,7 +212,7 @@ class Settings:
                 found=f"settings that differ in {', '.join(sorted(fields.keys() ^ known.keys()))}",
                 hint="Open it with that version; run.json names it.",
             )
-        for name in ("space", "out", "cache_dir"):
+        for name in ("space", "out", "cache_dir", "from_run"):
             fields[name] = None if fields[name] is None else Path(fields[name])
         return cls(**fields)
 
@@ -236,6 +262,10 @@ def _names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
         return None
     parts = value.split(",") if isinstance(value, str) else list(value)
     return tuple(part.strip() for part in parts if part.strip())
+
+
+def _bytes(megabytes: float | None) -> int | None:
+    return None if megabytes is None else int(megabytes * _MEGABYTE)
 
 
 def _made(folder: Path) -> Path:

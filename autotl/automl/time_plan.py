@@ -19,6 +19,8 @@ _UNMEASURED_SHARE, _UNMEASURED_MOST_SECONDS = 0.12, 45.0
 _MARGIN, _REPORT_SECONDS = 1.2, 4.0
 #: Share kept back to measure size and latency of the graphs, and at most.
 _MEASURE_SHARE, _MEASURE_MOST_SECONDS = 0.04, 15.0
+#: Share kept back for a smaller network to learn from the winner.
+_DISTILL_SHARE = 0.3
 
 
 class TimePlan:
@@ -31,9 +33,12 @@ class TimePlan:
         seconds: Time of the whole run, None for no limit.
         trials: Number of trials, None for no limit.
         start: When the run began.
+        distills: Whether a smaller network is to learn from the winner after the search.
     """
 
-    def __init__(self, seconds: float | None, trials: int | None, start: float) -> None:
+    def __init__(
+        self, seconds: float | None, trials: int | None, start: float, *, distills: bool = False
+    ) -> None:
         self.start = start
         self._total = math.inf if seconds is None else seconds
         share = 0.0 if seconds is None else seconds
@@ -41,6 +46,7 @@ class TimePlan:
         self._control = _CONTROL_SHARE * share
         self._export = min(_UNMEASURED_SHARE * share, _UNMEASURED_MOST_SECONDS)
         self._measure = min(_MEASURE_SHARE * share, _MEASURE_MOST_SECONDS)
+        self._distill = _DISTILL_SHARE * share if distills else 0.0
         self._test = 0.0
         self.budget = Budget(seconds, trials, start=start)
         self._keep_back()
@@ -78,6 +84,11 @@ class TimePlan:
         self._measure = 0.0 if is_measured else self._measure
         self._keep_back()
 
+    def distill(self) -> None:
+        """Give what was kept for distillation to training, which the search no longer needs."""
+        self._distill = 0.0
+        self._keep_back()
+
     def search_deadline(self) -> float:
         """When the search must end."""
         return self.start + self._total - self.budget.reserve_seconds
@@ -111,7 +122,7 @@ class TimePlan:
     def choice_deadline(self) -> float:
         """When what prepares the choice must end; graphs measured for it need not be measured later."""
         now = time.monotonic()
-        latest = self.start + self._total - self._export - self._after_export()
+        latest = self.start + self._total - self._distill - self._export - self._after_export()
         return max(now, min(now + self._measure, latest)) if not math.isinf(self._total) else math.inf
 
     def measure_deadline(self) -> float:
@@ -124,4 +135,4 @@ class TimePlan:
     def _keep_back(self) -> None:
         if not math.isinf(self._total):
             after = self._export + self._after_export()
-            self.budget.keep_back(self._refit + self._control + after)
+            self.budget.keep_back(self._distill + self._refit + self._control + after)

@@ -54,6 +54,7 @@ def fit_and_show(data: Path, *, as_json: bool, **parameters: Any) -> AutoTL:
 def summary(fitted: AutoTL) -> dict[str, Any]:
     """What a machine needs of a finished search."""
     run = fitted.run_
+    record = run.read_json("run.json")
     winner = next((row for row in fitted.leaderboard_.to_rows() if row["winner"]), None)
     return {
         "run": str(run.path),
@@ -63,7 +64,8 @@ def summary(fitted: AutoTL) -> dict[str, Any]:
         "trials": len(fitted.leaderboard_),
         "winner": winner,
         "test": fitted.test_,
-        "seconds": run.read_json("run.json").get("seconds"),
+        "predecessor": record.get("predecessor"),
+        "seconds": record.get("seconds"),
     }
 
 

@@ -11,7 +11,7 @@ TaskName = Literal["auto", "multiclass", "binary", "multilabel", "regression"]
 LicenseRule = Literal["any", "permissive"]
 EngineName = Literal["local", "ray"]
 QualityName = Literal["fast", "balanced", "best"]
-CompressName = Literal["none", "int8"]
+CompressName = Literal["none", "int8", "fp16"]
 FormatName = Literal["bundle", "docker", "triton"]
 PartName = Literal["train", "val", "test"]
 DemoName = Literal["image", "text"]
@@ -19,6 +19,7 @@ DemoName = Literal["image", "text"]
 _SEARCH = "Search"
 _MACHINE = "Machine"
 _DATA = "Data"
+_DEPLOYMENT = "What the deployed model may take"
 _BATCHES = "Batches"
 _LIMITS = "Limits of a process"
 
@@ -161,20 +162,46 @@ TrialGpus = Annotated[
         rich_help_panel=_MACHINE,
     ),
 ]
-MaxSize = Annotated[
-    str | None,
-    typer.Option(
-        metavar="SIZE",
-        help="Leave out backbones whose model would be larger, such as 20MB; predicted.",
-        rich_help_panel=_SEARCH,
-    ),
-]
 MaxLatency = Annotated[
     float | None,
     typer.Option(
+        "--max-latency-ms",
         metavar="MS",
-        help="Leave out backbones that would take more milliseconds a prediction here; predicted.",
-        rich_help_panel=_SEARCH,
+        help="Most milliseconds that a prediction of the exported model may take, measured here.",
+        rich_help_panel=_DEPLOYMENT,
+    ),
+]
+MaxModelSize = Annotated[
+    float | None,
+    typer.Option("--max-size-mb", metavar="MB", help="Largest exported model.", rich_help_panel=_DEPLOYMENT),
+]
+MaxMemory = Annotated[
+    float | None,
+    typer.Option(
+        "--max-memory-mb",
+        metavar="MB",
+        help="Most memory of a process that runs the exported model, Python included; measured.",
+        rich_help_panel=_DEPLOYMENT,
+    ),
+]
+LatencyBatch = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=4096,
+        metavar="N",
+        help="Inputs that are predicted together where that is measured.",
+        rich_help_panel=_DEPLOYMENT,
+    ),
+]
+LatencyThreads = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1024,
+        metavar="N",
+        help="CPU threads that it is measured with; --threads where unset.",
+        rich_help_panel=_DEPLOYMENT,
     ),
 ]
 Scheduler = Annotated[
@@ -291,8 +318,9 @@ Timeout = Annotated[
 Compress = Annotated[
     CompressName,
     typer.Option(
-        help="int8: ship such a graph where it loses 0.5 points at most and is 1.2 times as fast.",
-        rich_help_panel=_SEARCH,
+        help="int8, or fp16 for an NVIDIA GPU that is here: ship such a graph where it loses 0.5 points at "
+        "most and is 1.2 times as fast.",
+        rich_help_panel=_DEPLOYMENT,
     ),
 ]
 ReferenceRows = Annotated[
@@ -302,6 +330,28 @@ ReferenceRows = Annotated[
         help="Let the bundle hold embeddings of test rows, for autotl monitor; without them it holds totals.",
         rich_help_panel=_DATA,
     ),
+]
+DistillTo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BACKBONE",
+        help="Let this backbone learn from the winner, and deliver it in its place.",
+        rich_help_panel=_DEPLOYMENT,
+    ),
+]
+FromRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="Go on from a finished run on new DATA: begin with its winner, and compare both models at last.",
+        rich_help_panel=_SEARCH,
+    ),
+]
+MLFLOW_URI = "Tracking server or store of MLflow, such as http://127.0.0.1:5000 or sqlite:///mlflow.db."
+Mlflow = Annotated[
+    str | None,
+    typer.Option(metavar="URI", help=f"Log the finished run there. {MLFLOW_URI}", rich_help_panel=_MACHINE),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")]
 

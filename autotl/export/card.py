@@ -1,13 +1,16 @@
-"""The model card of a bundle: YAML head and text, as model hubs show it. Reads the manifest, nothing else."""
+"""The model card of a bundle: the head that model hubs read, and text. Reads the manifest, nothing else."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from autotl.task import Task, TaskKind
+
+if TYPE_CHECKING:
+    from huggingface_hub.repocard_data import EvalResult
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _CLASSES_SHOWN = 50
@@ -34,22 +37,48 @@ def model_card(manifest: Mapping[str, Any]) -> str:
 
 
 def _head(manifest: Mapping[str, Any], task: Task) -> str:
+    """What model hubs read: licence, base model, kind of task, scores."""
+    from huggingface_hub.repocard_data import ModelCardData
+
     backbone, kind = manifest["backbone"], manifest["preprocessing"]["modality"]
     licence = str(manifest["licence"])
-    fields: dict[str, Any] = {"library_name": "autotl"}
-    if licence.startswith("other:"):
-        fields |= {"license": "other", "license_name": licence.removeprefix("other:")}
-    else:
-        fields["license"] = licence.lower()
-    if task.kind is not TaskKind.REGRESSION:
-        fields["pipeline_tag"] = f"{kind}-classification"
-    if backbone["source"] != "local" and _HUB_ID.fullmatch(backbone["reference"]):
-        fields["base_model"] = backbone["reference"]
-    if backbone["languages"]:
-        fields["language"] = list(backbone["languages"])
-    fields |= {"metrics": [task.metric], "tags": ["autotl", "onnx", "transfer-learning", kind]}
-    lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()]
-    return "\n".join(["---", *lines, "---", ""])
+    is_listed = backbone["source"] != "local" and _HUB_ID.fullmatch(backbone["reference"])
+    is_other = licence.startswith("other:")
+    data = ModelCardData(
+        library_name="autotl",
+        license="other" if is_other else licence.lower(),
+        license_name=licence.removeprefix("other:") if is_other else None,
+        pipeline_tag=None if task.kind is TaskKind.REGRESSION else f"{kind}-classification",
+        base_model=backbone["reference"] if is_listed else None,
+        language=list(backbone["languages"]) or None,
+        metrics=[task.metric],
+        tags=["autotl", "onnx", "transfer-learning", kind],
+        model_name=f"{backbone['name']} for {_flat(task.target)}",
+        eval_results=_scores(manifest, task) or None,
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
+
+
+def _scores(manifest: Mapping[str, Any], task: Task) -> list[EvalResult]:
+    """Scores by part and name, as the model index of a hub has them."""
+    from huggingface_hub.repocard_data import EvalResult
+
+    kind, source = manifest["preprocessing"]["modality"], manifest["data"].get("source")
+    goal = "regression" if task.kind is TaskKind.REGRESSION else "classification"
+    data = Path(_flat(source or "not recorded")).name
+    return [
+        EvalResult(
+            task_type=f"{kind}-{goal}",
+            dataset_type=data,
+            dataset_name=data,
+            dataset_split=part,
+            metric_type=name,
+            metric_value=value,
+        )
+        for part, scores in manifest["metrics"].items()
+        for name, value in scores.items()
+        if isinstance(value, float)
+    ]
 
 
 def _what(manifest: Mapping[str, Any], task: Task) -> str:

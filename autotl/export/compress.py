@@ -1,4 +1,4 @@
-"""Decides whether a bundle ships an int8 graph: only where it is nearly as good, and clearly faster, here.
+"""Decides whether a bundle ships a smaller graph: only where it is nearly as good, and clearly faster, here.
 
 Both graphs answer the same held-out rows from raw input on, and take turns at single rows for their speed.
 """
@@ -11,18 +11,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from autotl.errors import ExportError
 from autotl.export.bundle import rewriting, seal
-from autotl.export.quantize import methods_for, quantize
+from autotl.export.quantize import HALF, corrected, methods_for, smaller
 from autotl.modalities.modality import Feeds, Item
-from autotl.serve.bundle import MODEL
+from autotl.serve.bundle import MODEL, read_bundle
 from autotl.serve.parity import Answers, Parity, prove
 from autotl.serve.predictor import Predictor
 from autotl.task import Metric, metric
+
+if TYPE_CHECKING:
+    import onnx
 
 Array = NDArray[Any]
 #: Where a manifest tells of it.
@@ -80,12 +83,13 @@ class Compression:
         return asdict(self)
 
 
-def compress(folder: Path, rows: Rows, *, threads: int | None = None) -> Compression:
-    """Ship an int8 graph in place of a bundle's own where that pays; bundle and card tell what came of it.
+def compress(folder: Path, rows: Rows, form: str = "int8", *, threads: int | None = None) -> Compression:
+    """Ship a smaller graph in place of a bundle's own where that pays; bundle and card tell what came of it.
 
     Args:
         folder: The bundle.
         rows: What to calibrate and to judge with.
+        form: "int8", timed on the CPU, or "fp16", timed on the GPU that it is for.
         threads: Threads of the runtime; None for all cores that the process may use.
 
     Returns:
@@ -93,20 +97,30 @@ def compress(folder: Path, rows: Rows, *, threads: int | None = None) -> Compres
 
     Raises:
         BundleError: The bundle is malformed.
+        ExportError: It ships a smaller graph already; there is no GPU to time "fp16" on.
         StorageError: The disk is full or not writable; the bundle is as it was.
     """
     import onnx
 
-    before = Predictor(folder, threads=threads)
+    device = "cuda" if form == HALF else "cpu"
+    before = Predictor(folder, threads=threads, device=device)
+    if is_compressed(folder):
+        raise ExportError(
+            "the bundle ships a smaller graph already",
+            found=before.bundle.manifest[KEY]["method"],
+            expected="one in single precision",
+            hint="Export the trial again: autotl export RUN --trial N",
+        )
     score = _score(before, rows)
     with rewriting(folder) as (new, manifest):
         path = new / MODEL
         model = onnx.load(path)
-        for method in methods_for(model):
-            quantized = quantize(model, method, _feeds(before, rows.calibration))
-            path.write_bytes(quantized.SerializeToString())
-            seal(new, manifest)
-            after = Predictor(new, threads=threads)
+        for method in methods_for(model, form):
+            made = smaller(model, method, _feeds(before, rows.calibration))
+            after = _reopened(new, manifest, made, threads, device)
+            if form != HALF:
+                moved = after.embed(rows.calibration) - before.embed(rows.calibration)
+                after = _reopened(new, manifest, corrected(made, moved.mean(axis=0)), threads, device)
             told = _judge(method, before, after, rows, score)
             if told.kept:
                 manifest["parity"] = {MODEL: _certificate(after, rows).to_json()}
@@ -116,6 +130,21 @@ def compress(folder: Path, rows: Rows, *, threads: int | None = None) -> Compres
             shutil.copyfile(before.bundle.model, path)
         manifest[KEY] = told.to_json()
     return told
+
+
+def is_compressed(folder: Path) -> bool:
+    """Whether a bundle ships a smaller graph than the one that was exported."""
+    told = read_bundle(folder, check=False).manifest.get(KEY)
+    return isinstance(told, dict) and bool(told.get("kept"))
+
+
+def _reopened(
+    folder: Path, manifest: dict[str, Any], graph: onnx.ModelProto, threads: int | None, device: str
+) -> Predictor:
+    """A bundle with another graph in it."""
+    (folder / MODEL).write_bytes(graph.SerializeToString())
+    seal(folder, manifest)
+    return Predictor(folder, threads=threads, device=device)
 
 
 def _feeds(predictor: Predictor, items: Sequence[Item]) -> Iterator[Feeds]:

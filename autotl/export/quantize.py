@@ -1,8 +1,10 @@
-"""Makes an int8 graph of an exported model: static for convolutions, dynamic for transformers.
+"""Makes smaller graphs of exported models: int8, static for convolutions, dynamic for transformers; and fp16.
 
 Static quantization (activations with fixed ranges, QDQ form, weights a scale per channel: Jacob et al. 2018,
 Krishnamoorthi 2018) is calibrated on training rows. In transformers the ranges of activations differ too much
-from row to row, so they are taken at run time. The head keeps its precision: it is small, and decides.
+from row to row, so they are taken at run time. The head keeps its precision: it is small, and decides. What
+quantization moves the mean of the features by is taken off them again (bias correction, Nagel et al. 2019,
+section 4.2, at the one place where it reaches the head).
 """
 
 from __future__ import annotations
@@ -15,12 +17,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from autotl.graph.compose import PREPARE
 from autotl.modalities.modality import Feeds
+from autotl.serve.bundle import FEATURES
 
 if TYPE_CHECKING:
     import onnx
 
-STATIC, DYNAMIC = "static int8", "dynamic int8"
+STATIC, DYNAMIC, HALF = "static int8", "dynamic int8", "fp16"
 #: Dynamic but for products of what an activation function gives, whose rare large values cost accuracy.
 CAREFUL = "dynamic int8 but for what follows activations"
 _ACTIVATIONS = ("Gelu", "Relu", "Mul", "Sigmoid", "Tanh")
@@ -28,16 +35,25 @@ _ACTIVATIONS = ("Gelu", "Relu", "Mul", "Sigmoid", "Tanh")
 _CONVOLUTIONAL = ("Conv", "Clip", "Relu", "Add", "MaxPool", "GlobalAveragePool")
 #: And of a transformer: products of activations with weights, and the table of tokens. The head is a Gemm.
 _TRANSFORMER = ("MatMul", "Gather")
+#: What stays in single precision of the head.
+_HEAD = ("Gemm", "Softmax", "Sigmoid")
 
 
-def methods_for(model: onnx.ModelProto) -> tuple[str, ...]:
-    """How a graph may be quantized, by what most of its work is: the fastest way first."""
+def methods_for(model: onnx.ModelProto, form: str) -> tuple[str, ...]:
+    """How a graph may be made smaller, by what most of its work is: the fastest way first.
+
+    Args:
+        model: The graph.
+        form: "int8" or "fp16".
+    """
+    if form == HALF:
+        return (HALF,)
     count = collections.Counter(node.op_type for node in model.graph.node)
     return (STATIC,) if count["Conv"] > count["MatMul"] else (DYNAMIC, CAREFUL)
 
 
-def quantize(model: onnx.ModelProto, method: str, calibration: Iterable[Feeds]) -> onnx.ModelProto:
-    """Quantize an exported model.
+def smaller(model: onnx.ModelProto, method: str, calibration: Iterable[Feeds]) -> onnx.ModelProto:
+    """Make a smaller form of an exported model.
 
     Args:
         model: Preprocessing and network in one graph.
@@ -47,6 +63,56 @@ def quantize(model: onnx.ModelProto, method: str, calibration: Iterable[Feeds]) 
     Returns:
         A graph of the same inputs and outputs.
     """
+    import onnx
+
+    made = _half(model) if method == HALF else _quantized(model, method, calibration)
+    onnx.checker.check_model(made)
+    return made
+
+
+def corrected(model: onnx.ModelProto, shift: NDArray[np.float32]) -> onnx.ModelProto:
+    """A graph whose features are less by so much, for its head as for whoever reads them.
+
+    Args:
+        model: A graph with the output "features", (B, F).
+        shift: (F,) what is taken off.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    found = onnx.ModelProto()
+    found.CopyFrom(model)
+    nodes = found.graph.node
+    maker = {output: number for number, node in enumerate(nodes) for output in node.output}
+    name = FEATURES
+    while nodes[maker[name]].op_type in ("Cast", "Identity"):  # the head reads what is before
+        name = nodes[maker[name]].input[0]
+    number, before = maker[name], f"{name}_before_correction"
+    outputs = nodes[number].output
+    outputs[list(outputs).index(name)] = before
+    found.graph.initializer.append(numpy_helper.from_array(np.asarray(shift, np.float32), f"{name}_shift"))
+    nodes.insert(number + 1, helper.make_node("Sub", [before, f"{name}_shift"], [name], f"{name}_correction"))
+    onnx.checker.check_model(found)
+    return found
+
+
+def _half(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Weights and activations in half precision but for preprocessing, head and outputs."""
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    with _silent():
+        made: onnx.ModelProto = convert_float_to_float16(
+            model,
+            keep_io_types=True,
+            op_block_list=[*DEFAULT_OP_BLOCK_LIST, *_HEAD],
+            node_block_list=[n.name for n in model.graph.node if n.name.startswith(PREPARE)],
+        )
+        OnnxModel(made).topological_sort()  # casts were put at the end
+    return made
+
+
+def _quantized(model: onnx.ModelProto, method: str, calibration: Iterable[Feeds]) -> onnx.ModelProto:
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -76,9 +142,7 @@ def quantize(model: onnx.ModelProto, method: str, calibration: Iterable[Feeds]) 
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
             )
-        quantized = onnx.load(done)
-    onnx.checker.check_model(quantized)
-    return quantized
+        return onnx.load(done)
 
 
 class _Reader:
@@ -101,12 +165,9 @@ def _after_activations(model: onnx.ModelProto) -> list[str]:
 
 def _before_convolutions(model: onnx.ModelProto) -> list[str]:
     """Nodes ahead of the first convolution: preprocessing stays exact."""
-    names: list[str] = []
-    for node in model.graph.node:
-        if node.op_type == "Conv":
-            break
-        names.append(node.name)
-    return names
+    names = [node.name for node in model.graph.node]
+    first = next((number for number, node in enumerate(model.graph.node) if node.op_type == "Conv"), 0)
+    return names[:first]
 
 
 @contextmanager

@@ -8,14 +8,12 @@ because engines differ in the last bits and a repeated run must not.
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from autotl.atomic import replacing
 from autotl.backbones.backbone import Backbone, Batch
 from autotl.features.precision import fastest_dtype
+from autotl.features.record import MachineRecord
 from autotl.graph.convert import to_onnx
 from autotl.graph.session import open_session
 
@@ -173,7 +171,7 @@ def fastest_engine(
     *,
     device: torch.device,
     threads: int | None,
-    record: EngineRecord,
+    record: MachineRecord,
     key: str,
 ) -> Engine:
     """Time the candidates on a batch and give the winner, or the one recorded for `key`."""
@@ -223,31 +221,3 @@ def _times(engines: Mapping[str, Engine], batch: Batch) -> dict[str, float]:
             if turn:
                 seconds[name] = min(seconds[name], time.perf_counter() - start)
     return seconds
-
-
-class EngineRecord:
-    """What was measured on this machine, kept as JSON: which engine won, by network and number of threads.
-
-    Args:
-        path: The file; made when first written.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def get(self, key: str) -> Any:
-        """What is recorded for `key`, None for nothing."""
-        return self._read().get(key)
-
-    def put(self, key: str, value: str | float) -> None:
-        """Record a value for `key`."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self._path) as path:
-            path.write_text(json.dumps({**self._read(), key: value}, indent=1, sort_keys=True))
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            value = json.loads(self._path.read_text())
-        except (OSError, json.JSONDecodeError):
-            return {}
-        return value if isinstance(value, dict) else {}

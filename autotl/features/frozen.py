@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from autotl.backbones.backbone import Backbone, Batch
 from autotl.features.arrays import FilledArray, RaggedArray, RowArray
-from autotl.features.engines import Engine, EngineRecord, FrozenNetwork, fastest_engine, torch_engine
+from autotl.features.engines import Engine, FrozenNetwork, fastest_engine, torch_engine
 from autotl.features.inputs import PreparedInputs
+from autotl.features.record import MachineRecord
 from autotl.features.turns import turn
 from autotl.modalities.modality import Modality
 
@@ -81,7 +82,7 @@ class FrozenPart:
         *,
         device: torch.device,
         threads: int | None,
-        record: EngineRecord,
+        record: MachineRecord,
         batch_size: int = 16,
         report: Report | None = None,
     ) -> None:
@@ -95,7 +96,7 @@ class FrozenPart:
         self._record = record
         self._batch_size = batch_size
         self._report = report
-        self._pace = EngineRecord(folder / "seconds.json")
+        self._pace = MachineRecord(folder / "seconds.json")
         self._pace_key = f"a row, threads={threads} device={device.type}"
         #: Seconds that decoding one row and running the whole network took, when last measured (maybe by an
         #: earlier run), without the choice of an engine.

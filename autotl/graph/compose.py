@@ -11,7 +11,8 @@ from autotl.graph.convert import IR_VERSION, OPSET
 if TYPE_CHECKING:
     import onnx
 
-_FIRST, _SECOND = "prepare/", "network/"
+#: What the names of the nodes of the first graph begin with, once they are joined; and those of the second.
+PREPARE, _SECOND = "prepare/", "network/"
 
 
 def merge(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
@@ -41,7 +42,7 @@ def merge(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
         _aligned(second),
         io_map=[(name, name) for name in joints],
         outputs=[_SECOND + value.name for value in second.graph.output],
-        prefix1=_FIRST,
+        prefix1=PREPARE,
         prefix2=_SECOND,
     )
     opsets = {entry.domain: entry.version for entry in model.opset_import}  # the joined model lists one twice
@@ -68,7 +69,7 @@ def _aligned(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _clean(name: str) -> str:
-    return name.removeprefix(_FIRST).removeprefix(_SECOND)
+    return name.removeprefix(PREPARE).removeprefix(_SECOND)
 
 
 def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:

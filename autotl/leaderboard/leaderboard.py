@@ -13,7 +13,7 @@ from autotl.atomic import replacing
 from autotl.config import TrialResult, TrialState, Value
 from autotl.errors import RunError
 from autotl.leaderboard.interval import Interval
-from autotl.leaderboard.selection import cost, is_candidate, order
+from autotl.leaderboard.selection import OVER_LIMIT, cost, is_candidate, order
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,7 +42,7 @@ class Row:
         state: How the trial ended.
         pareto: Whether no other trial is at least as good in score, latency and size, and better in one.
         winner: Whether it was chosen.
-        error: What failed.
+        error: What failed, or why the trial may not be deployed.
         settings: Parameters by name.
         predicted_rank: Rank of the trial's backbone that was expected before the search, from 1.
         realised_rank: Rank of the backbone by its best trial, among those that have a score.
@@ -270,7 +270,7 @@ def _row(
         state=result.state.value,
         pareto=pareto,
         winner=winner,
-        error=(result.error or "no message was recorded") if is_failed else result.error,
+        error=(result.error or "no message was recorded") if is_failed else result.error or facts(OVER_LIMIT),
         settings=dict(result.config.params),
         predicted_rank=predicted_rank,
         realised_rank=realised_rank,

@@ -11,6 +11,8 @@ from autotl.leaderboard.interval import Interval
 
 #: How much one trial gains over another on the same rows, positive where it is better.
 Gain = Callable[[TrialResult, TrialResult], Interval]
+#: The fact that tells which limit a trial's model is over, in words.
+OVER_LIMIT = "over_limit"
 
 
 def select(results: Sequence[TrialResult]) -> int:
@@ -64,8 +66,10 @@ def within_one_standard_error(
 
 
 def is_candidate(result: TrialResult) -> bool:
-    """Whether a trial has weights and a finite score."""
+    """Whether a trial has weights and a finite score, and is not over a limit of what may be deployed."""
     has_weights = result.state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.PAUSED)
+    if OVER_LIMIT in result.facts:
+        return False
     return has_weights and result.score is not None and math.isfinite(result.score)
 
 

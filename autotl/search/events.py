@@ -13,8 +13,8 @@ from autotl.task import Task
 class StageStarted:
     """A stage begins.
 
-    One of "read", "profile", "first model", "probe", "search", "choose", "refit", "export", "control",
-    "test", "report", in this order.
+    One of "read", "profile", "first model", "probe", "search", "choose", "distill", "refit", "export",
+    "control", "test", "report", in this order.
     """
 
     name: str

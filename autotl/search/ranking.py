@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from autotl.backbones.backbone import BackboneInfo
 from autotl.config import Choice, TrialConfig, Value
@@ -103,7 +103,8 @@ class _Halving:
         self._seconds: dict[_Unit, float] = {}
         self._found: dict[_Unit, dict[Depths, Candidate]] = {}
         self._alive: dict[_Unit, set[Depths]] = {}
-        self._names = _options(space, "depths", "last")
+        depths = _domain(space, space.backbones[0], "depths")
+        self._names = [str(option) for option in depths.options] if depths else ["last"]
 
     def run(self) -> None:
         """Look at all on few rows, at the better half on more, until one is left or the time is over."""
@@ -174,9 +175,12 @@ class _Halving:
 
     def _candidate(self, unit: _Unit, depths: Depths, rows: int, scores: ProbeScores | None) -> Candidate:
         info = self._infos[unit.backbone]
+        own = info.input.get("size")
+        size = self._config(unit).get("input_size") or own
         return Candidate(
             backbone=unit.backbone,
-            input_size=unit.size or info.input.get("size"),
+            input_size=size,
+            octaves=max(0.0, math.log2(own / size)) if own and size else 0.0,
             depths=",".join(map(str, depths)),
             rows=rows,
             ridge=None if scores is None else scores.ridge,
@@ -227,13 +231,16 @@ class _Halving:
 
 
 def other_sizes(space: SearchSpace, info: BackboneInfo) -> list[int]:
-    """Input sizes beside its own that a linear probe of a backbone may take."""
-    options = [] if info.input.get("fixed_size") else _options(space, "input_size", "0")
-    return [int(size) for size in options if int(size) not in (0, info.input.get("size"))]
+    """Input sizes that a linear probe of a backbone may take beside its usual one."""
+    domain = None if info.input.get("fixed_size") else _domain(space, info.name, "input_size")
+    if domain is None:
+        return []
+    usual = (domain.default, 0, info.input.get("size"))
+    return [int(size) for size in domain.options if isinstance(size, int) and size not in usual]
 
 
-def _options(space: SearchSpace, name: str, otherwise: str) -> list[Any]:
-    """The values that the linear probe of a space may choose for a parameter."""
-    parameters = space.strategy(BASELINE_STRATEGY).parameters
-    domain = next((p.domain for p in parameters if p.name == name), None)
-    return list(domain.options) if isinstance(domain, Choice) else [otherwise]
+def _domain(space: SearchSpace, backbone: str, name: str) -> Choice | None:
+    """What the linear probe of a backbone may choose for a parameter; None where it has no choice."""
+    strategy = space.strategy(BASELINE_STRATEGY)
+    domains = (p.domain for p in strategy.active(backbone, {}) if p.name == name)
+    return next((domain for domain in domains if isinstance(domain, Choice)), None)

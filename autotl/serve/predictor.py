@@ -5,8 +5,9 @@ Decoding is the modality's, the same code that training used; all else is inside
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -49,14 +50,18 @@ class Predictor:
         folder: The bundle's folder.
         threads: Threads of the runtime; None for all cores that the process may use.
         check: Compare every file's sha256 with the manifest first.
+        device: "cpu" or "cuda".
 
     Raises:
         BundleError: The bundle is missing, incomplete, or was changed.
-        MissingExtraError: A package that decoding needs is not installed.
+        MissingExtraError: A package that decoding needs, or what runs models on the device, is not installed.
     """
 
-    def __init__(self, folder: str | Path, *, threads: int | None = None, check: bool = True) -> None:
-        self._bundle, self._decoder, self._session = _open(Path(folder), threads, check)
+    def __init__(
+        self, folder: str | Path, *, threads: int | None = None, check: bool = True, device: str = "cpu"
+    ) -> None:
+        opens = partial(open_session, threads=threads, device=device)
+        self._bundle, self._decoder, self._session = _open(Path(folder), opens, check)
         self._inputs = {value.name for value in self._session.get_inputs()}
         self._threads = min(_DECODING_THREADS, threads or usable_cores())
 
@@ -207,16 +212,16 @@ class Predictor:
         return np.empty((0, *primary), np.float32), np.empty((0, *features), np.float32)
 
 
-def _open(folder: Path, threads: int | None, check: bool) -> tuple[BundleInfo, Decoder, Any]:
+def _open(folder: Path, opens: Callable[[Path], Any], check: bool) -> tuple[BundleInfo, Decoder, Any]:
     """Read the bundle, again if another took its place meanwhile."""
     for _ in range(_OPENING_ATTEMPTS - 1):
         before = _identity(folder)
         try:
-            return _load(folder, threads, check)
+            return _load(folder, opens, check)
         except BundleError:
             if _identity(folder) == before:
                 raise
-    return _load(folder, threads, check)
+    return _load(folder, opens, check)
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -228,7 +233,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return stat.st_ino, stat.st_mtime_ns
 
 
-def _load(folder: Path, threads: int | None, check: bool) -> tuple[BundleInfo, Decoder, Any]:
+def _load(folder: Path, opens: Callable[[Path], Any], check: bool) -> tuple[BundleInfo, Decoder, Any]:
     bundle = read_bundle(folder, check=check)
     try:
         decoder = modality(bundle.spec.modality).decoder(bundle.spec)
@@ -240,7 +245,12 @@ def _load(folder: Path, threads: int | None, check: bool) -> tuple[BundleInfo, D
             found=str(error),
             hint="Install the package that brings this modality.",
         ) from error
-    session = _session(bundle.model, threads)
+    try:
+        session = opens(bundle.model)
+    except _unreadable() as error:
+        raise BundleError(
+            f"ONNX Runtime cannot open {bundle.model}", found=str(error).splitlines()[0]
+        ) from error
     names = [value.name for value in session.get_outputs()]
     if len(bundle.outputs) != 2 or bundle.outputs[1] != FEATURES or set(bundle.outputs) - set(names):
         raise BundleError(
@@ -249,13 +259,6 @@ def _load(folder: Path, threads: int | None, check: bool) -> tuple[BundleInfo, D
             expected=list(bundle.outputs),
         )
     return bundle, decoder, session
-
-
-def _session(path: Path, threads: int | None) -> Any:
-    try:
-        return open_session(path, threads=threads)
-    except _unreadable() as error:
-        raise BundleError(f"ONNX Runtime cannot open {path}", found=str(error).splitlines()[0]) from error
 
 
 def _unreadable() -> tuple[type[Exception], ...]:

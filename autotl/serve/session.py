@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotl.cores import usable_cores
-from autotl.errors import MissingExtraError
+from autotl.errors import MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
     import onnx
 
 #: ONNX Runtime's idle threads spin for some milliseconds; on few cores that steals them from everyone else.
 _FEW_THREADS = 4
+#: ONNX Runtime's name of what runs a model on a device, and what takes over what that cannot run.
+_PROVIDERS = {
+    "cpu": ["CPUExecutionProvider"],
+    "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
+}
 
 
 def open_session(
-    model: bytes | str | Path | onnx.ModelProto, *, threads: int | None = None, arena: bool = True
+    model: bytes | str | Path | onnx.ModelProto,
+    *,
+    threads: int | None = None,
+    arena: bool = True,
+    device: str = "cpu",
 ) -> Any:
-    """Open a model on the CPU with all graph optimisations.
+    """Open a model with all graph optimisations.
 
     Args:
         model: A file, a serialised model, or a model in memory.
         threads: Threads within an operator; None for all cores that the process may use.
         arena: Whether the session keeps the memory of a run for the next one. Without, it goes back to the
             process: better where sessions take turns with training.
+        device: "cpu", or "cuda" for an NVIDIA GPU, beside which the CPU runs what the GPU cannot.
 
     Returns:
         An `onnxruntime.InferenceSession`.
 
     Raises:
-        MissingExtraError: ONNX Runtime is not installed.
+        MissingExtraError: ONNX Runtime is not installed, or without what the device needs.
     """
     try:
         import onnxruntime as ort
@@ -51,4 +62,23 @@ def open_session(
     content = str(model) if isinstance(model, (str, Path)) else model
     if not isinstance(content, (str, bytes)):
         content = content.SerializeToString()
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(content, options, providers=_providers(device, ort.get_available_providers()))
+
+
+def _providers(device: str, available: Sequence[str]) -> list[str]:
+    """ONNX Runtime's execution providers for a device, the first choice first.
+
+    Raises:
+        MissingExtraError: This ONNX Runtime has none for it.
+    """
+    if device not in _PROVIDERS:
+        raise SettingsError("unknown device", found=repr(device), expected=" or ".join(_PROVIDERS))
+    wanted = _PROVIDERS[device]
+    if wanted[0] not in available:
+        raise MissingExtraError(
+            f"ONNX Runtime cannot run on {device} here",
+            found=", ".join(available),
+            expected=wanted[0],
+            hint="Where there is an NVIDIA GPU: pip uninstall onnxruntime; pip install onnxruntime-gpu",
+        )
+    return wanted

@@ -1,12 +1,13 @@
 """Which backbones may carry a search: licence, reach, limits, language, time; and which is the default.
 
-Costs are predictions from multiply-accumulates; nothing is loaded or timed here.
+Costs are predictions from multiply-accumulates; nothing is loaded or timed here. What only a measurement can
+tell comes in as reasons.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,6 +15,7 @@ from autotl.backbones.backbone import Availability, BackboneInfo
 from autotl.data.rows import some
 from autotl.errors import SpaceError
 from autotl.profile.profile import DatasetProfile
+from autotl.space.limits import Limits
 
 #: Sustained frozen speed in 10^9 multiply-accumulates a second: one CPU thread (ONNX Runtime, AVX2), one GPU.
 _GMACS_PER_THREAD, _GMACS_GPU, _MOST_THREADS = 12.0, 3000.0, 32
@@ -24,22 +26,12 @@ _DEFAULT_SHARE, _DEFAULT_SECONDS = 0.15, 30.0
 #: Most backbones in one search.
 _MOST_BACKBONES = {"fast": 3, "balanced": 6, "best": 12}
 _BYTES_PER_WEIGHT = 4
+#: A prediction so many times over a limit leaves a backbone out; what is nearer is measured. The slack of
+#: latency is wide: multiply-accumulates tell little of it, and smaller inputs lower it.
+_SIZE_SLACK, _LATENCY_SLACK = 1.2, 10.0
 _NOT_ASKED, _FOREIGN = "others were asked for", "wrong language"
 #: Tokens that the catalogue's figure for a text is counted at, and those that an average word takes.
 _TOKENS_OF_MACS, _TOKENS_PER_WORD = 128, 1.35
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a deployed model may take, as far as its backbone tells before it is trained; None for no limit.
-
-    Attributes:
-        max_size_bytes: Size of the exported model, predicted at four bytes a weight.
-        max_latency_ms: Time of one prediction, predicted from multiply-accumulates on this device.
-    """
-
-    max_size_bytes: int | None = None
-    max_latency_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +75,9 @@ class Demand:
         time_seconds: Time of the whole search; None for no limit.
         speed: Multiply-accumulates a second of a frozen pass.
         only: Names or references that the user asked for; None for all.
+        objections: Why backbones are out that were measured against the limits, by name.
+        wanted: Name of a backbone that takes part whatever its rank, its time and what else was asked for.
+        deployed_speed: Multiply-accumulates a second where the model is to run; None for `speed`.
     """
 
     profile: DatasetProfile
@@ -92,6 +87,9 @@ class Demand:
     time_seconds: float | None
     speed: float
     only: tuple[str, ...] | None = None
+    objections: Mapping[str, str] = field(default_factory=dict)
+    deployed_speed: float | None = None
+    wanted: str | None = None
 
     @property
     def rows(self) -> int:
@@ -145,7 +143,7 @@ def admit(
     default = _default(ranked, demand)
     ranked = [default, *(info for info in ranked if info is not default)]
     most = len(ranked) if demand.only is not None else _MOST_BACKBONES[demand.quality]
-    kept = ranked[:most]
+    kept = ranked[:most] + [info for info in ranked[most:] if info.name == demand.wanted]
     names = {info.name for info in kept}
     for info in backbones:
         seconds = demand.probe_seconds(info)
@@ -162,26 +160,34 @@ def admit(
 
 def _objection(info: BackboneInfo, availability: Availability | None, demand: Demand) -> str | None:
     """Why a backbone cannot take part however much time there is; None where it can."""
-    limits, asked = demand.limits, demand.only
-    size, latency = info.parameters * _BYTES_PER_WEIGHT, 1000 * demand.macs(info) / demand.speed
-    language = _language(demand.profile)
-    if asked is not None and not {info.name, info.reference} & set(asked):
+    asked, language = demand.only, _language(demand.profile)
+    if asked is not None and not {info.name, info.reference} & {*asked, demand.wanted}:
         return _NOT_ASKED
     if demand.licence != "any" and not info.commercial:
         return f"licence {info.licence} is not permissive; --license any admits it"
     if availability is None or not availability.available:
         return "unavailable: " + (availability.reason if availability else "its source was not asked")
-    if limits.max_size_bytes is not None and size > limits.max_size_bytes:
-        return f"about {size / 1e6:.0f} MB is over the limit of {limits.max_size_bytes / 1e6:g} MB"
-    if limits.max_latency_ms is not None and latency > limits.max_latency_ms:
-        return f"about {latency:.1f} ms a prediction is over the limit of {limits.max_latency_ms:g} ms"
+    if (over := demand.objections.get(info.name) or _far_over(info, demand)) is not None:
+        return over
     if asked is None and language and info.languages and not {language, "mul"} & set(info.languages):
         return f"{_FOREIGN}: knows {', '.join(info.languages)}, the texts are in {language}"
     return None
 
 
+def _far_over(info: BackboneInfo, demand: Demand) -> str | None:
+    """By how much a backbone is sure to exceed a limit; None where it may meet them."""
+    limits, size = demand.limits, info.parameters * _BYTES_PER_WEIGHT
+    if limits.max_size_bytes is not None and size > _SIZE_SLACK * limits.max_size_bytes:
+        return f"about {size / 1e6:.0f} MB is over the limit of {limits.max_size_bytes / 1e6:g} MB"
+    speed = demand.deployed_speed or demand.speed
+    latency = 1000 * limits.batch * demand.macs(info) / speed
+    if limits.max_latency_ms is not None and latency > _LATENCY_SLACK * limits.max_latency_ms:
+        return f"about {latency:.1f} ms a prediction is over the limit of {limits.max_latency_ms:g} ms"
+    return None
+
+
 def _fits(info: BackboneInfo, demand: Demand) -> bool:
-    if demand.time_seconds is None or demand.only is not None:
+    if demand.time_seconds is None or demand.only is not None or info.name == demand.wanted:
         return True
     return demand.probe_seconds(info) <= _PROBE_SHARE * demand.time_seconds
 

@@ -16,14 +16,17 @@ from autotl.backbones.backbone import Availability, BackboneInfo
 from autotl.backbones.catalogue import space_files
 from autotl.cores import usable_cores
 from autotl.profile.profile import DatasetProfile
-from autotl.space.admission import BackboneChoice, Demand, Limits, admit, predicted_speed
+from autotl.space.admission import BackboneChoice, Demand, admit, predicted_speed
 from autotl.space.document import Document, read
+from autotl.space.limits import Limits
 from autotl.space.resolve import Bounds, resolve
 from autotl.space.space import SearchSpace
 from autotl.task import Task
 
 if TYPE_CHECKING:
     from autotl.strategies.strategy import Strategy
+
+_UNLIMITED = Limits()
 
 
 def build_space(
@@ -32,7 +35,8 @@ def build_space(
     available: Mapping[str, Availability],
     *,
     strategies: Mapping[str, Strategy],
-    limits: Limits | None = None,
+    limits: Limits = _UNLIMITED,
+    objections: Mapping[str, str] | None = None,
     quality: str = "balanced",
     device: str = "cpu",
     time_seconds: float | None = None,
@@ -40,6 +44,7 @@ def build_space(
     only_backbones: Sequence[str] | None = None,
     licence: str = "any",
     threads: int | None = None,
+    wanted: str | None = None,
 ) -> tuple[SearchSpace, list[BackboneChoice]]:
     """The search space for a data set.
 
@@ -49,6 +54,7 @@ def build_space(
         available: What their sources say, by name; a missing entry counts as unavailable.
         strategies: Strategies by name.
         limits: What the deployed model may take.
+        objections: Why backbones are out that were measured against the limits, by name.
         quality: "fast", "balanced" or "best".
         device: "cpu", "cuda", "cuda:0", "mps"; "auto" counts as the CPU.
         time_seconds: Time of the whole search; None narrows nothing by time.
@@ -56,6 +62,7 @@ def build_space(
         only_backbones: Names (or hub ids, paths) to use and no other; time then excludes none.
         licence: "permissive" leaves out weights whose licence restricts use; "any" keeps them.
         threads: Threads on a CPU; all cores unless given.
+        wanted: Name of a backbone that takes part whatever its rank.
 
     Returns:
         The space, and for every backbone whether it is in and why.
@@ -65,7 +72,18 @@ def build_space(
     """
     speed = predicted_speed(device, threads or usable_cores())
     only = None if only_backbones is None else tuple(only_backbones)
-    demand = Demand(profile, limits or Limits(), licence, quality, time_seconds, speed, only)
+    demand = Demand(
+        profile=profile,
+        limits=limits,
+        licence=licence,
+        quality=quality,
+        time_seconds=time_seconds,
+        speed=speed,
+        only=only,
+        objections=objections or {},
+        wanted=wanted,
+        deployed_speed=predicted_speed("cpu", limits.threads or threads or usable_cores()),
+    )
     documents = _documents(profile.modality, user_space)
     infos, choices = admit(backbones, available, demand)
     facts = _facts(profile, device, quality, time_seconds)

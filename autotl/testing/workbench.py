@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,15 @@ from numpy.typing import NDArray
 from autotl.backbones.backbone import Backbone
 from autotl.backbones.cache_dir import cache_dir
 from autotl.data.dataset import Dataset, Splits
-from autotl.features.engines import EngineRecord
 from autotl.features.frozen import FrozenPart
 from autotl.features.inputs import PreparedInputs
+from autotl.features.record import MachineRecord
 from autotl.modalities.registry import modality
 from autotl.task import Task, TaskKind, default_metric, metric
 from autotl.testing.backbones import tiny_image_backbone, tiny_text_backbone
 from autotl.testing.data import make_images, make_texts
 from autotl.training.workbench import Workbench
+from autotl.trial.benches import specification
 
 Array = NDArray[Any]
 KINDS = tuple(TaskKind)
@@ -43,7 +43,7 @@ def tiny_dataset(name: str, kind: TaskKind = TaskKind.MULTICLASS, rows: int = 60
 
 
 def tiny_workbench(folder: Path, name: str = "image", kind: TaskKind = TaskKind.MULTICLASS) -> Workbench:
-    """A workbench of 36 training, 12 validation and 12 test rows.
+    """A workbench of 36 training, 12 validation and 12 test rows, with a teacher.
 
     Args:
         folder: Where tokenizer and cached features go.
@@ -56,14 +56,10 @@ def tiny_workbench(folder: Path, name: str = "image", kind: TaskKind = TaskKind.
         return tiny_image_backbone() if name == "image" else tiny_text_backbone(folder=folder)
 
     backbone, kinds = build(), modality(name)
-    requirements = dict(backbone.info.input) | {
-        key.removesuffix(".json"): str(path) for key, path in backbone.assets().items()
-    }
-    spec = kinds.preprocessing(requirements, kinds.describe(list(dataset.items)), {})
-    spec = replace(spec, assets=dict(backbone.assets()))
+    spec = specification(backbone, kinds.describe(list(dataset.items)), {})
     inputs = PreparedInputs(dataset, kinds, spec, folder, threads=1)
     device = torch.device("cpu")
-    record = EngineRecord(cache_dir() / "testing-engines.json")
+    record = MachineRecord(cache_dir() / "testing-engines.json")
     frozen = FrozenPart(
         backbone, inputs, kinds, len(dataset), folder, device=device, threads=1, record=record
     )
@@ -78,4 +74,15 @@ def tiny_workbench(folder: Path, name: str = "image", kind: TaskKind = TaskKind.
         frozen=frozen,
         metric=metric(dataset.task.metric, kind),
         device=device,
+        teacher=tiny_teacher(dataset),
     )
+
+
+def tiny_teacher(dataset: Dataset) -> Array:
+    """What a good model would say of the rows: (N, K) probabilities, or (N,) values."""
+    if dataset.task.kind is TaskKind.REGRESSION:
+        return dataset.targets.astype(np.float32)
+    if dataset.task.kind is TaskKind.MULTILABEL:
+        return np.where(dataset.targets > 0, 0.9, 0.1).astype(np.float32)
+    classes = len(dataset.task.classes)
+    return np.asarray(0.8 * np.eye(classes)[dataset.targets] + 0.2 / classes, np.float32)

@@ -219,7 +219,8 @@ class FineTuneRun:
             batch = self._features.load(part, view)
             if self._augments_batches:
                 batch = bench.modality.augment(batch, self._settings.augment, augmenting)
-            loss = self._loss(batch, bench.indicators(part).to(bench.device), first, generator)
+            targets = self._plan.objective.targets(bench, part).to(bench.device)
+            loss = self._loss(batch, targets, first, generator)
             loss = loss * (len(part) / len(rows))
             self._optimizer.backward(loss)
             total += loss.item()

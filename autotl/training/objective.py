@@ -29,6 +29,10 @@ class Objective:
         """The training rows of one epoch; as many batches as these rows fill."""
         return shuffled(bench.frozen.inputs, bench.splits.train, size, generator)
 
+    def targets(self, bench: Workbench, rows: Array) -> Tensor:
+        """What the head should say of some training rows, (n, K), as `Workbench.indicators` gives it."""
+        return bench.indicators(rows)
+
     def loss(self, features: Tensor, targets: Tensor, head_loss: HeadLoss) -> Tensor:
         """Mean loss over the rows of a batch.
 

@@ -45,6 +45,7 @@ class Workbench:
         device: Where training runs.
         seed: Seed of everything random.
         deadline: Time (`time.monotonic`) by which training must end, infinite where trials are counted.
+        teacher: What another model says of each row, for distillation: (N, K) probabilities or (N,) values.
     """
 
     dataset: Dataset
@@ -58,6 +59,7 @@ class Workbench:
     device: torch.device
     seed: int = 0
     deadline: float = math.inf
+    teacher: Array | None = None
 
     @property
     def task(self) -> Task:

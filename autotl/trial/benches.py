@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from autotl.backbones.backbone import Backbone, BackboneInfo
 from autotl.backbones.cache_dir import cache_at
 from autotl.backbones.load import load
-from autotl.config import TrialConfig
-from autotl.features.engines import EngineRecord
+from autotl.config import TrialConfig, Value
 from autotl.features.frozen import FrozenPart
 from autotl.features.inputs import PreparedInputs
 from autotl.features.keys import feature_facts, input_facts
+from autotl.features.record import MachineRecord
 from autotl.features.store import FeatureStore
+from autotl.modalities.preprocessing import PreprocessingSpec
 from autotl.modalities.registry import modality
 from autotl.profile.profile import Shift
 from autotl.profile.shift import measure_shift
@@ -62,9 +64,7 @@ class Benches:
     def of(self, config: TrialConfig) -> Workbench:
         """The workbench of a configuration."""
         backbone = self._backbone(config.backbone)
-        requirements = {**backbone.info.input, **_tokenizer(backbone)}
-        spec = self._modality.preprocessing(requirements, self._plan.description, config.params)
-        spec = replace(spec, assets=dict(backbone.assets()))
+        spec = specification(backbone, self._plan.description, config.params)
         key = (config.backbone, spec.key)
         if key not in self._benches:
             plan = self._plan
@@ -80,7 +80,7 @@ class Benches:
                 self._store.open(feature_facts(facts, backbone, plan.resources.device)),
                 device=plan.resources.device,
                 threads=self._threads,
-                record=EngineRecord(plan.resources.cache_dir / "engines.json"),
+                record=MachineRecord(plan.resources.cache_dir / "engines.json"),
                 report=self._report,
             )
             self._benches[key] = Workbench(
@@ -136,6 +136,18 @@ class Benches:
             return load(info, offline=self._plan.resources.offline, pretrained=pretrained)
 
 
-def _tokenizer(backbone: Backbone) -> dict[str, str]:
-    """The path of a tokenizer under the name that text preprocessing reads."""
-    return {name.removesuffix(".json"): str(path) for name, path in backbone.assets().items()}
+def specification(
+    backbone: Backbone, description: Mapping[str, Any], params: Mapping[str, Value]
+) -> PreprocessingSpec:
+    """The preprocessing that feeds a backbone.
+
+    Args:
+        backbone: The network.
+        description: What the modality found of the data.
+        params: Of a trial.
+    """
+    # Text preprocessing reads the path of a tokenizer under the name "tokenizer".
+    assets = {name.removesuffix(".json"): str(path) for name, path in backbone.assets().items()}
+    requirements = {**backbone.info.input, **assets}
+    spec = modality(backbone.info.modality).preprocessing(requirements, description, params)
+    return replace(spec, assets=dict(backbone.assets()))

@@ -10,6 +10,8 @@
     test_predictions.npz  targets and predictions of the test part
     leaderboard.csv, leaderboard.json, report.html
     model/              the bundle
+    teacher.npz         outputs of the winner on all rows, where a smaller network was to learn from it
+    predecessor.*       network and facts that were taken over from an earlier run, where there was one
 
 Every file is written whole or not at all.
 """
@@ -47,6 +49,11 @@ class RunFolder:
     def bundle(self) -> Path:
         """The exported winner."""
         return self.path / "model"
+
+    @property
+    def predecessor(self) -> Path:
+        """The network that was taken over from an earlier run."""
+        return self.path / "predecessor.safetensors"
 
     def trial(self, number: int) -> Path:
         """Folder of a trial."""

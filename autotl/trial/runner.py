@@ -31,6 +31,7 @@ from autotl.trial.weights import read_notes, read_weights, write_weights
 
 Array = NDArray[Any]
 _PREDICTION_BATCH = 16
+_TEACHER = "teacher.npz"
 
 
 class TransferTrial:
@@ -126,6 +127,7 @@ class TrialRunner:
         )
         self._device = plan.resources.device
         self._deadline = deadline
+        self._teacher: Array | None = None
         self.benches = Benches(plan, frozen_part=self.frozen_part, report=report)
         self.pace = Pace(plan, self.benches)
 
@@ -154,7 +156,7 @@ class TrialRunner:
 
     def bench(self, config: TrialConfig) -> Workbench:
         """The workbench of a configuration; training on it ends by the present deadline."""
-        return replace(self.benches.of(config), deadline=self._deadline())
+        return replace(self.benches.of(config), deadline=self._deadline(), teacher=self._taught())
 
     def close(self) -> None:
         """Let go of cached features: later runs find them, as far as the limit of the store allows."""
@@ -163,6 +165,22 @@ class TrialRunner:
     def price(self, config: TrialConfig) -> Price | None:
         """Predicted seconds until a first score, and of the whole trial; None before any rate is known."""
         return self.pace.price(config)
+
+    def teach(self, model: TransferModel) -> None:
+        """Let trials learn from what a model says of the training and validation rows; it is kept on disk."""
+        rows = self.splits.train_and_val
+        outputs = self.predict(model, rows)
+        self._teacher = np.zeros((len(self.dataset), *outputs.shape[1:]), np.float32)
+        self._teacher[rows] = outputs
+        self.folder.write_arrays(_TEACHER, outputs=self._teacher)
+
+    def _taught(self) -> Array | None:
+        """What a teacher said, in this run or before it was opened again."""
+        path = self.folder.path / _TEACHER
+        if self._teacher is None and path.is_file():
+            with np.load(path, allow_pickle=False) as saved:
+                self._teacher = saved["outputs"]
+        return self._teacher
 
     # --- disk ----------------------------------------------------------------------------------------------
 

@@ -87,13 +87,20 @@ def test_a_much_cheaper_trial_wins_within_the_noise_unless_the_best_is_asked_for
 
 def test_where_nothing_has_a_score_the_errors_are_told():
     failed = [result(n, None, TrialState.FAILED, "ValueError: odd") for n in range(2)]
-    with pytest.raises(SearchError, match=r"no trial could be finished; found ValueError: odd\."):
+    with pytest.raises(SearchError, match=r"no trial can be delivered; found ValueError: odd\."):
         choose(failed, only_the_probe, gains(0, 0))
     with pytest.raises(
         SearchError,
-        match=r"no trial could be finished; found the search ended before the first had a score\.",
+        match=r"no trial can be delivered; found the search ended before the first had a score\.",
     ):
         choose([], only_the_probe, gains(0, 0))
+
+
+def test_a_trial_that_is_over_a_limit_does_not_win_however_good_it_is():
+    heads = [head(0, 0.80), head(1, 0.90, over_limit="20 MB on disk is over the limit of 10, measured")]
+    assert chosen(heads, always(0, 0)) == 0
+    with pytest.raises(SearchError, match=r"no trial can be delivered; found 20 MB on disk"):
+        choose(heads[1:], lambda trial: True, always(0, 0))
 
 
 def test_cross_validation_that_ended_before_the_best_head_decides_nothing():

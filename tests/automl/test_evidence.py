@@ -18,6 +18,7 @@ from autotl.data.dataset import Splits
 from autotl.data.folds import folds
 from autotl.data.splits import split
 from autotl.modalities.registry import modality
+from autotl.space.limits import Limits
 from autotl.strategies.registry import strategy
 from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.workbench import tiny_dataset
@@ -163,7 +164,7 @@ def test_a_combination_that_does_not_gain_beyond_the_noise_is_not_delivered(runn
 
 
 def test_an_ensemble_is_measured_ranked_refitted_and_exported_like_a_trial(runner, heads, tmp_path):
-    delivery = Delivery(runner, seed=0)
+    delivery = Delivery(runner, seed=0, limits=Limits())
     results = delivery.evidence.cross_validate(heads, FOREVER)
     (found,) = delivery.combinations.find(results, FOREVER)
     board = delivery.leaderboard(delivery.measure([*results, found], FOREVER), found, {})

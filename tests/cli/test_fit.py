@@ -68,26 +68,30 @@ def test_every_option_reaches_the_estimator(fit, tmp_path):
     fit(
         *("--target", "price", "--task", "regression", "--metric", "mae", "--time", "90s", "--trials", "5"),
         *("--space", "my.toml", "--backbones", "a, b", "--license", "permissive", "--group", "shop"),
-        *("--max-size", "20MB", "--max-latency", "15"),
+        *("--max-latency-ms", "15", "--max-size-mb", "20", "--max-memory-mb", "300"),
+        *("--latency-batch", "8", "--latency-threads", "1"),
         *("--text", "title,body", "--image", "photo", "--engine", "ray", "--device", "cpu", "--threads", "2"),
         *("--offline", "--resume", "--seed", "7", "--quality", "best", "--test-share", "0.3"),
         *("--val-share", "0.1", "--val", "v.csv", "--test", "t.csv", "--cache-dir", "cache"),
         *("--cache-limit", "5GB"),
         *("--scheduler", "gain", "--no-experience"),
-        *("--no-reference-rows", "--compress", "int8"),
+        *("--no-reference-rows", "--compress", "int8", "--mlflow", "sqlite:///runs.db", "--from", "runs/old"),
+        *("--distill-to", "small"),
         *("--ray-address", "head:6379", "--trial-cpus", "2", "--trial-gpus", "0.5"),
     )
     assert Path("photos") == FakeAutoTL.data
     assert FakeAutoTL.asked == {
         **{"target": "price", "task": "regression", "metric": "mae", "time_budget": "90s", "trials": 5},
         **{"space": Path("my.toml"), "backbones": ["a", "b"], "license": "permissive", "group": "shop"},
-        **{"max_size": "20MB", "max_latency": 15.0},
+        **{"max_latency_ms": 15.0, "max_size_mb": 20.0, "max_memory_mb": 300.0},
+        **{"latency_batch": 8, "latency_threads": 1},
         **{"text": ["title", "body"], "image": "photo", "engine": "ray", "device": "cpu", "threads": 2},
         **{"ray_address": "head:6379", "trial_cpus": 2.0, "trial_gpus": 0.5},
         **{"offline": True, "resume": True, "seed": 7, "quality": "best", "test_share": 0.3},
         **{"val_share": 0.1, "val": Path("v.csv"), "test": Path("t.csv"), "cache_dir": Path("cache")},
         "cache_limit": "5GB",
         **{"scheduler": "gain", "experience": False, "reference_rows": False, "compress": "int8"},
+        **{"mlflow": "sqlite:///runs.db", "from_run": Path("runs/old"), "distill_to": "small"},
         "out": tmp_path / "run",
     }
 

@@ -21,6 +21,7 @@ VERBS = (
     "evaluate",
     "verify",
     "export",
+    "log",
     "demo",
 )
 FIT_OPTIONS = (
@@ -28,7 +29,8 @@ FIT_OPTIONS = (
     *("--license", "--group", "--text", "--image", "--engine", "--scheduler", "--device", "--threads"),
     *("--offline", "--out", "--resume", "--seed", "--quality", "--test-share", "--val-share"),
     *("--val", "--test", "--cache-dir", "--experience", "--json"),
-    "--reference-rows",
+    *("--reference-rows", "--compress", "--mlflow"),
+    *("--max-latency-ms", "--max-size-mb", "--max-memory-mb", "--latency-batch", "--latency-threads"),
 )
 #: What must not be imported before a verb runs.
 HEAVY = (

@@ -8,11 +8,12 @@ import numpy as np
 import onnx
 import pytest
 
-from autotl.errors import ParityError
+from autotl.errors import ExportError, MissingExtraError, ParityError
 from autotl.export import compress as module
 from autotl.export.bundle import export_bundle
 from autotl.export.compress import Rows, compress, decide
-from autotl.export.quantize import CAREFUL, DYNAMIC, STATIC, methods_for
+from autotl.export.quantize import CAREFUL, DYNAMIC, HALF, STATIC, corrected, methods_for, smaller
+from autotl.graph.session import open_session
 from autotl.serve.bundle import read_bundle
 from autotl.serve.parity import Parity, check_flips
 from autotl.serve.predictor import Predictor
@@ -109,8 +110,64 @@ def test_the_methods_follow_what_most_of_the_work_is():
         nodes = [onnx.helper.make_node(name, ["x"], ["y"]) for name in operators]
         return onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], []))
 
-    assert methods_for(model("Conv", "Conv", "MatMul")) == (STATIC,)
-    assert methods_for(model("Conv", "MatMul", "MatMul")) == (DYNAMIC, CAREFUL)
+    assert methods_for(model("Conv", "Conv", "MatMul"), "int8") == (STATIC,)
+    assert methods_for(model("Conv", "MatMul", "MatMul"), "int8") == (DYNAMIC, CAREFUL)
+    assert methods_for(model("Conv", "MatMul"), "fp16") == (HALF,)
+
+
+@pytest.mark.parametrize("kind", ["image_case", "text_case"])
+def test_the_mean_of_the_features_is_that_of_the_graph_in_single_precision(request, always, tmp_path, kind):
+    folder, rows = _bundle(request.getfixturevalue(kind), tmp_path / "model")
+    before = Predictor(folder)
+    features = before.embed(rows.calibration)
+    always(True)
+    compress(folder, rows)
+    after = Predictor(folder)
+    moved = after.embed(rows.calibration) - features
+    assert np.abs(moved).max() > 1e-4  # it is another graph
+    assert np.abs(moved.mean(axis=0)).max() < 1e-5
+
+
+def test_features_are_corrected_where_the_head_reads_them(text_case, tmp_path):
+    folder, rows = _bundle(text_case, tmp_path / "model")
+    before = Predictor(folder)
+    outputs, features = before.outputs(rows.items)
+    shift = np.linspace(-1, 1, features.shape[1], dtype=np.float32)
+    graph = corrected(onnx.load(folder / "model.onnx"), shift)
+    session = open_session(graph)
+    found = [session.run(None, before.feeds([example])) for example in before.decode(rows.items)]
+    assert np.allclose(np.concatenate([features for _, features in found]), features - shift, atol=1e-5)
+    assert np.abs(np.concatenate([outputs for outputs, _ in found]) - outputs).max() > 0.01
+
+
+@pytest.mark.parametrize("kind", ["image_case", "text_case"])
+def test_half_precision_leaves_preprocessing_head_and_outputs_as_they_were(request, tmp_path, kind):
+    folder, rows = _bundle(request.getfixturevalue(kind), tmp_path / "model")
+    model = onnx.load(folder / "model.onnx")
+    half = smaller(model, HALF, [])
+    before, session = Predictor(folder), open_session(half)
+    names = [value.name for value in half.graph.output]
+    found = [
+        dict(zip(names, session.run(None, before.feeds([example])), strict=True))["probabilities"]
+        for example in before.decode(rows.items[:8])
+    ]
+    difference = np.abs(np.concatenate(found) - before.predict_proba(rows.items[:8]))
+    assert 0 < difference.max() < 0.02
+    assert len(half.SerializeToString()) < 0.8 * len(model.SerializeToString())
+
+
+def test_half_precision_without_a_gpu_is_answered_with_what_to_install(text_case, tmp_path):
+    folder, rows = _bundle(text_case, tmp_path / "model")
+    with pytest.raises(MissingExtraError, match=r"cannot run on cuda here.*pip install onnxruntime-gpu"):
+        compress(folder, rows, "fp16")
+
+
+def test_what_is_small_already_is_not_made_smaller(text_case, always, tmp_path):
+    folder, rows = _bundle(text_case, tmp_path / "model")
+    always(True)
+    compress(folder, rows)
+    with pytest.raises(ExportError, match=r"ships a smaller graph already; found dynamic int8"):
+        compress(folder, rows)
 
 
 def test_another_processor_may_decide_a_little_otherwise_and_not_more():

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import onnxruntime
 import pytest
+from huggingface_hub import ModelCard
 
 from autotl.config import TrialConfig
 from autotl.errors import DecodeError, ExportError, ParityError, StorageError
@@ -121,9 +122,11 @@ def test_the_card_says_what_it_is_and_how_to_use_it(text_case, tmp_path):
     model, dataset = text_case()
     record = {"metrics": {"test": {"accuracy": 0.91234}}, "licence": "other:gemma"}
     folder = export_bundle(model, dataset, np.arange(8), tmp_path / "model", record=record).folder
-    head, text = (folder / "README.md").read_text(encoding="utf-8").split("---\n")[1:]
-    assert 'license: "other"\nlicense_name: "gemma"\n' in head
-    assert 'pipeline_tag: "text-classification"' in head
+    card = ModelCard.load(folder / "README.md")
+    data, text = card.data, card.text
+    assert (data.license, data.license_name, data.pipeline_tag) == ("other", "gemma", "text-classification")
+    (result,) = data.eval_results
+    assert (result.dataset_split, result.metric_type, result.metric_value) == ("test", "accuracy", 0.91234)
     assert "| test accuracy | 0.9123 |" in text
     assert "`blue, dark`" in text
     assert "its inputs are made with `tokenizer.json`" in text

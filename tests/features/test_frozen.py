@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from autotl.features import engines
-from autotl.features.engines import EngineRecord, FrozenNetwork, candidates, fastest_engine, torch_engine
+from autotl.features.engines import FrozenNetwork, candidates, fastest_engine, torch_engine
 from autotl.features.frozen import View
+from autotl.features.record import MachineRecord
 from autotl.testing.workbench import tiny_workbench
 
 
@@ -162,7 +163,7 @@ def test_an_engine_that_differs_from_torch_is_refused_however_fast(tmp_path, mon
     values = engines.torch_engine(network, torch.device("cpu"))(batch)
     off = [values[0] + wrong * np.abs(values[0]).max()]
     monkeypatch.setattr(engines, "onnx_engine", lambda *_: lambda _: off)
-    record = EngineRecord(tmp_path / "record.json")
+    record = MachineRecord(tmp_path / "record.json")
     engine = fastest_engine(network, batch, device=torch.device("cpu"), threads=1, record=record, key="k")
     assert np.allclose(engine(batch)[0], values[0], atol=1e-5)
     assert record.get("k") != "onnxruntime"
@@ -172,7 +173,7 @@ def test_an_engine_that_differs_from_torch_is_refused_however_fast(tmp_path, mon
 def test_the_fastest_engine_is_timed_once_and_recorded(bench, tmp_path, monkeypatch):
     network = FrozenNetwork(bench.backbone, 1, (), pooled=True).eval()
     batch = bench.frozen.inputs.batch(np.arange(4))
-    record = EngineRecord(tmp_path / "record.json")
+    record = MachineRecord(tmp_path / "record.json")
     options = {"device": torch.device("cpu"), "threads": 1, "record": record, "key": "k"}
     fastest_engine(network, batch, **options)
     assert record.get("k") in engines.candidates(network, batch, torch.device("cpu"), 1)
@@ -186,7 +187,7 @@ def test_a_network_that_onnx_cannot_express_is_run_by_torch(bench, tmp_path, mon
 
     monkeypatch.setattr(engines, "onnx_engine", refuse)
     monkeypatch.setattr(engines, "_times", lambda ways, batch: dict.fromkeys(ways, 1.0))
-    record = EngineRecord(tmp_path / "record.json")
+    record = MachineRecord(tmp_path / "record.json")
     network = FrozenNetwork(bench.backbone, 1, (), pooled=True).eval()
     batch = bench.frozen.inputs.batch(np.arange(4))
     engine = fastest_engine(network, batch, device=torch.device("cpu"), threads=1, record=record, key="k")

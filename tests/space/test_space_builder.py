@@ -11,8 +11,8 @@ from autotl.backbones.catalogue import space_files
 from autotl.config import Choice, Float, Int
 from autotl.errors import SpaceError
 from autotl.profile.profile import DatasetProfile
-from autotl.space.admission import Limits
 from autotl.space.builder import build_space
+from autotl.space.limits import Limits
 
 
 class _Strategy:
@@ -110,13 +110,25 @@ def test_every_reason_to_leave_a_backbone_out_is_told():
     }
 
 
-def test_limits_of_size_and_latency_are_kept():
-    infos = [_info("ok"), _info("large", parameters=30_000_000), _info("late", 4.8e10)]
-    _, choices = _build(infos, limits=Limits(max_size_bytes=100_000_000, max_latency_ms=100.0))
+def test_what_is_far_over_a_limit_is_left_out_without_a_measurement():
+    infos = [_info("ok"), _info("large", parameters=31_000_000), _info("late", 4.8e10)]
+    limits = Limits(max_size_bytes=100_000_000, max_latency_ms=190.0)
+    _, choices = _build(infos, limits=limits)
     assert _reasons(choices) == {
-        "large": "about 120 MB is over the limit of 100 MB",
-        "late": "about 2000.0 ms a prediction is over the limit of 100 ms",
+        "large": "about 124 MB is over the limit of 100 MB",
+        "late": "about 2000.0 ms a prediction is over the limit of 190 ms",
     }
+    assert _reasons(_build(infos[2:], limits=Limits(max_latency_ms=210.0))[1]) == {}
+
+
+def test_what_was_measured_over_a_limit_makes_room_for_the_next_best():
+    infos = [_info(name, prior=prior) for name, prior in (("a", 0.9), ("b", 0.8), ("c", 0.7), ("d", 0.6))]
+    space, _ = _build(infos, quality="fast")
+    assert space.backbones == ("a", "b", "c")
+    space, choices = _build(infos, quality="fast", objections={"a": "31 ms a prediction is over the limit"})
+    assert space.backbones == ("b", "c", "d")
+    assert space.default_backbone == "b"
+    assert _reasons(choices) == {"a": "31 ms a prediction is over the limit"}
 
 
 def test_any_licence_admits_what_permissive_leaves_out():
@@ -212,7 +224,7 @@ def test_the_packaged_spaces_fit_the_installed_strategies(modality, kind, rows, 
         assert portfolio[0].get("head") == ("ridge" if kind == "regression" else "logistic")
         assert (portfolio[0].get("depths"), portfolio[0].get("regularisation")) == ("last", "auto")
         assert all(space.contains(config) for config in portfolio)
-        assert [config.strategy for config in space.controls()] == ["from_scratch"]
+        assert [config.strategy for config in space.controls()] == ["distill", "from_scratch"]
 
 
 @pytest.mark.parametrize("modality", ["image", "text"])

@@ -1,0 +1,106 @@
+"""After the search: a smaller network learns from what would else be delivered, and takes its place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from autotl.automl.delivery import Delivery
+from autotl.config import TrialConfig, TrialResult, TrialState
+from autotl.leaderboard.selection import is_candidate
+from autotl.search.events import EpochDone, Listener, TrialFinished, TrialStarted
+from autotl.search.local import guarded
+from autotl.space.space import SearchSpace
+
+STRATEGY = "distill"
+#: What multiplies the learning rate of the default recipe, in the order in which recipes are tried.
+_RATES = (1.0, 2.0, 0.4)
+
+
+class Distillation:
+    """A backbone that learns from a trial.
+
+    Args:
+        delivery: Holds the runner and what it has trained.
+        space: Gives the recipe.
+        teacher: The trial, or combination of trials, to learn from.
+        student: Name of the backbone.
+        tell: Told of starts, epochs and ends.
+    """
+
+    def __init__(
+        self, delivery: Delivery, space: SearchSpace, teacher: TrialResult, student: str, tell: Listener
+    ) -> None:
+        self._delivery, self._space, self._tell = delivery, space, tell
+        self.teacher, self.student = teacher, student
+
+    def run(self, number: int, seconds_left: float) -> list[TrialResult]:
+        """Train the student with some learning rates as time allows.
+
+        Args:
+            number: What the first result is numbered.
+            seconds_left: Time there is; a recipe is begun where it is expected to end within it.
+
+        Returns:
+            What came of it, failures too.
+        """
+        begun = time.monotonic()
+        self._delivery.runner.teach(self._delivery.combinations.model(self.teacher))
+        found: list[TrialResult] = []
+        for config in recipes(self._space, self.student):
+            longest = max((result.seconds for result in found), default=0.0)
+            if found and time.monotonic() - begun + longest > seconds_left:
+                break
+            found.append(self._trained(number + len(found), config, found))
+        self._delivery.combinations.keep(found)
+        return found
+
+    def among(self, results: Sequence[TrialResult]) -> list[TrialResult]:
+        """The results that may be delivered: single models on the student's backbone."""
+        return [r for r in results if r.config.backbone == self.student and "members" not in r.facts]
+
+    def words(self, winner: TrialResult, results: Sequence[TrialResult]) -> str:
+        """What distillation gave, in a sentence.
+
+        Args:
+            winner: What is delivered.
+            results: All results.
+        """
+        judge, teacher = self._delivery.evidence.metric, self.teacher
+        plain = [r for r in self.among(results) if is_candidate(r) and r.config.strategy != STRATEGY]
+        best = max((r.score for r in plain if r.score is not None), default=None)
+        alone = "" if best is None else f", and {judge.own(best):.3f} at best without a teacher"
+        size = ""
+        if teacher.facts.get("parameters") and winner.facts.get("parameters"):
+            size = f" with {winner.facts['parameters'] / teacher.facts['parameters']:.2g} of its weights"
+        return (
+            f"{winner.config.backbone} reaches {judge.name} {judge.own(winner.score or 0.0):.3f} on "
+            f"validation against {judge.own(teacher.score or 0.0):.3f} of its teacher, "
+            f"trial {teacher.number} ({teacher.config.backbone}),{size}{alone}."
+        )
+
+    def _trained(self, number: int, config: TrialConfig, earlier: Sequence[TrialResult]) -> TrialResult:
+        """One recipe to its end; what fails says why."""
+        runner = self._delivery.runner
+        self._tell(TrialStarted(number, config))
+
+        def run() -> TrialResult:
+            trial = runner.start(number, config)
+            while not trial.done:
+                self._tell(EpochDone(number, trial.step()))
+            return trial.finish(TrialState.COMPLETE)
+
+        error, result = guarded(run)
+        if result is None:
+            result = TrialResult(number, config, TrialState.FAILED, error=error)
+        scores = [r.score for r in [*earlier, result] if r.score is not None]
+        self._tell(TrialFinished(result, max(scores, default=None)))
+        return result
+
+
+def recipes(space: SearchSpace, student: str) -> list[TrialConfig]:
+    """The default recipe on a backbone, then that with other learning rates, each within the space."""
+    default = space.default(student, STRATEGY)
+    rates = [float(default.get("learning_rate")) * factor for factor in _RATES]
+    configs = [space.complete(student, STRATEGY, {**default.params, "learning_rate": rate}) for rate in rates]
+    return list({config.key: config for config in configs}.values())

@@ -1,0 +1,119 @@
+"""What models take once they are deployed: of trials, and of backbones before anything is trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from torch import nn
+
+from autotl.automl.settings import Settings
+from autotl.backbones.backbone import BackboneInfo
+from autotl.backbones.cache_dir import cache_at
+from autotl.backbones.load import load
+from autotl.data.dataset import Dataset, Splits
+from autotl.export.onnx import to_graph
+from autotl.features.record import MachineRecord
+from autotl.graph.footprint import Footprint, measure
+from autotl.modalities.modality import Decoder, Example, Item
+from autotl.modalities.registry import modality
+from autotl.profile.profile import DatasetProfile
+from autotl.search.ranking import other_sizes
+from autotl.space.limits import Limits
+from autotl.space.space import SearchSpace
+from autotl.training.model import TransferModel
+from autotl.trial.benches import specification
+from autotl.versions import SERVING, versions
+
+#: Rows of which the one of middle size stands for all.
+_LOOKED_AT = 15
+
+
+def footprint(model: TransferModel, items: Sequence[Item], limits: Limits) -> Footprint:
+    """What the exported form of a model takes here.
+
+    Args:
+        model: The model, on the CPU.
+        items: Some raw inputs, of which a typical one is predicted.
+        limits: Tell batch and threads, and whether memory matters.
+    """
+    decoder = modality(model.spec.modality).decoder(model.spec)
+    example = _typical(decoder, items[:_LOOKED_AT])
+    return measure(
+        to_graph(model, [example]),
+        decoder.collate([example] * limits.batch),
+        threads=limits.threads,
+        with_memory=limits.max_memory_bytes is not None,
+    )
+
+
+def _typical(decoder: Decoder, items: Sequence[Item]) -> Example:
+    """The decoded input of middle size."""
+    examples = sorted(map(decoder.decode, items), key=lambda e: sum(values.nbytes for values in e.values()))
+    return examples[len(examples) // 2]
+
+
+class Meter:
+    """Measures backbones against limits before anything is trained; what was measured is kept.
+
+    Args:
+        dataset, splits, profile: The data.
+        settings: Give limits, and where measurements are kept.
+    """
+
+    def __init__(self, dataset: Dataset, splits: Splits, profile: DatasetProfile, settings: Settings) -> None:
+        self._dataset, self._profile, self._settings = dataset, profile, settings
+        self._items = dataset.take(splits.val[:_LOOKED_AT]).items
+        self._limits = settings.limits
+        self._record = MachineRecord(settings.cache_dir / "footprints.json")
+
+    def sizes(self, space: SearchSpace, info: BackboneInfo) -> list[int] | str:
+        """The input sizes at which a backbone meets the limits, or why it does at none.
+
+        Its own size, 0, comes first; what is smaller than one that meets them is not measured.
+        """
+        others = sorted(other_sizes(space, info), reverse=True)
+        own = info.input.get("size", 0)
+        over = self._over(info, 0)
+        allowed = [] if over else [0]
+        for size in others:
+            is_smaller = any(size < (known or own) for known in allowed)
+            if is_smaller or self._over(info, size) is None:
+                allowed.append(size)
+        return allowed or str(over)
+
+    def _over(self, info: BackboneInfo, size: int) -> str | None:
+        """Which limit a backbone is over at an input size, in words."""
+        key = self._key(info, size)
+        known = self._record.get(key)
+        if known is None:
+            known = asdict(self._measure(info, size))
+            self._record.put(key, known)
+        return self._limits.exceeded_by(Footprint(**known))
+
+    def _measure(self, info: BackboneInfo, size: int) -> Footprint:
+        settings = self._settings
+        with cache_at(settings.cache_dir):
+            backbone = load(info, offline=settings.offline)
+        params = {"input_size": size} if size else {}
+        spec = specification(backbone, self._profile.inputs, params)
+        task = self._dataset.task
+        head = nn.Linear(backbone.feature_dim(), task.outputs)
+        model = TransferModel(backbone, head, (backbone.depth,), task, spec)
+        return footprint(model, self._items, self._limits)
+
+    def _key(self, info: BackboneInfo, size: int) -> str:
+        """All that a measurement depends on."""
+        limits = self._limits
+        facts: dict[str, Any] = {
+            "backbone": asdict(info),
+            "data": self._profile.fingerprint,
+            "size": size,
+            "batch": limits.batch,
+            "threads": limits.threads,
+            "memory": limits.max_memory_bytes is not None,
+            "versions": versions(SERVING),
+        }
+        return json.dumps(facts, sort_keys=True)

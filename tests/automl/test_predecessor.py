@@ -1,0 +1,173 @@
+"""A run goes on from an earlier one on new data, and says which of the two models is better on them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autotl import AutoTL
+from autotl.automl import fit as fit_module
+from autotl.automl.choice import choose
+from autotl.automl.predecessor import Comparison, Predecessor, aligned
+from autotl.automl.settings import Settings
+from autotl.errors import RunError
+from autotl.leaderboard.interval import Interval
+from autotl.task import Task, TaskKind
+from autotl.testing.data import write_image_folder, write_text_table
+
+SPACE = """
+inherit = false
+[strategies.full]
+[parameters.epochs]
+low = 1
+high = 1
+default = 1
+[[portfolio]]
+strategy = "full"
+"""
+QUICK = {"time_budget": None, "offline": True, "threads": 2, "experience": False}
+
+
+def test_probabilities_are_put_into_the_order_of_other_classes():
+    task = Task(TaskKind.MULTICLASS, ("b", "c", "a"), "accuracy")
+    given = np.array([[0.5, 0.3, 0.2], [0.0, 0.0, 1.0]])
+    found = aligned(task, given, ("a", "b", "gone"), task.classes)
+    assert np.allclose(found, [[0.375, 0, 0.625], [1 / 3, 1 / 3, 1 / 3]])
+    labels = Task(TaskKind.MULTILABEL, ("b", "new"), "macro_f1")
+    assert np.allclose(aligned(labels, given, ("a", "b", "gone"), labels.classes), [[0.3, 0], [0, 0]])
+    values = Task(TaskKind.REGRESSION, (), "rmse")
+    assert np.allclose(aligned(values, given[:, 0], (), ()), given[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "left_out", "words"),
+    [
+        (0.01, 0.05, 3, "a difference of +0.030 (+0.010 to +0.050), clearly better."),
+        (-0.01, 0.07, 0, "within the noise; that is no reason to replace the old one."),
+        (
+            -0.05,
+            -0.01,
+            None,
+            "some of them is not known: a difference of -0.030 (-0.050 to -0.010), clearly worse",
+        ),
+    ],
+)
+def test_the_comparison_says_whether_to_replace_the_old_model(low, high, left_out, words):
+    found = Comparison(40, left_out, 0.90, 0.93, Interval((low + high) / 2, low, high, 0.01))
+    assert words in found.words(Path("runs/old"), "accuracy")
+    assert found.is_better == (low > 0)
+    assert found.to_json(Path("runs/old"))["is_better"] == found.is_better
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory):
+    """A run whose winner is a network that was fine-tuned."""
+    folder = tmp_path_factory.mktemp("old")
+    data = write_image_folder(folder / "data", classes=3, rows_per_class=20)
+    (folder / "space.toml").write_text(SPACE.replace("inherit = false\n", ""))
+
+    def trained(results, *arguments, **options):
+        return choose([r for r in results if r.config.strategy == "full"], *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_module, "choose", trained)
+        model = AutoTL(
+            **QUICK, trials=2, space=folder / "space.toml", backbones="efficientnet-lite0", out=folder / "run"
+        ).fit(data)
+    assert model.best_trial_.config.strategy == "full"
+    return folder / "run", data
+
+
+@pytest.fixture(scope="module")
+def following(old, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("new")
+    data = write_image_folder(folder / "data", classes=3, rows_per_class=30, seed=3)
+    how = {"from_run": old[0], "backbones": "efficientnet-lite0", "out": folder / "run"}
+    model = AutoTL(**QUICK, trials=4, **how).fit(data)
+    return folder / "run", data, model
+
+
+@pytest.mark.slow
+def test_recipe_and_network_of_the_old_winner_come_right_after_the_baseline(following):
+    configs = [result.config for result in following[2].run_.results()]
+    assert [(config.backbone, config.strategy) for config in configs] == [
+        ("efficientnet-lite0", "linear_probe"),
+        ("efficientnet-lite0@run", "linear_probe"),
+        ("efficientnet-lite0@run", "full"),
+        ("efficientnet-lite0", "full"),
+    ]
+    assert all(result.score is not None for result in following[2].run_.results())
+
+
+@pytest.mark.slow
+def test_both_models_are_compared_on_rows_that_are_new_to_both(following):
+    record = json.loads((following[0] / "run.json").read_text())
+    found = record["predecessor"]
+    assert (found["rows"], found["left_out"]) == (record["test"]["n"], 0)
+    assert found["new"] == record["test"]["score"]
+    assert found["gain"]["low"] <= found["gain"]["value"] <= found["gain"]["high"]
+    assert "test rows the model of" in record["verdict"][-1] or any(
+        "test rows the model of" in sentence for sentence in record["verdict"]
+    )
+    assert record["settings"]["metric"] == "accuracy"
+
+
+@pytest.mark.slow
+def test_rows_that_the_old_model_was_fitted_on_do_not_count(old, tmp_path):
+    model = AutoTL(**QUICK, trials=1, seed=1, from_run=old[0], out=tmp_path / "run").fit(old[1])
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    if "predecessor" in record:
+        assert record["predecessor"]["left_out"] > 0
+        assert record["predecessor"]["rows"] + record["predecessor"]["left_out"] == record["test"]["n"]
+    else:
+        assert any("too few test rows are new" in sentence for sentence in model.test_["verdict"])
+
+
+@pytest.mark.slow
+def test_a_trial_on_the_old_network_can_be_exported_later(following, tmp_path):
+    from autotl.automl import export_trial
+
+    folder = export_trial(following[0], 1, tmp_path / "bundle")
+    manifest = json.loads((folder / "bundle.json").read_text())
+    assert manifest["backbone"]["name"] == "efficientnet-lite0@run"
+    assert "fine-tuned by an earlier run" in (folder / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_without_the_old_data_the_recipe_is_taken_over_and_the_reader_told(old, tmp_path):
+    run = tmp_path / "moved"
+    shutil.copytree(old[0], run)
+    record = json.loads((run / "run.json").read_text())
+    record["data"]["source"] = str(tmp_path / "gone")
+    (run / "run.json").write_text(json.dumps(record))
+    data = write_image_folder(tmp_path / "data", classes=3, rows_per_class=20, seed=5)
+    model = AutoTL(**QUICK, trials=2, from_run=run, out=tmp_path / "run").fit(data)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert any("only the recipe of" in note for note in record["notes"])
+    assert [r.config.strategy for r in model.run_.results()] == ["linear_probe", "full"]
+    assert record["predecessor"]["left_out"] is None
+
+
+@pytest.mark.slow
+def test_data_of_another_kind_are_refused(old, tmp_path):
+    table = write_text_table(tmp_path / "texts.csv")
+    with pytest.raises(
+        RunError, match=r"of another kind .*; found text multiclass; expected image multiclass"
+    ):
+        AutoTL(**QUICK, trials=1, from_run=old[0], out=tmp_path / "run").fit(table)
+
+
+@pytest.mark.slow
+def test_what_was_asked_for_goes_before_what_the_old_run_had(old):
+    asked = Settings.of(AutoTL(metric="macro_f1", from_run=old[0]).get_params())
+    found = Predecessor(old[0]).inherited(asked)
+    assert (found.metric, found.task) == ("macro_f1", "multiclass")
+
+
+def test_a_folder_that_holds_no_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"not a run folder"):
+        Predecessor(tmp_path)
