@@ -79,6 +79,48 @@ def make_texts(rows: int, *, classes: int = 3, seed: int = 0) -> tuple[list[str]
     return texts, [_SUBJECTS[label][0] for label in labels]
 
 
+def odd_images(folder: Path, *, seed: int = 0) -> list[Path]:
+    """Images as cameras, scanners and web pages leave them, which many decoders get wrong.
+
+    Grey, grey with alpha, transparent, palettes with a transparent entry, CMYK, 16 bits, turned by EXIF, an
+    animation, one pixel high, one pixel wide, and 8,000 pixels wide.
+
+    Returns:
+        Their paths.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(seed)
+
+    def noise(height: int, width: int, *channels: int) -> NDArray[np.uint8]:
+        patches = generator.integers(0, 256, (6, 8, *channels), np.uint8)
+        return patches.repeat(-(-height // 6), 0).repeat(-(-width // 8), 1)[:height, :width]
+
+    colour = Image.fromarray(noise(90, 120, 3))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    palette = colour.quantize(16)
+    found: dict[str, tuple[Image.Image, dict[str, Any]]] = {
+        "grey.png": (Image.fromarray(noise(90, 120)), {}),
+        "grey.jpg": (Image.fromarray(noise(90, 120)), {"quality": 90}),
+        "grey_alpha.png": (Image.fromarray(noise(90, 120, 2), "LA"), {}),
+        "alpha.png": (Image.fromarray(noise(90, 120, 4), "RGBA"), {}),
+        "palette.png": (palette, {"transparency": 3}),
+        "palette.gif": (palette, {}),
+        "cmyk.jpg": (colour.convert("CMYK"), {"quality": 90}),
+        "sixteen.png": (Image.fromarray(noise(90, 120).astype(np.uint16) * 257), {}),
+        "bits.png": (colour.convert("1"), {}),
+        "turned.jpg": (colour, {"exif": turned, "quality": 90}),
+        "animation.gif": (colour, {"save_all": True, "append_images": [colour.rotate(90)]}),
+        "high.png": (Image.fromarray(noise(300, 1, 3)), {}),
+        "wide.png": (Image.fromarray(noise(1, 300, 3)), {}),
+        "panorama.jpg": (Image.fromarray(noise(60, 8000, 3)), {"quality": 90}),
+        "web.webp": (colour, {"lossless": True}),
+    }
+    for name, (image, options) in found.items():
+        image.save(folder / name, **options)
+    return [folder / name for name in found]
+
+
 def write_text_table(
     path: Path, *, kind: str = "multiclass", classes: int = 3, rows: int = 60, seed: int = 0
 ) -> Path:

@@ -36,6 +36,14 @@ def measured(monkeypatch):
     return seen
 
 
+def small(folder):
+    """A space of small inputs, without a control."""
+    path = folder / "space.toml"
+    sizes = "[parameters.input_size]\noptions = [128]\ndefault = 128\n"
+    path.write_text(f"[strategies.from_scratch]\nenabled = false\n{sizes}")
+    return path
+
+
 def reasons(choices):
     return {choice.name: choice.reason for choice in choices if "measured" in choice.reason}
 
@@ -79,6 +87,7 @@ def test_a_limit_of_nothing_is_refused(name):
 def test_the_winner_meets_limits_that_are_really_measured(tmp_path):
     images, labels = make_images(36, classes=2)
     limits = {"max_latency_ms": 2000, "max_size_mb": 40, "max_memory_mb": 2000, "latency_threads": 1}
+    limits |= {"space": small(tmp_path), "backbones": "efficientnet-lite0"}
     model = AutoTL(time_budget=None, trials=2, offline=True, threads=2, out=tmp_path / "run", **limits).fit(
         images, labels
     )
@@ -99,7 +108,7 @@ def test_a_trial_that_turns_out_too_large_is_passed_over_for_the_next(tmp_path, 
 
     monkeypatch.setattr("autotl.automl.delivery.footprint", fake)
     monkeypatch.setattr(footprints, "footprint", lambda *_: Footprint(10 * MB, 1.0))
-    out = {"out": tmp_path / "run", "cache_dir": tmp_path / "cache"}
+    out = {"out": tmp_path / "run", "cache_dir": tmp_path / "cache", "space": small(tmp_path)}
     model = AutoTL(time_budget=None, trials=4, offline=True, threads=2, max_size_mb=40, **out).fit(
         images, labels
     )

@@ -17,9 +17,11 @@ from autotl.testing.data import write_image_folder
 SPACE = """
 [strategies.from_scratch]
 enabled = false
+[parameters.input_size]
+options = [128]
+default = 128
 [strategies.distill.parameters]
 epochs = { low = 1, high = 1, default = 1 }
-input_size = { options = [128], default = 128 }
 """
 STUDENT = "efficientnet-lite0"
 QUICK = {"time_budget": None, "trials": 2, "offline": True, "threads": 2, "experience": False}

@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -23,6 +24,7 @@ from autotl.serve.bundle import previous_folder, read_bundle
 from autotl.serve.predictor import Predictor
 from autotl.strategies.registry import strategy
 from autotl.task import TaskKind
+from autotl.testing.data import odd_images
 from autotl.testing.workbench import tiny_workbench
 
 
@@ -132,6 +134,18 @@ def test_the_card_says_what_it_is_and_how_to_use_it(text_case, tmp_path):
     assert "its inputs are made with `tokenizer.json`" in text
     code = text.split("```python\n")[1].split("```")[0].replace("path/to/this/folder", str(folder))
     exec(compile(code, "README.md", "exec"), {})  # a card whose code fails would be worse than none
+
+
+def test_odd_images_are_answered_as_in_training(image_case, tmp_path):
+    model, dataset = image_case()
+    paths = odd_images(tmp_path / "odd")
+    names = [path.name for path in paths]
+    odd = replace(dataset, items=paths, names=names, targets=np.arange(len(paths)) % 3)
+    parity = export_bundle(model, odd, np.arange(len(paths)), tmp_path / "model").manifest["parity"][
+        "model.onnx"
+    ]
+    assert (parity["rows"], parity["label_flips"], parity["ties"]) == (len(paths), 0, 0)
+    assert parity["largest_difference"] < 1e-4
 
 
 def test_verify_rows_bounds_the_comparison(text_case, tmp_path):

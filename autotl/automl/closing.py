@@ -1,0 +1,196 @@
+"""`Closing`: the end of a run: the winner's final fit and export, its test, the ranking, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autotl.automl.combine import Combinations
+from autotl.automl.delivery import Delivery, SeenRows
+from autotl.automl.ledger import Ledger
+from autotl.automl.predecessor import Predecessor
+from autotl.automl.settings import Settings
+from autotl.config import TrialResult
+from autotl.export.bundle import add_metrics
+from autotl.leaderboard.leaderboard import Leaderboard
+from autotl.profile.profile import DatasetProfile
+from autotl.report import mlflow
+from autotl.report.html import write_report
+from autotl.search.candidates import backbone_ranks
+from autotl.search.events import Note
+from autotl.search.local import guarded
+from autotl.serve.bundle import MODEL, read_bundle
+from autotl.serve.predictor import Predictor
+from autotl.training.model import TransferModel
+from autotl.trial.run_folder import RunFolder
+from autotl.trial.runner import TrialRunner
+
+#: What was trained from scratch to compare transfer with, or why nothing was.
+Control = tuple[TrialResult, TransferModel] | str
+#: Passes that the test part is counted as: that of the winner, and what is looked at beside it.
+TEST_PASSES = 2
+
+
+@dataclass(frozen=True)
+class Accounted:
+    """What the end of a run found.
+
+    Attributes:
+        profile: The data, with how far they lie from what backbones were trained on.
+        results: All trials, with what their graphs take.
+        leaderboard: All trials and combinations, ranked.
+        test: The record of the test part.
+        predictor: The exported winner.
+    """
+
+    profile: DatasetProfile
+    results: list[TrialResult]
+    leaderboard: Leaderboard
+    test: dict[str, Any]
+    predictor: Predictor
+
+
+class Closing:
+    """Closes one run.
+
+    Args:
+        settings: What the user asked for.
+        ledger: Records and tells.
+        delivery: Exports and measures.
+        predecessor: The run that this one follows, where it follows one.
+    """
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, delivery: Delivery, predecessor: Predecessor | None
+    ) -> None:
+        self._settings, self._ledger = settings, ledger
+        self._delivery, self._predecessor = delivery, predecessor
+
+    def deliver(self, winner: TrialResult, refit: bool, results: list[TrialResult]) -> None:
+        """Fit the winner again on training and validation rows where there is time, and export it."""
+        delivery, record = self._delivery, self._ledger.record
+        runner, combinations = delivery.runner, delivery.combinations
+        model, refit = self._final_model(combinations, winner, refit)
+        record["temperature"] = delivery.calibrate(model, winner)
+        score = delivery.evidence.metric.own(winner.score or 0.0)
+        record["winner"] = {
+            "trial": winner.number,
+            "backbone": winner.config.backbone,
+            "strategy": winner.config.strategy,
+            "validation_score": score,
+            "refitted": refit,
+            "config": winner.config.to_json(),
+        }
+        self._ledger.stages.begin("export")
+        facts = {"winner": record["winner"], "metrics": {"validation": {record["metric"]: score}}}
+        delivery.export(model, facts, runner.folder.bundle)
+        if self._settings.compress != "none":
+            self._compress(runner.folder)
+        record["parity"] = read_bundle(runner.folder.bundle, check=False).manifest["parity"][MODEL]
+        record["model_seconds"] = self._ledger.time.elapsed
+        row = runner.bench(combinations.members(winner)[0].config).frozen.seconds_a_row
+        is_measured = all("latency_ms" in result.facts for result in results if result.score is not None)
+        self._ledger.time.exported(TEST_PASSES * len(runner.splits.test) * row, is_measured=is_measured)
+
+    def account(
+        self,
+        profile: DatasetProfile,
+        results: list[TrialResult],
+        combined: list[TrialResult],
+        winner: TrialResult,
+        control: Control,
+        further: Sequence[str],
+    ) -> Accounted:
+        """Score the test part once, rank, report.
+
+        Args:
+            profile: The data.
+            results: All trials.
+            combined: Ensembles and averages of trials, and what was distilled.
+            winner: What was delivered.
+            control: What transfer is compared with.
+            further: Sentences of the verdict beside those on the scores.
+        """
+        delivery, runner = self._delivery, self._delivery.runner
+        self._ledger.stages.begin("test")
+        profile = replace(profile, shifts=runner.benches.shifts())
+        runner.folder.write_json("profile.json", profile.to_json())
+        predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
+        seen = delivery.run_test(predictor)
+        test = delivery.score_test(seen.outputs, control)
+        scores = {test["metric"]: test["score"], **test["metrics"]}
+        keep_rows = self._settings.reference_rows
+        error, reference = guarded(lambda: delivery.reference(seen, keep_rows=keep_rows))
+        if error is not None:
+            self._ledger.tell(
+                Note(f"the bundle cannot tell what its inputs look like: {error}", warning=True)
+            )
+        error, _ = guarded(lambda: add_metrics(runner.folder.bundle, "test", scores, reference=reference))
+        if error is not None:
+            self._ledger.tell(Note(f"the bundle does not tell its test scores: {error}", warning=True))
+        test["verdict"] = (*test["verdict"], *further)
+        if self._predecessor is not None:
+            test["verdict"] = (*test["verdict"], self._compare(self._predecessor, runner, seen))
+        self._ledger.record["test"] = test
+        self._ledger.record["verdict"] = test["verdict"]
+        measured = delivery.measure([*results, *combined], self._ledger.time.measure_deadline())
+        leaderboard = delivery.leaderboard(measured, winner, backbone_ranks(self._ledger.record["ranking"]))
+        for result in measured[: len(results)]:
+            runner.folder.write_result(result)
+        leaderboard.to_csv(runner.folder.path / "leaderboard.csv")
+        leaderboard.to_json(runner.folder.path / "leaderboard.json")
+        self._ledger.stages.begin("report")
+        self._ledger.write(runner.folder)
+        write_report(runner.folder, delivery.preview())
+        return Accounted(profile, measured[: len(results)], leaderboard, test, predictor)
+
+    def _final_model(
+        self, combinations: Combinations, winner: TrialResult, refit: bool
+    ) -> tuple[TransferModel, bool]:
+        """The model of the winner, and whether it was fitted again: a final fit that fails costs no more."""
+        if refit:
+            self._ledger.stages.begin("refit")
+            error, model = guarded(lambda: combinations.model(winner, refit=True))
+            if model is not None:
+                return model, True
+            self._ledger.tell(
+                Note(f"the final fit failed; the winner stays as it was: {error}", warning=True)
+            )
+        return combinations.model(winner, refit=False), False
+
+    def _compress(self, folder: RunFolder) -> None:
+        """Ship a smaller graph where that pays; the bundle stays what it is where that fails."""
+        error, told = guarded(lambda: self._delivery.compress(folder.bundle, self._settings.compress))
+        if told is None:
+            self._ledger.tell(Note(f"the graph could not be compressed: {error}", warning=True))
+            return
+        self._ledger.record["compression"] = told.to_json()
+        self._ledger.tell(
+            Note(f"{told.method} {'is shipped' if told.kept else 'is left out'}: {told.reason}")
+        )
+
+    def _compare(self, predecessor: Predecessor, runner: TrialRunner, seen: SeenRows) -> str:
+        """What the new model gains over that of the run that this one follows, in words."""
+        path = self._settings.from_run
+        assert path is not None
+        error, found = guarded(
+            lambda: predecessor.compare(runner.dataset, seen.rows, seen.outputs, seed=self._settings.seed)
+        )
+        if error is not None:
+            return f"It could not be compared with the model of {path}: {error}"
+        if found is None:
+            return (
+                f"It could not be compared with the model of {path}: too few test rows are new to that one."
+            )
+        self._ledger.record["predecessor"] = found.to_json(path)
+        return found.words(path, runner.dataset.task.metric)
+
+    def log(self, folder: RunFolder) -> None:
+        """Log the run where that was asked for; it stays what it is where that fails."""
+        uri = self._settings.mlflow
+        if uri is not None:
+            error, _ = guarded(lambda: mlflow.log_run(folder, uri))
+            if error is not None:
+                self._ledger.tell(Note(error, warning=True))
+                self._ledger.write(folder)

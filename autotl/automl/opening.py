@@ -1,0 +1,178 @@
+"""`Opening`: the beginning of a run: folder, data, what an earlier run left, space, runner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autotl.automl.experience import Experience
+from autotl.automl.inspect import data_of, plan_space, read_data
+from autotl.automl.ledger import Ledger
+from autotl.automl.predecessor import Predecessor
+from autotl.automl.settings import Settings
+from autotl.data.dataset import Dataset, Splits
+from autotl.errors import RunError
+from autotl.modalities.registry import modality
+from autotl.profile.build import dataset_fingerprint
+from autotl.profile.profile import DatasetProfile
+from autotl.report import mlflow
+from autotl.search.events import Advanced, DataRead, Note
+from autotl.space.space import SearchSpace
+from autotl.task import Task
+from autotl.trial.plan import RunnerPlan
+from autotl.trial.run_folder import RunFolder
+from autotl.trial.runner import TrialRunner
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the search needs.
+
+    Attributes:
+        settings: What the user asked for; what folder or earlier run say, where nothing was asked.
+        profile: The data.
+        space: What may be tried.
+        runner: Runs trials.
+        predecessor: The run that this one follows, where it follows one.
+    """
+
+    settings: Settings
+    profile: DatasetProfile
+    space: SearchSpace
+    runner: TrialRunner
+    predecessor: Predecessor | None
+
+
+class Opening:
+    """Opens one run.
+
+    Args:
+        settings: What the user asked for.
+        ledger: Records and tells.
+        experience: What earlier runs taught.
+        device: Where torch runs.
+    """
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, experience: Experience, device: torch.device
+    ) -> None:
+        self._settings, self._ledger = settings, ledger
+        self._experience, self._device = experience, device
+        self._predecessor: Predecessor | None = None
+
+    def run(self, data: Any, labels: Sequence[Any] | None) -> Opened:
+        """Everything before the first model."""
+        folder = self._open_folder()
+        if self._settings.mlflow is not None:
+            mlflow.check(self._settings.mlflow)
+        if self._predecessor is not None:
+            self._settings = self._predecessor.inherited(self._settings)
+            self._ledger.record["settings"] = self._settings.to_json()
+        with folder.created():
+            dataset, splits = self._read(folder, data, labels)
+            if self._predecessor is not None:
+                self._take_over(self._predecessor, folder, dataset)
+            profile, space, runner = self._plan(folder, dataset, splits)
+        return Opened(self._settings, profile, space, runner, self._predecessor)
+
+    def _open_folder(self) -> RunFolder:
+        folder = RunFolder(self._settings.out)
+        if folder.exists() and not self._settings.resume:
+            raise RunError(
+                "the run folder already holds a run",
+                found=str(folder.path),
+                hint="Go on with it: --resume. Or choose another with --out.",
+            )
+        if self._settings.resume:
+            recorded = folder.record("settings", "data", "task")
+            former = recorded["settings"].get("from_run")
+            self._settings = replace(
+                self._settings,
+                metric=self._settings.metric or recorded["task"]["metric"],
+                from_run=self._settings.from_run or (None if former is None else Path(former)),
+            )
+        if self._settings.from_run is not None:
+            self._predecessor = Predecessor(self._settings.from_run)
+        return folder
+
+    def _read(self, folder: RunFolder, data: Any, labels: Sequence[Any] | None) -> tuple[Dataset, Splits]:
+        self._ledger.stages.begin("read", str(data_of(data)))
+        dataset, splits = read_data(data, self._settings, labels=labels)
+        for finding in dataset.findings:
+            self._ledger.show(Note(finding.message, warning=finding.severity != "info"))
+        self._ledger.tell(DataRead(len(dataset), dataset.task))
+        self._ledger.record["findings"] = [asdict(finding) for finding in dataset.findings]
+        if folder.exists():
+            self._check_same_data(folder, dataset)
+            splits = folder.read_splits()
+        return dataset, splits
+
+    def _check_same_data(self, folder: RunFolder, dataset: Dataset) -> None:
+        """Refuse to go on with a run on other data than it was begun on, or for another task."""
+        record = folder.record("data", "task")
+        expected = record["data"]["fingerprint"]
+        found = dataset_fingerprint(dataset, modality(dataset.modality))
+        if found != expected:
+            raise RunError(
+                "the run was begun on other data",
+                found=f"fingerprint {found[:12]}",
+                expected=expected[:12],
+                hint="Choose another folder with --out.",
+            )
+        task = Task.from_json(record["task"])
+        if (task.kind, task.metric) != (dataset.task.kind, dataset.task.metric):
+            raise RunError(
+                "the run was begun for another task",
+                found=f"{dataset.task.kind.value}, judged by {dataset.task.metric}",
+                expected=f"{task.kind.value}, judged by {task.metric}",
+                hint="Leave out --task and --metric, or choose another folder with --out.",
+            )
+
+    def _take_over(self, predecessor: Predecessor, folder: RunFolder, dataset: Dataset) -> None:
+        """Begin with what an earlier run has found, as far as it can still be had."""
+        predecessor.check(dataset)
+        reason = predecessor.take_over(folder)
+        if reason is not None:
+            self._ledger.tell(Note(reason, warning=True))
+
+    def _plan(
+        self, folder: RunFolder, dataset: Dataset, splits: Splits
+    ) -> tuple[DatasetProfile, SearchSpace, TrialRunner]:
+        self._ledger.stages.begin("profile")
+        profile, space, choices, infos = plan_space(dataset, splits, self._settings, device=str(self._device))
+        previous = folder.read_json("run.json") if folder.exists() else None
+        if previous is not None:
+            space = SearchSpace.from_json(folder.read_json("space.json"))
+            self._ledger.record = {
+                **previous,
+                **self._ledger.record,
+                "notes": [*previous["notes"], *self._ledger.record["notes"]],
+            }
+        else:
+            space, self._ledger.record["recommended"] = self._experience.advise(profile, space)
+            space = space if self._predecessor is None else self._predecessor.lead(space)
+        self._ledger.record |= {
+            "task": dataset.task.to_json(),
+            "metric": dataset.task.metric,
+            "data": {"source": dataset.source, "fingerprint": profile.fingerprint, "rows": profile.rows},
+            "backbones": [asdict(choice) for choice in choices],
+        }
+        if len(infos) < len(choices):
+            usable = f"{len(infos)} of {len(choices)} backbones take part; autotl space says why"
+            self._ledger.tell(Note(usable))
+        folder.write_splits(splits)
+        folder.write_json("space.json", space.to_json())
+        folder.write_json("profile.json", profile.to_json())
+        self._ledger.write(folder)
+        resources = self._settings.resources(self._device)
+        runner = TrialRunner(
+            RunnerPlan(dataset, splits, infos, profile.inputs, folder, resources),
+            deadline=self._ledger.time.search_deadline,
+            report=lambda done, total: self._ledger.tell(Advanced(done, total)),
+        )
+        runner.pace.expect(self._experience.rates())
+        return profile, space, runner
