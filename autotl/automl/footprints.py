@@ -76,22 +76,27 @@ class Meter:
         """
         others = sorted(other_sizes(space, info), reverse=True)
         own = info.input.get("size", 0)
-        over = self._over(info, 0)
+        over = self._limits.exceeded_by(self._footprint(info, 0))
         allowed = [] if over else [0]
         for size in others:
             is_smaller = any(size < (known or own) for known in allowed)
-            if is_smaller or self._over(info, size) is None:
+            if is_smaller or self._limits.exceeded_by(self._footprint(info, size)) is None:
                 allowed.append(size)
         return allowed or str(over)
 
-    def _over(self, info: BackboneInfo, size: int) -> str | None:
-        """Which limit a backbone is over at an input size, in words."""
+    def words(self, info: BackboneInfo, size: int) -> str:
+        """What a backbone takes at an input size that was found to meet the limits, for a person."""
+        at = f" at {size} px" if size else ""
+        return f"measured{at}: {self._limits.words(self._footprint(info, size))}"
+
+    def _footprint(self, info: BackboneInfo, size: int) -> Footprint:
+        """What a backbone takes at an input size, measured when first asked for."""
         key = self._key(info, size)
         known = self._record.get(key)
         if known is None:
             known = asdict(self._measure(info, size))
             self._record.put(key, known)
-        return self._limits.exceeded_by(Footprint(**known))
+        return Footprint(**known)
 
     def _measure(self, info: BackboneInfo, size: int) -> Footprint:
         settings = self._settings

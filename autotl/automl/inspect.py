@@ -129,6 +129,13 @@ def _within_limits(
             else:
                 sizes[name] = found
         if len(sizes) == len(space.backbones):
+            said = {name: meter.words(infos[name], sizes[name][0]) for name in sizes}
+            choices = [
+                replace(choice, reason=f"{choice.reason}; {said[choice.name]}")
+                if choice.name in said
+                else choice
+                for choice in choices
+            ]
             return limited(space, sizes), choices
 
 

@@ -45,7 +45,7 @@ def small(folder):
 
 
 def reasons(choices):
-    return {choice.name: choice.reason for choice in choices if "measured" in choice.reason}
+    return {c.name: c.reason for c in choices if not c.included and "measured" in c.reason}
 
 
 def options(space, backbone):
@@ -59,6 +59,8 @@ def test_what_is_measured_over_a_limit_is_out_with_the_figure(data, measured, tm
     assert space.backbones
     out = reasons(choices)
     assert all("MB on disk is over the limit of 18, measured" in reason for reason in out.values())
+    kept = {choice.name: choice.reason for choice in choices if choice.included}
+    assert all("; measured: " in reason and "MB on disk" in reason for reason in kept.values())
     again, _ = space_for(data, offline=True, max_size_mb=18, cache_dir=tmp_path)
     assert again == space
     assert len(measured) == len(set(measured)), "what was measured once is not measured again"

@@ -118,3 +118,9 @@ def test_the_limit_that_is_exceeded_is_named(limits, words):
 def test_limits_are_true_where_there_is_one():
     assert not Limits(batch=8, threads=2)
     assert Limits(max_memory_bytes=1)
+
+
+def test_what_a_model_takes_is_said_with_units():
+    assert Limits().words(Footprint(10_000_000, 7.25)) == "7.25 ms a prediction, 10 MB on disk"
+    said = Limits(batch=8).words(Footprint(10_000_000, 7.25, 200_000_000))
+    assert said == "7.25 ms a batch of 8, 10 MB on disk, 200 MB of memory"
