@@ -35,9 +35,9 @@ from autotl.export.bundle import export_bundle
 from autotl.export.compress import Rows, compress
 from autotl.export.reference import network_input
 from autotl.modalities.modality import Item
-from autotl.modalities.registry import modality
 from autotl.serve.predictor import Predictor
 from autotl.training.model import TransferModel
+from autotl.trial.benches import specification
 from benchmarks.record import append
 
 #: Rows of each of two halves: one fits the head, the other is compared; timed rows; cold starts.
@@ -66,9 +66,8 @@ def main() -> None:
 
 
 def _measure(backbone: Any, dataset: Dataset) -> dict[str, Any]:
-    info, task = backbone.info, dataset.task
-    needs = {**info.input, **{Path(name).stem: path for name, path in backbone.assets().items()}}
-    spec = modality(info.modality).preprocessing(needs, {}, {})
+    task = dataset.task
+    spec = specification(backbone, {}, {})
     head = torch.nn.Linear(backbone.feature_dim(backbone.depth), len(task.classes))
     model = TransferModel(backbone, head, [backbone.depth], task, spec).eval()
     fitted, compared = np.arange(_ROWS), np.arange(_ROWS, 2 * _ROWS)

@@ -33,13 +33,15 @@ TEST_PASSES = 2
 
 
 @dataclass(frozen=True)
-class Accounted:
-    """What the end of a run found.
+class Outcome:
+    """What a run has left.
 
     Attributes:
         profile: The data, with how far they lie from what backbones were trained on.
         results: All trials, with what their graphs take.
         leaderboard: All trials and combinations, ranked.
+        winner: What was delivered.
+        folder: Where everything lies.
         test: The record of the test part.
         predictor: The exported winner.
     """
@@ -47,6 +49,8 @@ class Accounted:
     profile: DatasetProfile
     results: list[TrialResult]
     leaderboard: Leaderboard
+    winner: TrialResult
+    folder: RunFolder
     test: dict[str, Any]
     predictor: Predictor
 
@@ -101,7 +105,7 @@ class Closing:
         winner: TrialResult,
         control: Control,
         further: Sequence[str],
-    ) -> Accounted:
+    ) -> Outcome:
         """Score the test part once, rank, report.
 
         Args:
@@ -135,15 +139,16 @@ class Closing:
         self._ledger.record["test"] = test
         self._ledger.record["verdict"] = test["verdict"]
         measured = delivery.measure([*results, *combined], self._ledger.time.measure_deadline())
+        results = measured[: len(results)]
         leaderboard = delivery.leaderboard(measured, winner, backbone_ranks(self._ledger.record["ranking"]))
-        for result in measured[: len(results)]:
+        for result in results:
             runner.folder.write_result(result)
         leaderboard.to_csv(runner.folder.path / "leaderboard.csv")
         leaderboard.to_json(runner.folder.path / "leaderboard.json")
         self._ledger.stages.begin("report")
         self._ledger.write(runner.folder)
         write_report(runner.folder, delivery.preview())
-        return Accounted(profile, measured[: len(results)], leaderboard, test, predictor)
+        return Outcome(profile, results, leaderboard, winner, runner.folder, test, predictor)
 
     def _final_model(
         self, combinations: Combinations, winner: TrialResult, refit: bool

@@ -251,8 +251,8 @@ class Delivery:
         """What the graph of a trial takes, measured when first asked for."""
         key = self._graph_key(result)
         if key not in self._measured:
-            items = self.runner.dataset.take(self.runner.splits.val).items
-            self._measured[key] = footprint(self.combinations.model(result), items, self._limits)
+            runner, model = self.runner, self.combinations.model(result)
+            self._measured[key] = footprint(model, runner.dataset, runner.splits.val, self._limits)
         return self._measured[key]
 
     def _with_footprint(self, result: TrialResult) -> TrialResult:

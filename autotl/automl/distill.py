@@ -72,11 +72,11 @@ class Distillation:
         alone = "" if best is None else f", and {judge.own(best):.3f} at best without a teacher"
         size = ""
         if teacher.facts.get("parameters") and winner.facts.get("parameters"):
-            size = f" with {winner.facts['parameters'] / teacher.facts['parameters']:.2g} of its weights"
+            size = f", with {winner.facts['parameters'] / teacher.facts['parameters']:.2g} of its weights"
         return (
             f"{winner.config.backbone} reaches {judge.name} {judge.own(winner.score or 0.0):.3f} on "
             f"validation against {judge.own(teacher.score or 0.0):.3f} of its teacher, "
-            f"trial {teacher.number} ({teacher.config.backbone}),{size}{alone}."
+            f"trial {teacher.number} ({teacher.config.backbone}){size}{alone}."
         )
 
     def _trained(self, number: int, config: TrialConfig, earlier: Sequence[TrialResult]) -> TrialResult:

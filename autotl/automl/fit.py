@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from autotl.automl.choice import choose
-from autotl.automl.closing import TEST_PASSES, Closing, Control
+from autotl.automl.closing import TEST_PASSES, Closing, Control, Outcome
 from autotl.automl.delivery import CALIBRATION_ROWS, JUDGED_ROWS, PARITY_ROWS, Delivery, some
 from autotl.automl.distill import Distillation
 from autotl.automl.experience import Experience
@@ -18,7 +17,6 @@ from autotl.automl.opening import Opening
 from autotl.automl.settings import Settings, hardware, pick_device
 from autotl.config import TrialResult
 from autotl.features.allocator import keep_freed_memory
-from autotl.leaderboard.leaderboard import Leaderboard
 from autotl.leaderboard.selection import OVER_LIMIT, is_candidate
 from autotl.profile.profile import DatasetProfile
 from autotl.search.candidates import expectation, probe_lessons, suited_inputs
@@ -27,11 +25,9 @@ from autotl.search.local import guarded
 from autotl.search.loop import run_search
 from autotl.search.ranking import rank_backbones
 from autotl.search.schedulers.scheduler import scheduler
-from autotl.serve.predictor import Predictor
 from autotl.space.ranked import ranked
 from autotl.space.space import SearchSpace
 from autotl.trial.probe import Prober
-from autotl.trial.run_folder import RunFolder
 from autotl.trial.runner import TrialRunner
 
 #: Training and validation rows that the first model is fitted on, and rows its bundle is verified on.
@@ -46,18 +42,6 @@ _QUANTIZE_SECONDS = 15.0
 
 #: The strategy that transfer is compared with.
 _CONTROL = "from_scratch"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run has left, for the estimator."""
-
-    leaderboard: Leaderboard
-    profile: DatasetProfile
-    winner: TrialResult
-    folder: RunFolder
-    test: dict[str, Any]
-    predictor: Predictor
 
 
 class Fit:
@@ -97,10 +81,10 @@ class Fit:
         closing.deliver(winner, refit, results)
         control = self._train_control(space, runner)
         further = self._on_search(delivery, winner, results, combined)
-        found = closing.account(profile, results, combined, winner, control, further)
-        self._finish(found.profile, found.results, runner)
+        outcome = closing.account(profile, results, combined, winner, control, further)
+        self._finish(outcome, runner)
         closing.log(runner.folder)
-        return Outcome(found.leaderboard, found.profile, winner, runner.folder, found.test, found.predictor)
+        return outcome
 
     # --- stages --------------------------------------------------------------------------------------------
 
@@ -143,7 +127,7 @@ class Fit:
         """What smaller graphs are expected to take: to make two, and to run the rows that judge them."""
         if self._settings.compress == "none":
             return 0.0
-        rows = CALIBRATION_ROWS + 3 * min(len(runner.splits.val), JUDGED_ROWS)
+        rows = 4 * CALIBRATION_ROWS + 3 * min(len(runner.splits.val), JUDGED_ROWS)
         return _QUANTIZE_SECONDS + rows * row_seconds
 
     def _probe(self, space: SearchSpace, runner: TrialRunner) -> SearchSpace:
@@ -301,12 +285,12 @@ class Fit:
             return said
         return (*said, self._distillation.words(winner, [*results, *combined]))
 
-    def _finish(self, profile: DatasetProfile, results: list[TrialResult], runner: TrialRunner) -> None:
+    def _finish(self, outcome: Outcome, runner: TrialRunner) -> None:
         """Let go of what is cached, leave the run to later ones, and write how long everything took."""
         runner.close()
-        self._experience.record(profile, results, runner.pace.rates)
+        self._experience.record(outcome.profile, outcome.results, runner.pace.rates)
         self._ledger.record["stages"] = self._ledger.stages.seconds()
-        self._ledger.record["overhead_seconds"] = self._seconds_beside_work(results)
+        self._ledger.record["overhead_seconds"] = self._seconds_beside_work(outcome.results)
         self._ledger.write(runner.folder)
 
     def _seconds_beside_work(self, results: list[TrialResult]) -> float:

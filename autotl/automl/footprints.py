@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from numpy.typing import NDArray
 from torch import nn
 
 from autotl.automl.settings import Settings
@@ -27,22 +28,24 @@ from autotl.training.model import TransferModel
 from autotl.trial.benches import specification
 from autotl.versions import SERVING, versions
 
+Array = NDArray[Any]
 #: Rows of which the one of middle size stands for all.
 _LOOKED_AT = 15
 
 
-def footprint(model: TransferModel, items: Sequence[Item], limits: Limits) -> Footprint:
+def footprint(model: TransferModel, dataset: Dataset, rows: Array, limits: Limits) -> Footprint:
     """What the exported form of a model takes here.
 
     Args:
         model: The model, on the CPU.
-        items: Some raw inputs, of which a typical one is predicted.
+        dataset: The data.
+        rows: Rows of them, of the first of which a typical one is predicted.
         limits: Tell batch and threads, and whether memory matters.
     """
     decoder = modality(model.spec.modality).decoder(model.spec)
-    example = _typical(decoder, items[:_LOOKED_AT])
+    example = _typical(decoder, dataset.take(rows[:_LOOKED_AT]).items)
     return measure(
-        to_graph(model, [example]),
+        to_graph(model, example),
         decoder.collate([example] * limits.batch),
         threads=limits.threads,
         with_memory=limits.max_memory_bytes is not None,
@@ -64,8 +67,8 @@ class Meter:
     """
 
     def __init__(self, dataset: Dataset, splits: Splits, profile: DatasetProfile, settings: Settings) -> None:
-        self._dataset, self._profile, self._settings = dataset, profile, settings
-        self._items = dataset.take(splits.val[:_LOOKED_AT]).items
+        self._dataset, self._rows = dataset, splits.val
+        self._profile, self._settings = profile, settings
         self._limits = settings.limits
         self._record = MachineRecord(settings.cache_dir / "footprints.json")
 
@@ -107,7 +110,7 @@ class Meter:
         task = self._dataset.task
         head = nn.Linear(backbone.feature_dim(), task.outputs)
         model = TransferModel(backbone, head, (backbone.depth,), task, spec)
-        return footprint(model, self._items, self._limits)
+        return footprint(model, self._dataset, self._rows, self._limits)
 
     def _key(self, info: BackboneInfo, size: int) -> str:
         """All that a measurement depends on."""

@@ -94,10 +94,10 @@ def plan_space(
         threads=settings.threads,
     )
     space, choices = build()
-    meter = Meter(dataset, splits, profile, settings)
+    meter = Meter(dataset, splits, profile, settings) if settings.limits else None
     if student is not None:
-        space = _with_student(space, choices, infos[student], meter if settings.limits else None)
-    elif settings.limits:
+        space = _with_student(space, choices, infos[student], meter)
+    elif meter is not None:
         space, choices = _within_limits(build, infos, meter)
     included = {choice.name: infos[choice.name] for choice in choices if choice.included}
     return profile, space, choices, included
@@ -130,12 +130,8 @@ def _within_limits(
                 sizes[name] = found
         if len(sizes) == len(space.backbones):
             said = {name: meter.words(infos[name], sizes[name][0]) for name in sizes}
-            choices = [
-                replace(choice, reason=f"{choice.reason}; {said[choice.name]}")
-                if choice.name in said
-                else choice
-                for choice in choices
-            ]
+            told = [f"{c.reason}; {said[c.name]}" if c.name in said else c.reason for c in choices]
+            choices = [replace(c, reason=reason) for c, reason in zip(choices, told, strict=True)]
             return limited(space, sizes), choices
 
 

@@ -24,7 +24,6 @@ from autotl.export.card import model_card
 from autotl.export.onnx import output_names, to_graph
 from autotl.export.swap import swap_in
 from autotl.export.verify import answers, prove_on
-from autotl.modalities.modality import Example
 from autotl.modalities.registry import modality
 from autotl.profile.build import dataset_fingerprint
 from autotl.serve.bundle import (
@@ -207,7 +206,8 @@ def _write(
     folder: Path, model: TransferModel, dataset: Dataset, rows: Array, record: dict[str, Any]
 ) -> dict[str, Any]:
     """Fill a new folder; gives its manifest."""
-    graph = to_graph(model, _examples(model, dataset, rows))
+    decoder = modality(model.spec.modality).decoder(model.spec)
+    graph = to_graph(model, decoder.decode(dataset.items[rows[0]]))
     (folder / MODEL).write_bytes(graph.SerializeToString())
     for name, source in model.spec.assets.items():
         shutil.copyfile(source, folder / name)
@@ -221,12 +221,6 @@ def _write(
     (folder / REQUIREMENTS).write_text(_requirements(manifest["versions"]), encoding="utf-8")
     seal(folder, manifest)
     return manifest
-
-
-def _examples(model: TransferModel, dataset: Dataset, rows: Array) -> list[Example]:
-    """One decoded example, twice: a batch of one would make the tracer take the batch for a constant."""
-    example = modality(model.spec.modality).decoder(model.spec).decode(dataset.items[rows[0]])
-    return [example, example]
 
 
 def _manifest(model: TransferModel, dataset: Dataset, record: dict[str, Any]) -> dict[str, Any]:

@@ -112,14 +112,15 @@ def compress(folder: Path, rows: Rows, form: str = "int8", *, threads: int | Non
             hint="Export the trial again: autotl export RUN --trial N",
         )
     score = _score(before, rows)
+    features = None if form == HALF else before.embed(rows.calibration)
     with rewriting(folder) as (new, manifest):
         path = new / MODEL
         model = onnx.load(path)
         for method in methods_for(model, form):
             made = smaller(model, method, _feeds(before, rows.calibration))
             after = _reopened(new, manifest, made, threads, device)
-            if form != HALF:
-                moved = after.embed(rows.calibration) - before.embed(rows.calibration)
+            if features is not None:
+                moved = after.embed(rows.calibration) - features
                 after = _reopened(new, manifest, corrected(made, moved.mean(axis=0)), threads, device)
             told = _judge(method, before, after, rows, score)
             if told.kept:

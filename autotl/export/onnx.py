@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -48,12 +47,12 @@ def output_names(task: Task) -> tuple[str, str]:
     return "values" if task.kind is TaskKind.REGRESSION else "probabilities", FEATURES
 
 
-def to_graph(model: TransferModel, examples: Sequence[Example]) -> onnx.ModelProto:
+def to_graph(model: TransferModel, example: Example) -> onnx.ModelProto:
     """Convert a model with its preprocessing in front.
 
     Args:
         model: The trained model, on the CPU.
-        examples: Decoded examples of one shape (texts: of any length) that the tracing runs on.
+        example: A decoded example that the tracing runs on.
 
     Returns:
         A graph from collated decoded examples (images {"image": (B, H, W, 3) uint8}; texts token ids) to
@@ -62,8 +61,8 @@ def to_graph(model: TransferModel, examples: Sequence[Example]) -> onnx.ModelPro
     Raises:
         ExportError: The network is too large, or preprocessing and network do not fit.
     """
-    with torch.no_grad():
-        batch = network_input(model.spec, examples)
+    with torch.no_grad():  # twice: the tracer would take a batch of one for a constant
+        batch = network_input(model.spec, [example, example])
     graph = to_onnx(ExportNetwork(model), batch, output_names(model.task))
     before = modality(model.spec.modality).graph(model.spec)
     if before is not None:

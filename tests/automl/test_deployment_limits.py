@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
+from small_spaces import small_space
 
 from autotl import AutoTL
 from autotl.automl import footprints, space_for
 from autotl.errors import SettingsError, SpaceError
 from autotl.graph.footprint import Footprint
+from autotl.space.limits import Limits
 from autotl.testing.data import make_images, write_image_folder
+from autotl.testing.workbench import tiny_workbench
 
 MB = 10**6
 
@@ -25,7 +29,7 @@ def measured(monkeypatch):
     """Stands for the measurement: what a model takes goes with its backbone's weights and its input size."""
     seen = []
 
-    def fake(model, items, limits):
+    def fake(model, dataset, rows, limits):
         size = model.spec.options["size"]
         weights = sum(weight.numel() for weight in model.backbone.module.parameters())
         seen.append((model.backbone.info.name, size))
@@ -34,14 +38,6 @@ def measured(monkeypatch):
     monkeypatch.setattr(footprints, "footprint", fake)
     monkeypatch.setattr("autotl.automl.delivery.footprint", fake)
     return seen
-
-
-def small(folder):
-    """A space of small inputs, without a control."""
-    path = folder / "space.toml"
-    sizes = "[parameters.input_size]\noptions = [128]\ndefault = 128\n"
-    path.write_text(f"[strategies.from_scratch]\nenabled = false\n{sizes}")
-    return path
 
 
 def reasons(choices):
@@ -79,6 +75,19 @@ def test_where_nothing_meets_the_limits_each_figure_is_told(data, measured, tmp_
         space_for(data, offline=True, max_memory_mb=105, cache_dir=tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_several_inputs_are_measured_together(tmp_path, kind):
+    bench = tiny_workbench(tmp_path, kind)
+    head = torch.nn.Linear(bench.backbone.feature_dim(), bench.task.outputs)
+    model = bench.model(bench.backbone, head, (bench.backbone.depth,)).eval()
+    one, many = (
+        footprints.footprint(model, bench.dataset, bench.splits.val, Limits(batch=batch, threads=1))
+        for batch in (1, 256)
+    )
+    assert many.latency_ms > 5 * one.latency_ms
+    assert many.size_bytes == one.size_bytes
+
+
 @pytest.mark.parametrize("name", ["max_latency_ms", "max_size_mb", "max_memory_mb"])
 def test_a_limit_of_nothing_is_refused(name):
     with pytest.raises(SettingsError, match=rf"{name} admits no model; found 0; expected more than 0"):
@@ -89,7 +98,7 @@ def test_a_limit_of_nothing_is_refused(name):
 def test_the_winner_meets_limits_that_are_really_measured(tmp_path):
     images, labels = make_images(36, classes=2)
     limits = {"max_latency_ms": 2000, "max_size_mb": 40, "max_memory_mb": 2000, "latency_threads": 1}
-    limits |= {"space": small(tmp_path), "backbones": "efficientnet-lite0"}
+    limits |= {"space": small_space(tmp_path), "backbones": "efficientnet-lite0"}
     model = AutoTL(time_budget=None, trials=2, offline=True, threads=2, out=tmp_path / "run", **limits).fit(
         images, labels
     )
@@ -105,12 +114,12 @@ def test_a_trial_that_turns_out_too_large_is_passed_over_for_the_next(tmp_path, 
     images, labels = make_images(36, classes=2)
     sizes = iter([50 * MB])  # of the graph that is chosen first
 
-    def fake(model, items, limits):
+    def fake(model, dataset, rows, limits):
         return Footprint(next(sizes, 10 * MB), 1.0)
 
     monkeypatch.setattr("autotl.automl.delivery.footprint", fake)
     monkeypatch.setattr(footprints, "footprint", lambda *_: Footprint(10 * MB, 1.0))
-    out = {"out": tmp_path / "run", "cache_dir": tmp_path / "cache", "space": small(tmp_path)}
+    out = {"out": tmp_path / "run", "cache_dir": tmp_path / "cache", "space": small_space(tmp_path)}
     model = AutoTL(time_budget=None, trials=4, offline=True, threads=2, max_size_mb=40, **out).fit(
         images, labels
     )

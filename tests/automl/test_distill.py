@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from small_spaces import small_space
 
 from autotl import AutoTL
 from autotl.automl import export_trial, space_for
@@ -14,12 +15,7 @@ from autotl.backbones.catalogue import catalogue
 from autotl.errors import BackboneError, SpaceError
 from autotl.testing.data import write_image_folder
 
-SPACE = """
-[strategies.from_scratch]
-enabled = false
-[parameters.input_size]
-options = [128]
-default = 128
+ONE_EPOCH = """
 [strategies.distill.parameters]
 epochs = { low = 1, high = 1, default = 1 }
 """
@@ -35,8 +31,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    (folder / "space.toml").write_text(SPACE)
-    how = {"space": folder / "space.toml", "backbones": "efficientnet-lite1", "distill_to": STUDENT}
+    how = {"space": small_space(folder, ONE_EPOCH), "backbones": "efficientnet-lite1", "distill_to": STUDENT}
     return AutoTL(**QUICK, **how, out=folder / "run").fit(data)
 
 

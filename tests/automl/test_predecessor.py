@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_spaces import small_space
 
 from autotl import AutoTL
 from autotl.automl import fit as fit_module
@@ -19,12 +20,7 @@ from autotl.leaderboard.interval import Interval
 from autotl.task import Task, TaskKind
 from autotl.testing.data import write_image_folder, write_text_table
 
-SPACE = """
-[strategies.from_scratch]
-enabled = false
-[parameters.input_size]
-options = [128]
-default = 128
+ONE_EPOCH = """
 [parameters.epochs]
 low = 1
 high = 1
@@ -71,7 +67,7 @@ def old(tmp_path_factory):
     """A run whose winner is a network that was fine-tuned."""
     folder = tmp_path_factory.mktemp("old")
     data = write_image_folder(folder / "data", classes=3, rows_per_class=20)
-    (folder / "space.toml").write_text(SPACE)
+    space = small_space(folder, ONE_EPOCH)
 
     def trained(results, *arguments, **options):
         return choose([r for r in results if r.config.strategy == "full"], *arguments, **options)
@@ -79,7 +75,7 @@ def old(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_module, "choose", trained)
         model = AutoTL(
-            **QUICK, trials=2, space=folder / "space.toml", backbones="efficientnet-lite0", out=folder / "run"
+            **QUICK, trials=2, space=space, backbones="efficientnet-lite0", out=folder / "run"
         ).fit(data)
     assert model.best_trial_.config.strategy == "full"
     return folder / "run", data
@@ -89,8 +85,8 @@ def old(tmp_path_factory):
 def following(old, tmp_path_factory):
     folder = tmp_path_factory.mktemp("new")
     data = write_image_folder(folder / "data", classes=3, rows_per_class=30, seed=3)
-    (folder / "space.toml").write_text(SPACE)
-    how = {"from_run": old[0], "backbones": "efficientnet-lite0", "space": folder / "space.toml"}
+    space = small_space(folder, ONE_EPOCH)
+    how = {"from_run": old[0], "backbones": "efficientnet-lite0", "space": space}
     how |= {"out": folder / "run"}
     model = AutoTL(**QUICK, trials=4, **how).fit(data)
     return folder / "run", data, model
@@ -120,8 +116,7 @@ def test_both_models_are_compared_on_rows_that_are_new_to_both(following):
 
 @pytest.mark.slow
 def test_rows_that_the_old_model_was_fitted_on_do_not_count(old, tmp_path):
-    (tmp_path / "space.toml").write_text(SPACE)
-    how = {"from_run": old[0], "space": tmp_path / "space.toml", "out": tmp_path / "run"}
+    how = {"from_run": old[0], "space": small_space(tmp_path, ONE_EPOCH), "out": tmp_path / "run"}
     model = AutoTL(**QUICK, trials=1, seed=1, **how).fit(old[1])
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     if "predecessor" in record:
@@ -149,8 +144,7 @@ def test_without_the_old_data_the_recipe_is_taken_over_and_the_reader_told(old, 
     record["data"]["source"] = str(tmp_path / "gone")
     (run / "run.json").write_text(json.dumps(record))
     data = write_image_folder(tmp_path / "data", classes=3, rows_per_class=20, seed=5)
-    (tmp_path / "space.toml").write_text(SPACE)
-    how = {"from_run": run, "space": tmp_path / "space.toml", "out": tmp_path / "run"}
+    how = {"from_run": run, "space": small_space(tmp_path, ONE_EPOCH), "out": tmp_path / "run"}
     model = AutoTL(**QUICK, trials=2, **how).fit(data)
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert any("only the recipe of" in note for note in record["notes"])
