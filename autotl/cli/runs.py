@@ -1,0 +1,103 @@
+"""Verbs on a run folder: leaderboard, export, log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autotl.cli.app import app
+from autotl.console import options
+
+_PANEL = "Runs"
+
+
+@app.command(rich_help_panel=_PANEL, epilog="Example: [bold]autotl leaderboard runs/photos[/]")
+def leaderboard(
+    run: options.Run,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Show the first N rows.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Rank the trials of RUN; of a run that is still going on, those finished so far."""
+    from autotl.console import output
+    from autotl.console.runs import read_leaderboard
+
+    board = read_leaderboard(run)
+    if json:
+        output.show_json({"metric": board.metric, "rows": board.to_rows()[:limit]})
+    else:
+        output.show(board.render(limit=limit))
+
+
+@app.command(
+    rich_help_panel=_PANEL,
+    epilog="Examples: [bold]autotl export runs/photos --trial 7 --out photos-small[/]\n\n"
+    "[bold]autotl export runs/photos --pick fastest-within 1%[/]",
+)
+def export(
+    run: options.Run,
+    trial: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Number of the trial; the best where unset.")
+    ] = None,
+    pick: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="RULE SHARE",
+            help="In place of a number: fastest-within 1% takes the fastest trial that scores at most 1 % "
+            "less than the best one; smallest-within 1% the smallest.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where to; in the run folder where unset.")
+    ] = None,
+    reference_rows: Annotated[
+        bool | None,
+        typer.Option(
+            "--reference-rows/--no-reference-rows",
+            help="Whether the bundle holds embeddings of test rows, for autotl monitor; as fit was told "
+            "where unset.",
+        ),
+    ] = None,
+    compress: options.Compress = "none",
+    form: Annotated[
+        options.FormatName,
+        typer.Option(
+            "--format",
+            help="docker: a folder to build an image from, which serves it; triton: a model repository.",
+        ),
+    ] = "bundle",
+    json: options.Json = False,
+) -> None:
+    """Export a finished trial of RUN as a bundle of its own, or in another form."""
+    from autotl.automl import export_as, export_trial
+    from autotl.console import output
+    from autotl.console.runs import picked
+    from autotl.trial.run_folder import RunFolder
+
+    if pick is not None:
+        trial = picked(run, pick, trial)
+    place = RunFolder(run)
+    if form == "bundle":
+        folder = export_trial(place, trial, out, reference_rows=reference_rows, compress=compress)
+        command = f"autotl predict {folder} INPUT..."
+    else:
+        how = {"reference_rows": reference_rows, "compress": compress}
+        folder, command = export_as(form, place, trial, out, **how)
+    if json:
+        number = place.record("winner")["winner"]["trial"] if trial is None else trial
+        output.show_json({form: str(folder), "trial": number})
+    else:
+        typer.echo(f"The model is in {folder}. Use it: {command}")
+
+
+@app.command(rich_help_panel=_PANEL, epilog="Example: [bold]autotl log runs/photos http://127.0.0.1:5000[/]")
+def log(
+    run: options.Run,
+    uri: Annotated[str, typer.Argument(metavar="URI", show_default=False, help=options.MLFLOW_URI)],
+) -> None:
+    """Log a finished RUN to MLflow: scores, curves of all trials, report and bundle."""
+    from autotl.automl import log_run
+    from autotl.trial.run_folder import RunFolder
+
+    typer.echo(f"The run is logged to {uri} as {log_run(RunFolder(run), uri)}.")
