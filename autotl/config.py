@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
@@ -133,7 +133,7 @@ class EpochResult:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary; `from_json` inverts it. JSON has no NaN."""
-        return {**asdict(self), "train_loss": None if math.isnan(self.train_loss) else self.train_loss}
+        return {**vars(self), "train_loss": None if math.isnan(self.train_loss) else self.train_loss}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> EpochResult:

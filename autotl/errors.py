@@ -76,6 +76,10 @@ class UnknownModelError(AutotlError, LookupError):
     """A request is for a model that the server does not serve."""
 
 
+class UnknownRunError(AutotlError, LookupError):
+    """A request is for a run, or a file of one, that is not there."""
+
+
 class OverloadedError(AutotlError, RuntimeError):
     """The server holds all it may; the same request can succeed later."""
 

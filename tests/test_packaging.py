@@ -44,8 +44,9 @@ def test_a_wheel_holds_search_spaces_templates_types_and_licence(tmp_path):
     held = set(zipfile.ZipFile(wheel).namelist())
     spaces = {f"autotl/search_spaces/{path.name}" for path in (ROOT / "search_spaces").glob("*.toml")}
     templates = {f"autotl/report/templates/{p.name}" for p in (ROOT / "autotl/report/templates").iterdir()}
+    pages = {f"autotl/ui/page/{path.name}" for path in (ROOT / "autotl/ui/page").iterdir()}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "autotl").rglob("*.py")}
-    assert {"autotl/py.typed", *spaces, *templates, *modules} <= held
+    assert {"autotl/py.typed", *spaces, *templates, *pages, *modules} <= held
     assert any(name.endswith("licenses/LICENSE") for name in held)
 
 

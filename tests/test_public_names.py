@@ -55,6 +55,7 @@ def test_the_estimator_takes_these_parameters():
             "from_run",
             "distill_to",
             "listener",
+            "verbose",
         ),
     }
     parameters = inspect.signature(autotl.AutoTL).parameters

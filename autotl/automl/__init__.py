@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autotl.automl.audit import audit_data
     from autotl.automl.deliver import evaluate, export_as, export_trial, verify
     from autotl.automl.estimator import AutoTL
     from autotl.automl.inspect import profile_data, space_for
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AutoTL",
+    "audit_data",
     "evaluate",
     "export_as",
     "export_trial",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 _HOMES = {
     "AutoTL": "autotl.automl.estimator",
+    "audit_data": "autotl.automl.audit",
     "evaluate": "autotl.automl.deliver",
     "export_as": "autotl.automl.deliver",
     "export_trial": "autotl.automl.deliver",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from autotl.automl.cached_audit import audit_cached
 from autotl.automl.combine import Combinations
 from autotl.automl.delivery import Delivery, SeenRows
+from autotl.automl.examples import write_examples
+from autotl.automl.explanations import explained_errors
 from autotl.automl.ledger import Ledger
 from autotl.automl.predecessor import Predecessor
 from autotl.automl.settings import Settings
@@ -133,6 +136,7 @@ class Closing:
         error, _ = guarded(lambda: add_metrics(runner.folder.bundle, "test", scores, reference=reference))
         if error is not None:
             self._ledger.tell(Note(f"the bundle does not tell its test scores: {error}", warning=True))
+        self._remember(predictor, winner)
         test["verdict"] = (*test["verdict"], *further)
         if self._predecessor is not None:
             test["verdict"] = (*test["verdict"], self._compare(self._predecessor, runner, seen))
@@ -145,10 +149,44 @@ class Closing:
             runner.folder.write_result(result)
         leaderboard.to_csv(runner.folder.path / "leaderboard.csv")
         leaderboard.to_json(runner.folder.path / "leaderboard.json")
+        self._audit(runner, winner)
         self._ledger.stages.begin("report")
         self._ledger.write(runner.folder)
-        write_report(runner.folder, delivery.preview())
+        write_report(runner.folder, delivery.preview(), self._explain(predictor, seen))
         return Outcome(profile, results, leaderboard, winner, runner.folder, test, predictor)
+
+    def _remember(self, predictor: Predictor, winner: TrialResult) -> None:
+        """Leave rows that the winner was fitted on, to be shown beside inputs that are like them."""
+        until, seed = self._ledger.time.spare_deadline(is_measured=False), self._settings.seed
+        error, count = guarded(
+            lambda: write_examples(self._delivery, predictor, winner, seed=seed, until=until)
+        )
+        if error is not None:
+            self._ledger.tell(Note(f"training rows cannot be shown beside new inputs: {error}", warning=True))
+        self._ledger.record["examples"] = count or 0
+
+    def _explain(self, predictor: Predictor, seen: SeenRows) -> dict[str, str]:
+        """What the worst errors rest on, as far as there is time to tell."""
+        until = self._ledger.time.spare_deadline(is_measured=True)
+        error, found = guarded(lambda: explained_errors(self._delivery, predictor, seen, until=until))
+        if error is not None:
+            self._ledger.tell(Note(f"the report does not explain single errors: {error}", warning=True))
+        return found or {}
+
+    def _audit(self, runner: TrialRunner, winner: TrialResult) -> None:
+        """Add what cached features tell of the data to the findings, as far as there is time."""
+        self._ledger.stages.begin("audit")
+        config = self._delivery.combinations.members(winner)[0].config
+        until = self._ledger.time.spare_deadline(is_measured=True)
+        error, found = guarded(lambda: audit_cached(runner, config, self._settings.seed, until))
+        if error is not None:
+            self._ledger.tell(Note(f"the data were not audited by features: {error}", warning=True))
+        if found is None:
+            return
+        for finding in found.findings:
+            self._ledger.show(Note(finding.message, warning=finding.severity != "info"))
+        self._ledger.record["findings"] += [asdict(finding) for finding in found.findings]
+        runner.folder.write_arrays("embedding.npz", **found.arrays)
 
     def _final_model(
         self, combinations: Combinations, winner: TrialResult, refit: bool

@@ -93,13 +93,12 @@ class Delivery:
         return model.temperature
 
     def preview(self) -> Preview | None:
-        """Shows a row of the test part by its name; None where the modality has no previews."""
+        """Shows a row of the data by its name; None where the modality has no previews."""
         dataset = self.runner.dataset
         shows = modality(dataset.modality)
         if not isinstance(shows, SupportsPreview):
             return None
-        test = dataset.take(self.runner.splits.test)
-        items = {plain(name): item for name, item in zip(test.names, test.items, strict=True)}
+        items = {plain(name): item for name, item in zip(dataset.names, dataset.items, strict=True)}
         return lambda name: shows.preview(items[name])
 
     def export(

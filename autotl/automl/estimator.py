@@ -76,6 +76,7 @@ class AutoTL:
         mlflow: URI of an MLflow tracking server or store that the finished run is logged to, its trials as
             children; see `autotl.report.mlflow`.
         listener: Called with every event of `autotl.search.events`.
+        verbose: Show a live table while `fit` runs in a notebook; elsewhere nothing is ever shown.
 
     Attributes:
         leaderboard_: All trials, ranked.
@@ -131,6 +132,7 @@ class AutoTL:
         mlflow: str | None = None,
         from_run: str | Path | None = None,
         listener: Listener | None = None,
+        verbose: bool = True,
     ) -> None:
         for name, value in list(locals().items()):
             if name != "self":
@@ -162,6 +164,15 @@ class AutoTL:
         changed = [f"{k}={v!r}" for k, v in self.get_params().items() if v != defaults[k].default]
         return f"AutoTL({', '.join(changed)})"
 
+    def _repr_html_(self) -> str | None:
+        """The fitted model for a notebook; None, so that the text is shown, before `fit`."""
+        if not hasattr(self, "predictor_"):
+            return None
+        from autotl.automl.notebook import fitted_html
+
+        verdict = self.test_.get("verdict", ())
+        return fitted_html(self.run_.path, verdict, self.leaderboard_.metric, self.leaderboard_.rows)
+
     def fit(self, data: Any, labels: Any = None) -> Self:
         """Search, choose, export.
 
@@ -175,10 +186,11 @@ class AutoTL:
         """
         start = time.monotonic()  # before the slow imports: they count against the budget
         from autotl.automl.fit import Fit
+        from autotl.automl.notebook import shown_in_notebook
         from autotl.automl.settings import Settings
 
         settings = Settings.of(self.get_params())
-        listener: Listener | None = self.listener  # type: ignore[attr-defined]
+        listener = shown_in_notebook(self.listener, self.verbose)  # type: ignore[attr-defined]
         outcome = Fit(settings, listener, start).run(data, labels)
         self.leaderboard_: Leaderboard = outcome.leaderboard
         self.profile_: DatasetProfile = outcome.profile

@@ -68,23 +68,24 @@ class Fit:
 
     def run(self, data: Any, labels: Sequence[Any] | None) -> Outcome:
         """All stages."""
-        opened = Opening(self._settings, self._ledger, self._experience, self._device).run(data, labels)
-        self._settings, profile, runner = opened.settings, opened.profile, opened.runner
-        delivery = Delivery(runner, self._settings.seed, self._settings.limits)
-        closing = Closing(self._settings, self._ledger, delivery, opened.predecessor)
-        self._first_model(delivery, opened.space)
-        space = self._probe(opened.space, runner)
-        results = self._search(profile, space, runner)
-        results, combined = self._weigh(delivery, results)
-        combined = [*combined, *self._distill(delivery, space, results, combined)]
-        results, combined, (winner, refit) = self._choose(delivery, results, combined)
-        closing.deliver(winner, refit, results)
-        control = self._train_control(space, runner)
-        further = self._on_search(delivery, winner, results, combined)
-        outcome = closing.account(profile, results, combined, winner, control, further)
-        self._finish(outcome, runner)
-        closing.log(runner.folder)
-        return outcome
+        with self._ledger:
+            opened = Opening(self._settings, self._ledger, self._experience, self._device).run(data, labels)
+            self._settings, profile, runner = opened.settings, opened.profile, opened.runner
+            delivery = Delivery(runner, self._settings.seed, self._settings.limits)
+            closing = Closing(self._settings, self._ledger, delivery, opened.predecessor)
+            self._first_model(delivery, opened.space)
+            space = self._probe(opened.space, runner)
+            results = self._search(profile, space, runner)
+            results, combined = self._weigh(delivery, results)
+            combined = [*combined, *self._distill(delivery, space, results, combined)]
+            results, combined, (winner, refit) = self._choose(delivery, results, combined)
+            closing.deliver(winner, refit, results)
+            control = self._train_control(space, runner)
+            further = self._on_search(delivery, winner, results, combined)
+            outcome = closing.account(profile, results, combined, winner, control, further)
+            self._finish(outcome, runner)
+            closing.log(runner.folder)
+            return outcome
 
     # --- stages --------------------------------------------------------------------------------------------
 

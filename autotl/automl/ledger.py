@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
-from typing import Any
+import time
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
 
 from autotl.automl.settings import Settings
 from autotl.automl.stages import Stages
 from autotl.automl.time_plan import TimePlan
-from autotl.search.events import Event, Listener, Note, silent
+from autotl.errors import AutotlError
+from autotl.search.event_log import EventLog
+from autotl.search.events import Event, Listener, Note, RunEnded, RunStarted, silent
 from autotl.trial.run_folder import RunFolder
 from autotl.versions import versions
 
 
 class Ledger:
-    """The record of one run.
+    """The record of one run; a context that says how the run began and ended.
 
     Args:
         settings: What the user asked for.
@@ -29,13 +33,17 @@ class Ledger:
     """
 
     def __init__(self, settings: Settings, listener: Listener | None, start: float) -> None:
-        self._listener = listener or silent
+        self._listener, self._log = listener or silent, EventLog(start)
         distills = settings.distill_to is not None
         self.time = TimePlan(settings.time_seconds, settings.trials, start, distills=distills)
         self.stages = Stages(self.tell)
+        begun = datetime.now(UTC) - timedelta(seconds=time.monotonic() - start)
+        self._started = RunStarted(
+            begun.isoformat(), settings.time_seconds, settings.trials, resumed=settings.resume
+        )
         self.record: dict[str, Any] = {
             "command": sys.argv,
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "started": begun.isoformat(timespec="seconds"),
             "seed": settings.seed,
             "budget_seconds": settings.time_seconds,
             "settings": settings.to_json(),
@@ -43,17 +51,45 @@ class Ledger:
             "notes": [],
         }
 
+    def __enter__(self) -> Self:
+        self.show(self._started)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.show(_end(error))
+        finally:
+            self._log.close()
+
     def tell(self, event: Event) -> None:
         """Pass an event on; warnings also become part of the record."""
         if isinstance(event, Note) and event.warning:
             self.record["notes"].append(event.message)
-        self._listener(event)
+        self.show(event)
 
     def show(self, event: Event) -> None:
         """Pass an event on that the record has in another form."""
+        self._log(event)
         self._listener(event)
 
     def write(self, folder: RunFolder) -> None:
-        """Write the record as it stands."""
+        """Write the record as it stands; from the first time on, events also go to the folder's log.
+
+        Raises:
+            RunError: Another process is at work in this folder.
+        """
+        self._log.open(folder.path)
         self.record["seconds"] = self.time.elapsed
         folder.write_json("run.json", self.record)
+
+
+def _end(error: BaseException | None) -> RunEnded:
+    """How a run ended that an error ended, or none."""
+    if error is None:
+        return RunEnded("finished")
+    if isinstance(error, KeyboardInterrupt):
+        return RunEnded("interrupted")
+    message = str(error) if isinstance(error, AutotlError) else f"{type(error).__name__}: {error}"
+    return RunEnded("failed", message)

@@ -12,13 +12,15 @@ from autotl.search.budget import Budget
 #: Shares of the time kept back for the final fit, at most, and for the control; the least a control is worth.
 _REFIT_SHARE, _CONTROL_SHARE, _CONTROL_LEAST_SECONDS = 0.06, 0.08, 10.0
 #: Rows, counted once an epoch, that the control is trained on where no time bounds it.
-_CONTROL_ROWS = 10_000
+_CONTROL_ROWS = 4_000
 #: Share kept back for export and test before either was measured, and at most.
 _UNMEASURED_SHARE, _UNMEASURED_MOST_SECONDS = 0.12, 45.0
 #: Measured times are multiplied by this; report and ranking take about so many seconds.
 _MARGIN, _REPORT_SECONDS = 1.2, 4.0
 #: Share kept back to measure size and latency of the graphs, and at most.
 _MEASURE_SHARE, _MEASURE_MOST_SECONDS = 0.04, 15.0
+#: Share that each thing may take, at most, that is nice to have at the end.
+_SPARE_SHARE, _SPARE_MOST_SECONDS = 0.03, 15.0
 #: Share kept back for a smaller network to learn from the winner.
 _DISTILL_SHARE = 0.3
 
@@ -124,6 +126,18 @@ class TimePlan:
         now = time.monotonic()
         latest = self.start + self._total - self._distill - self._export - self._after_export()
         return max(now, min(now + self._measure, latest)) if not math.isinf(self._total) else math.inf
+
+    def spare_deadline(self, *, is_measured: bool) -> float:
+        """When what is nice to have at the end must end: nothing is kept back for it.
+
+        Args:
+            is_measured: Whether the graphs of the trials have been measured already.
+        """
+        if math.isinf(self._total):
+            return time.monotonic() + _SPARE_MOST_SECONDS
+        seconds = min(_SPARE_SHARE * self._total, _SPARE_MOST_SECONDS)
+        after = _REPORT_SECONDS + (0.0 if is_measured else self._measure)
+        return min(time.monotonic() + seconds, self.start + self._total - after)
 
     def measure_deadline(self) -> float:
         """When measuring graphs must end."""

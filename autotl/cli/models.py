@@ -1,4 +1,4 @@
-"""Verbs on an exported bundle: predict, serve, monitor, evaluate, verify."""
+"""Verbs on an exported bundle: predict, explain, serve, monitor, evaluate, verify."""
 
 from __future__ import annotations
 
@@ -44,6 +44,49 @@ def predict(
         typer.echo(f"{count:,} rows in {out}", err=True)
     for row in failed:
         typer.echo(row["error"], err=True)
+    if failed:
+        raise typer.Exit(2)
+
+
+@app.command(
+    rich_help_panel=_PANEL,
+    epilog="Examples: [bold]autotl explain runs/photos photo.jpg --out why/[/]\n\n"
+    "[bold]autotl explain runs/mails 'where is my card?' --class card_arrival[/]",
+)
+def explain(
+    bundle: options.Bundle,
+    inputs: options.Inputs = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--class", metavar="NAME", help="Class or label to explain; the predicted one where unset."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write explanations.html, a page, and explanations.json to this folder."
+        ),
+    ] = None,
+    top: Annotated[
+        int,
+        typer.Option(
+            min=0, max=100, metavar="N", help="Nearest training rows to show, where BUNDLE is a run folder."
+        ),
+    ] = 3,
+    threads: options.Threads = None,
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object a row.")] = False,
+) -> None:
+    """Tell why INPUTs are predicted as they are: which words or parts of an image speak for it.
+
+    Pieces of the input are hidden one by one, and the model is asked again, a hundred times an input.
+    """
+    from autotl.console import explaining
+
+    arguments = list(inputs or ([] if sys.stdin.isatty() else ["-"]))
+    failed = explaining.run(
+        bundle, arguments, sys.stdin, target=target, top=top, out=out, as_json=json, threads=threads
+    )
     if failed:
         raise typer.Exit(2)
 

@@ -1,4 +1,4 @@
-"""Verbs on a run folder: leaderboard, export, log."""
+"""Verbs on run folders: leaderboard, watch, ui, compare, export, log."""
 
 from __future__ import annotations
 
@@ -28,6 +28,60 @@ def leaderboard(
         output.show_json({"metric": board.metric, "rows": board.to_rows()[:limit]})
     else:
         output.show(board.render(limit=limit))
+
+
+@app.command(
+    rich_help_panel=_PANEL,
+    epilog="Example: [bold]autotl watch runs/photos[/]\n\n"
+    "Exit codes: 0 the run finished, 3 it was interrupted or failed, 2 it cannot be followed.",
+)
+def watch(run: options.Run) -> None:
+    """Follow RUN from another terminal, or from another machine that sees its folder, until it ends.
+
+    Begins with what the run has told before, and ends with what came of it.
+    """
+    from autotl.console.watching import watch as follow
+
+    raise typer.Exit(follow(run))
+
+
+@app.command(rich_help_panel=_PANEL, epilog="Example: [bold]autotl ui runs/[/]")
+def ui(
+    runs: Annotated[
+        Path,
+        typer.Argument(metavar="RUNS", help="A folder of run folders, or one run folder."),
+    ] = Path("runs"),
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 8500,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
+) -> None:
+    """Look at RUNS in the browser: live, compared, and with a box to try each model in.
+
+    Runs on this machine alone, loads nothing from elsewhere, and changes no run.
+    """
+    from autotl.console.serving import serve_runs
+
+    serve_runs(runs, host, port, browser=browser)
+
+
+@app.command(rich_help_panel=_PANEL, epilog="Example: [bold]autotl compare runs/photos runs/photos-june[/]")
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN RUN...", show_default=False, help="Run folders, two at least."),
+    ],
+    json: options.Json = False,
+) -> None:
+    """Put finished runs beside each other, and tell which is better on the test rows that they share."""
+    from autotl.console import output
+    from autotl.console.comparison import comparison_view
+    from autotl.report.comparison import compare as put_beside
+
+    found = put_beside(runs)
+    if json:
+        output.show_json(found.to_json())
+    else:
+        output.show(*comparison_view(found))
 
 
 @app.command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -121,6 +122,61 @@ def profile(
         output.show_json(found.to_json())
     else:
         output.show(output.profile_view(found))
+
+
+@app.command(
+    rich_help_panel=_PANEL,
+    epilog="Examples: [bold]autotl audit photos/ --out audit/[/]\n\n"
+    "[bold]autotl audit photos/ --fix photos.csv && autotl fit photos.csv --group group[/]",
+)
+def audit(
+    data: options.Data,
+    target: options.Target = None,
+    task: options.Task = "auto",
+    metric: options.Metric = None,
+    group: options.Group = None,
+    text: options.Text = None,
+    image: options.Image = None,
+    test_share: options.TestShare = 0.2,
+    val_share: options.ValShare = 0.2,
+    val: options.Val = None,
+    test: options.Test = None,
+    rows: Annotated[
+        int, typer.Option(min=50, max=10_000, metavar="N", help="Most rows whose features are compared.")
+    ] = 4000,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write audit.json and audit.html there.")
+    ] = None,
+    fix: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Write an index of the rows to use; DATA stay as they are."),
+    ] = None,
+    drop_suspects: Annotated[
+        bool, typer.Option("--drop-suspects", help="Leave rows with doubtful labels out of the index too.")
+    ] = False,
+    offline: options.Offline = False,
+    cache_dir: options.CacheDir = None,
+    threads: options.Threads = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Look for what is wrong with DATA: copies, leaks, doubtful labels, outliers, unreadable files.
+
+    Ends with 0 where nothing needs a look, with 3 where something does.
+    """
+    from autotl.automl import audit_data
+    from autotl.console import auditing
+
+    found = audit_data(data, rows=rows, threads=threads, **_data_parameters(locals()))
+    cleaned = None
+    if fix is not None:
+        from autotl.automl.cleaned import write_cleaned
+
+        cleaned = write_cleaned(
+            found, data, fix, group=group, val=val, test=test, drop_suspects=drop_suspects
+        )
+    auditing.show(found, cleaned, out, as_json=json)
+    raise typer.Exit(auditing.exit_code(found))
 
 
 @app.command(

@@ -13,6 +13,7 @@ from autotl.console.output import show, show_json, show_line
 
 if TYPE_CHECKING:
     from autotl.automl import AutoTL
+    from autotl.leaderboard.leaderboard import Leaderboard
 
 #: Rows of the leaderboard that are shown after a search.
 _SHOWN = 15
@@ -40,15 +41,20 @@ def fit_and_show(data: Path, *, as_json: bool, **parameters: Any) -> AutoTL:
     if as_json:
         show_json(summary(fitted))
         return fitted
-    show(fitted.leaderboard_.render(limit=_SHOWN), "")
-    if len(fitted.leaderboard_) > _SHOWN:
-        show_line(
-            f"... and {len(fitted.leaderboard_) - _SHOWN} more: autotl leaderboard {fitted.run_.path}\n"
-        )
-    show(*map(escape, verdict(fitted.test_, fitted.run_.read_json("run.json"))), "")
-    for line in whereabouts(fitted.run_.path):
-        show_line(line)
+    show_outcome(fitted.run_.path, fitted.leaderboard_, fitted.test_, fitted.run_.read_json("run.json"))
     return fitted
+
+
+def show_outcome(
+    folder: Path, leaderboard: Leaderboard, test: Mapping[str, Any], record: Mapping[str, Any]
+) -> None:
+    """Print what came of a search: its best trials, the verdict, where everything lies."""
+    show(leaderboard.render(limit=_SHOWN), "")
+    if len(leaderboard) > _SHOWN:
+        show_line(f"... and {len(leaderboard) - _SHOWN} more: autotl leaderboard {folder}\n")
+    show(*map(escape, verdict(test, record)), "")
+    for line in whereabouts(folder):
+        show_line(line)
 
 
 def summary(fitted: AutoTL) -> dict[str, Any]:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
+from rich.control import Control
 from rich.live import Live
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
-from autotl.config import TrialConfig, TrialState
-from autotl.console.progress import Progress, Running, clock_time
+from autotl.config import TrialState
+from autotl.console.panel import panel
 from autotl.search.events import DataRead, Event, Note, StageStarted, TrialFinished, TrialStarted
+from autotl.search.progress import Progress, clock_time
 
 if TYPE_CHECKING:
     from autotl.config import TrialResult
 
-_BARS = "▁▂▃▄▅▆▇█"
-#: Epochs of a running trial's curve that are drawn.
-_CURVE = 24
+#: Seconds between two drawings of the panel.
+_DRAWN_EVERY = 0.25
 
 
 class Display(Protocol):
@@ -46,8 +46,12 @@ def display(time_seconds: float | None, trials: int | None, console: Console | N
         trials: Budget of trials, None for no limit.
         console: Where to write; None for standard error.
     """
+    return display_of(Progress(time_seconds, trials), console)
+
+
+def display_of(progress: Progress, console: Console | None = None) -> Display:
+    """The display of what a `Progress` takes in, as `display` chooses it."""
     console = console or Console(stderr=True, highlight=False)
-    progress = Progress(time_seconds, trials)
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveDisplay(progress, console)
     return LineDisplay(progress, console)
@@ -95,49 +99,68 @@ class LineDisplay:
 
 
 class LiveDisplay:
-    """A panel that is redrawn in place: stage, trials, best so far, running trials, time left, notes.
+    """A panel that is redrawn in place, by a thread of its own, so that its clock goes on between events.
 
     Args:
-        progress: Where the search stands.
+        progress: Where the run stands.
         console: A terminal.
     """
 
     def __init__(self, progress: Progress, console: Console) -> None:
-        self.progress = progress
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw)
+        self.progress, self._console = progress, console
+        self._lock = threading.Lock()
+        self._paints = threading.RLock()
+        self._ends = threading.Event()
+        self._drawer = threading.Thread(target=self._keep_drawing, name="autotl-display", daemon=True)
+        self._warnings: list[Text] = []
+        self._width = console.width
+        self._live = self._begin()
 
     def __enter__(self) -> Self:
-        self._live.__enter__()
+        self._live.start()
+        self._drawer.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.__exit__(kind, error, trace)
+        self._ends.set()
+        self._drawer.join()
+        self._refresh()
+        self._live.stop()
 
     def __call__(self, event: Event) -> None:
         """Take in one event; warnings also stay above the panel."""
-        self.progress.update(event)
+        with self._lock:
+            self.progress.update(event)
         if isinstance(event, Note) and event.warning:
-            self._live.console.print(Text(f"! {event.message}", style="yellow"))
+            with self._paints:
+                self._warnings.append(Text(f"! {event.message}", style="yellow"))
+                self._console.print(self._warnings[-1])
+
+    def _begin(self) -> Live:
+        return Live(console=self._console, auto_refresh=False, transient=False, get_renderable=self._draw)
+
+    def _keep_drawing(self) -> None:
+        while not self._ends.wait(_DRAWN_EVERY):
+            self._refresh()
+
+    def _refresh(self) -> None:
+        """Draw; on a terminal that became narrower, where old lines are broken, on an empty screen."""
+        with self._paints:
+            width, self._width = self._width, self._console.width
+            if self._width < width:
+                self._live.stop()
+                self._console.control(Control.clear(), Control.home())
+                for warning in self._warnings:
+                    self._console.print(warning)
+                self._live = self._begin()
+                self._live.start()
+            self._live.refresh()
 
     def _draw(self) -> RenderableType:
-        return panel(self.progress)
-
-
-def panel(progress: Progress) -> RenderableType:
-    """The panel of a search as it stands."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column()
-    grid.add_row("stage", _stage(progress))
-    grid.add_row("trials", _trials(progress))
-    grid.add_row("best so far", _best(progress))
-    for running in list(progress.running.values())[:4]:
-        grid.add_row(f"trial {running.number}", _running(running, progress))
-    grid.add_row("time", _time(progress))
-    notes = [Text(note.message, style="yellow" if note.warning else "dim") for note in progress.notes]
-    return Panel(Group(grid, *notes), title="autotl", title_align="left", border_style="cyan")
+        with self._lock:
+            return panel(self.progress, self._console.width, self._console.height)
 
 
 def outcome(result: TrialResult, progress: Progress) -> str:
@@ -151,66 +174,7 @@ def outcome(result: TrialResult, progress: Progress) -> str:
     return f"{head}: {score} in {result.seconds:.1f} s{stopped}{best_so_far}"
 
 
-def curve(scores: list[float]) -> str:
-    """A learning curve as a row of bars, lowest to highest of what is shown."""
-    shown = scores[-_CURVE:]
-    if len(shown) < 2:
-        return ""
-    low, high = min(shown), max(shown)
-    span = (high - low) or 1.0
-    return "".join(_BARS[round((score - low) / span * (len(_BARS) - 1))] for score in shown)
-
-
 def _found(data: DataRead) -> str:
     """What was read, in a line."""
     classes = f"{len(data.task.classes)} classes, " if data.task.classes else ""
     return f"{data.rows:,} rows, {classes}{data.task.kind.value}; judged by {data.task.metric}"
-
-
-def _stage(progress: Progress) -> Text:
-    text = Text(progress.stage, style="bold")
-    if progress.detail:
-        text.append(f"  {progress.detail}", style="not bold")
-    if progress.advanced is not None:
-        a = progress.advanced
-        text.append(f"  {a.done:,} of {a.total:,} {a.unit}", style="not bold dim")
-    return text
-
-
-def _trials(progress: Progress) -> str:
-    text = f"{progress.done} done"
-    if progress.trials is not None:
-        text = f"{progress.done} of {progress.trials} done"
-    return f"{text}, {progress.failed} failed" if progress.failed else text
-
-
-def _best(progress: Progress) -> Text:
-    if progress.best is None:
-        return Text("none yet", style="dim")
-    text = Text(progress.shown(progress.best), style="bold green")
-    if progress.metric is not None:
-        text.append(f" {progress.metric.name}", style="not bold")
-    if progress.best_trial is not None:
-        number, config = progress.best_trial
-        text.append(f"  trial {number}, {named(config)}", style="not bold default")
-    return text
-
-
-def _running(running: Running, progress: Progress) -> Text:
-    text = Text(named(running.config))
-    if running.curve:
-        text.append(
-            f"  epoch {len(running.curve)} of {running.config.epochs}  {progress.shown(running.curve[-1])}"
-        )
-        text.append(f"  {curve(running.curve)}", style="cyan")
-    return text
-
-
-def _time(progress: Progress) -> str:
-    passed = f"{clock_time(progress.elapsed)} passed"
-    return passed if progress.left is None else f"{clock_time(progress.left)} left, {passed}"
-
-
-def named(config: TrialConfig) -> str:
-    """Backbone and strategy of a trial."""
-    return f"{config.backbone}, {config.strategy}"

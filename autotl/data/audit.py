@@ -30,7 +30,7 @@ from autotl.data.duplicates import near_clusters
 from autotl.data.examine import Examination, examine
 from autotl.data.rows import plural, verb
 from autotl.errors import DataError
-from autotl.modalities.modality import Modality
+from autotl.modalities.modality import Modality, SupportsTurnedKeys
 
 Array = NDArray[Any]
 
@@ -90,7 +90,8 @@ def _without_unreadable(dataset: Dataset, seen: Examination) -> tuple[Dataset, t
 def _clusters(keys: Array, empty: Array, modality: Modality) -> Array:
     """Codes of near duplicates; empty inputs, all alike, are left out of the search."""
     codes = np.full(len(keys), -1, dtype=np.int64)
-    codes[~empty] = near_clusters(keys[~empty], modality.near_bits())
+    turned = modality.turned_keys if isinstance(modality, SupportsTurnedKeys) else None
+    codes[~empty] = near_clusters(keys[~empty], modality.near_bits(), turned)
     codes[empty] = codes.max(initial=-1) + 1 + np.arange(int(empty.sum()))
     return codes
 

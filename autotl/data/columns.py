@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autotl.data.dataset import Finding
+from autotl.data.dataset import PART_NAMES, Finding
 from autotl.data.rows import Rows, Table, is_missing, plural, some, verb
 from autotl.errors import DataError, TargetError
 from autotl.modalities.modality import Item, Modality
@@ -22,6 +22,7 @@ TARGET_NAMES = (
     "outcome",
 )  # fmt: skip
 _TEXT_NAMES = ("text", "sentence", "content", "review", "message", "comment", "tweet", "utterance", "body")
+_PART_COLUMNS = ("part", "split")
 _PAIRS = (
     {"premise", "hypothesis"}, {"question", "context"}, {"question", "answer"}, {"query", "passage"},
     {"query", "document"}, {"question", "sentence"}, {"question", "passage"},
@@ -46,6 +47,7 @@ class Selection:
         target: The target column.
         group: The group column, or None.
         are_paths: Whether inputs are files named by the column.
+        part: The column that names the official part of each row, or None.
     """
 
     modality: str
@@ -53,6 +55,7 @@ class Selection:
     target: str
     group: str | None
     are_paths: bool
+    part: str | None = None
 
 
 def select(
@@ -79,6 +82,7 @@ def select(
     goal = _target_column(table, target)
     if group is not None:
         _require(table, group, "Name the group column with --group COL.")
+    part = part_column(table, goal)
     named = {kind: tuple(columns) for kind, columns in (inputs or {}).items() if columns}
     if len(named) > 1:
         raise DataError(
@@ -94,14 +98,14 @@ def select(
                 )
         if kind not in kinds:
             raise DataError("unknown modality", found=repr(kind), expected=", ".join(kinds))
-        return Selection(kind, columns, goal, group, bool(kinds[kind].extensions)), ()
+        return Selection(kind, columns, goal, group, bool(kinds[kind].extensions), part), _told(part)
     kind, columns = _find_inputs(table, goal, group, kinds)
-    unused = [name for name in table.columns if name not in (*columns, goal, group)]
+    unused = [name for name in table.columns if name not in (*columns, goal, group, part)]
     finding = Finding(
         "unused_column", "info", f"{plural(len(unused), 'column')} not used as input: {some(unused)}."
     )
-    chosen = Selection(kind, columns, goal, group, bool(kinds[kind].extensions))
-    return chosen, (finding,) if unused else ()
+    chosen = Selection(kind, columns, goal, group, bool(kinds[kind].extensions), part)
+    return chosen, (*_told(part), *((finding,) if unused else ()))
 
 
 def rows_of(table: Table, chosen: Selection, part: str) -> Rows:
@@ -120,12 +124,36 @@ def rows_of(table: Table, chosen: Selection, part: str) -> Rows:
         items=list(values[0]) if len(values) == 1 else list(zip(*values, strict=True)),
         labels=table.columns[goal],
         names=table.names,
-        parts=[part] * len(table),
+        parts=[part or _part(value) for value in table.columns.get(chosen.part or "", [""] * len(table))],
         groups=table.columns[chosen.group] if chosen.group else None,
         columns=chosen.inputs,
         target=goal,
     )
     return _drop_missing_files(rows, table) if chosen.are_paths else rows
+
+
+def part_column(table: Table, target: str | None = None) -> str | None:
+    """The column, called "part" or "split", that says which official part each row belongs to, if one does.
+
+    All its values must be names of parts or empty, and some rows must be of the train part.
+    """
+    for name, values in table.columns.items():
+        if name.lower() in _PART_COLUMNS and name != target:
+            named = {str(value).strip().lower() for value in values if not is_missing(value)} - {""}
+            if named <= PART_NAMES.keys() and "train" in {PART_NAMES[value] for value in named}:
+                return name
+    return None
+
+
+def _told(part: str | None) -> tuple[Finding, ...]:
+    if part is None:
+        return ()
+    return (Finding("official_parts", "info", f"Official parts are those that the column {part!r} names."),)
+
+
+def _part(value: Any) -> str:
+    """The official part that a cell names, "" for none."""
+    return "" if is_missing(value) else PART_NAMES.get(str(value).strip().lower(), "")
 
 
 def _require(table: Table, column: str, hint: str) -> None:

@@ -17,6 +17,17 @@ from autotl.task import Task
 
 Array = NDArray[Any]
 PARTS = ("train", "val", "test")
+#: Official part by the names that it goes by.
+PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,7 @@ class Finding:
         message: One plain sentence with counts.
         rows: Names (`Dataset.names`) of the rows concerned, at most 1,000.
         repaired: What was done about it, or None.
+        details: A phrase for each of `rows`, in their order; empty where there is nothing to say of them.
     """
 
     kind: str
@@ -36,6 +48,7 @@ class Finding:
     message: str
     rows: tuple[str, ...] = ()
     repaired: str | None = None
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """Near duplicates among packed signatures: pairs within a Hamming distance, joined into clusters.
 
-All pairs are found, none is sampled. Keys are `(N, W)` uint64; what they mean is the modality's matter.
+All pairs are found, none is sampled, those of inputs in other orientations too where a modality knows such.
+Keys are `(N, W)` uint64; what they mean is the modality's matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Callable, Iterator
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ _MAX_CLUSTER = 50
 _MAX_CLUSTER_SHARE = 0.05
 
 
-def near_clusters(keys: Array, bits: int) -> Array:
+def near_clusters(keys: Array, bits: int, turned: Callable[[Array], Array] | None = None) -> Array:
     """Cluster rows whose signatures are near.
 
     Clusters are connected components of the pairs within `bits`. Where a component grows past 50 rows and
@@ -33,6 +34,7 @@ def near_clusters(keys: Array, bits: int) -> Array:
     Args:
         keys: (N, W) uint64 signatures.
         bits: Largest Hamming distance of a pair.
+        turned: Gives the keys (S, M, W) of M inputs in S other orientations, where these count as near too.
 
     Returns:
         (N,) int64 cluster codes from 0; rows without a near duplicate have a code of their own.
@@ -47,7 +49,7 @@ def near_clusters(keys: Array, bits: int) -> Array:
     pending, offset = [(np.arange(len(distinct)), bits)], 0
     while pending:
         rows, distance = pending.pop()
-        labels = _components(distinct[rows], distance)
+        labels = _components(distinct[rows], distance, turned)
         sizes = np.bincount(labels, weights=weights[rows])
         for label in np.flatnonzero(sizes > limit) if distance > 0 else ():
             pending.append((rows[labels == label], distance // 2))
@@ -56,8 +58,8 @@ def near_clusters(keys: Array, bits: int) -> Array:
     return np.unique(codes[inverse], return_inverse=True)[1].astype(np.int64)
 
 
-def _components(keys: Array, bits: int) -> Array:
-    """Component of each of N distinct keys under the pairs within `bits`."""
+def _components(keys: Array, bits: int, turned: Callable[[Array], Array] | None) -> Array:
+    """Component of each of N distinct keys under the pairs within `bits`, in any orientation."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -71,7 +73,8 @@ def _components(keys: Array, bits: int) -> Array:
         return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
     edges, held = [np.zeros((2, 0), dtype=np.int64)], 0
-    for pairs in _near_pairs(keys, bits):
+    others = [] if turned is None else list(turned(keys))
+    for pairs in chain(_near_pairs(keys, bits), *(_cross_pairs(keys, other, bits) for other in others)):
         edges.append(pairs)
         held += pairs.shape[1]
         if held > _MAX_EDGES:  # keep a spanning star of each component instead of all its pairs
@@ -82,21 +85,28 @@ def _components(keys: Array, bits: int) -> Array:
 
 
 def _near_pairs(keys: Array, bits: int) -> Iterator[Array]:
-    """All pairs (2, P) within `bits`, some of them more than once.
+    """All pairs (2, P) within `bits`, some of them more than once."""
+    for pairs in _cross_pairs(keys, keys, bits):
+        yield pairs[:, pairs[0] < pairs[1]]
+
+
+def _cross_pairs(keys: Array, others: Array, bits: int) -> Iterator[Array]:
+    """All pairs (2, P) of a row of `keys` and one of `others` within `bits`, some of them more than once.
 
     Where two keys differ in at most `bits`, one of their C pieces of 16 bits differs in at most `bits // C`
     (multi-index hashing; Norouzi et al. 2012). So only keys that meet in a piece are compared; where pieces
     are so unevenly used that this spares little, all keys are.
     """
-    pieces = keys.view(np.uint16)
-    masks = _masks(bits // pieces.shape[1])
-    meetings = sum(_meetings(column, masks) for column in pieces.T) if masks else np.inf
+    pieces, other_pieces = keys.view(np.uint16).T, np.ascontiguousarray(others).view(np.uint16).T
+    masks = _masks(bits // len(pieces))
+    columns = list(zip(pieces, other_pieces, strict=True))
+    meetings = sum(_meetings(*pair, masks) for pair in columns) if masks else np.inf
     if meetings > _WORTHWHILE * len(keys) ** 2:
-        yield from _dense_pairs(keys, bits)
+        yield from _dense_pairs(keys, others, bits)
         return
-    for column in pieces.T:
-        for left, right in _meeting_pairs(column, masks):
-            near = np.bitwise_count(keys[left] ^ keys[right]).sum(axis=1, dtype=np.int64) <= bits
+    for pair in columns:
+        for left, right in _meeting_pairs(*pair, masks):
+            near = np.bitwise_count(keys[left] ^ others[right]).sum(axis=1, dtype=np.int64) <= bits
             yield np.stack([left[near], right[near]])
 
 
@@ -109,25 +119,21 @@ def _masks(radius: int) -> list[int]:
     return masks + ([a | b for a, b in combinations(ones, 2)] if radius == 2 else [])
 
 
-def _meetings(column: Array, masks: list[int]) -> int:
-    """How many pairs of N 16-bit values differ by one of the masks."""
-    count = np.bincount(column, minlength=1 << 16).astype(np.int64)
-    values = np.flatnonzero(count)
-    met = sum(int((count[values] * count[values ^ mask]).sum()) for mask in masks)
-    return (met - len(column)) // 2
+def _meetings(column: Array, other: Array, masks: list[int]) -> int:
+    """How many pairs of 16-bit values, one of each column, differ by one of the masks."""
+    counts, others = (np.bincount(c, minlength=1 << 16).astype(np.int64) for c in (column, other))
+    values = np.flatnonzero(counts)
+    return sum(int((counts[values] * others[values ^ mask]).sum()) for mask in masks)
 
 
-def _meeting_pairs(column: Array, masks: list[int]) -> Iterator[tuple[Array, Array]]:
-    """Pairs of rows whose 16-bit values differ by one of the masks, each once, in slices of about 1 M."""
-    order = np.argsort(column, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(column, minlength=1 << 16))])
-    rank = np.empty(len(column), dtype=np.int64)
-    rank[order] = np.arange(len(column))
+def _meeting_pairs(column: Array, other: Array, masks: list[int]) -> Iterator[tuple[Array, Array]]:
+    """Pairs of rows whose 16-bit values differ by one of the masks, in slices of about 1 M."""
+    order = np.argsort(other, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(other, minlength=1 << 16))])
     for mask in masks:
-        partner = column ^ np.uint16(mask)
-        first = starts[partner] if mask else rank + 1
-        count = np.maximum(starts[partner.astype(np.int64) + 1] - first, 0)
-        count[partner < column] = 0
+        partner = (column ^ np.uint16(mask)).astype(np.int64)
+        first = starts[partner]
+        count = starts[partner + 1] - first
         rows = np.flatnonzero(count)
         for some_rows in np.split(rows, np.flatnonzero(np.diff(np.cumsum(count[rows]) // _MAX_PAIRS)) + 1):
             sizes = count[some_rows]
@@ -135,14 +141,14 @@ def _meeting_pairs(column: Array, masks: list[int]) -> Iterator[tuple[Array, Arr
             yield np.repeat(some_rows, sizes), order[np.repeat(first[some_rows], sizes) + within]
 
 
-def _dense_pairs(keys: Array, bits: int) -> Iterator[Array]:
+def _dense_pairs(keys: Array, others: Array, bits: int) -> Iterator[Array]:
     """All pairs by comparing all keys: one of their W words differs in at most `bits // W`."""
-    columns = [np.ascontiguousarray(keys[:, word]) for word in range(keys.shape[1])]
+    columns = [np.ascontiguousarray(column) for column in others.T]
     for start in range(0, len(keys), _BLOCK):
-        for column in columns:
-            distance = np.bitwise_count(column[start : start + _BLOCK, None] ^ column[None, start:])
+        first = start if others is keys else 0  # pairs of keys among themselves are wanted once
+        for word, column in enumerate(columns):
+            distance = np.bitwise_count(keys[start : start + _BLOCK, word, None] ^ column[None, first:])
             left, right = np.nonzero(distance <= bits // len(columns))
-            keep = right > left
-            left, right = left[keep] + start, right[keep] + start
-            near = np.bitwise_count(keys[left] ^ keys[right]).sum(axis=1, dtype=np.int64) <= bits
+            left, right = left + start, right + first
+            near = np.bitwise_count(keys[left] ^ others[right]).sum(axis=1, dtype=np.int64) <= bits
             yield np.stack([left[near], right[near]])

@@ -11,24 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from autotl.data.dataset import PARTS, Finding
+from autotl.data.dataset import PART_NAMES, PARTS, Finding
 from autotl.data.labels import natural_key
 from autotl.data.rows import Rows, plural, some
 from autotl.data.tables import READERS
 from autotl.errors import DataError
 from autotl.modalities.modality import Modality
 
-#: Official part by the names that it goes by.
-PART_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
 _DEBRIS = frozenset({"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin"})
 _LAYOUTS = "class folders, train/ val/ test/ of class folders, or a table such as train.csv"
 

@@ -84,6 +84,25 @@ def open_dataset(
     return _dataset(rows, source, task=task, metric=metric, separator=separator)
 
 
+def source_tables(source: Any, *, val: Any = None, test: Any = None) -> dict[str, Table]:
+    """The tables that a data set is read from, by part ("" for a lone one); empty where it is made of none.
+
+    Args:
+        source: As for `open_dataset`.
+        val: As there.
+        test: As there.
+
+    Raises:
+        DataError: A table cannot be read.
+    """
+    tables, _ = _tables(source, None, None)
+    if tables is None:
+        return {}
+    return tables | {
+        part: _one_table(more) for part, more in (("val", val), ("test", test)) if more is not None
+    }
+
+
 def _kinds(wanted: str | Modality | None) -> Mapping[str, Modality]:
     if wanted is not None and not isinstance(wanted, str):
         return {wanted.name: wanted}

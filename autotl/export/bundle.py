@@ -24,6 +24,7 @@ from autotl.export.card import model_card
 from autotl.export.onnx import output_names, to_graph
 from autotl.export.swap import swap_in
 from autotl.export.verify import answers, prove_on
+from autotl.graph.convert import made_with
 from autotl.modalities.registry import modality
 from autotl.profile.build import dataset_fingerprint
 from autotl.serve.bundle import (
@@ -215,6 +216,7 @@ def _write(
     expected.write(folder)
     manifest = _manifest(model, dataset, record)
     manifest["inputs"] = [value.name for value in graph.graph.input]
+    manifest["graph"] = made_with(graph)
     seal(folder, manifest)
     manifest["parity"] = {MODEL: prove_on(Predictor(folder), expected, dataset, rows).to_json()}
     (folder / CARD).write_text(model_card(manifest), encoding="utf-8")

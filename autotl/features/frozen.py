@@ -128,6 +128,10 @@ class FrozenPart:
         array = self._pooled_array(view) if cut is None else self._hidden_array(cut, view, rows)
         return len(array.missing(np.unique(rows)))
 
+    def cached(self, rows: Array) -> Array:
+        """Those of the rows that have pooled features of the plain inputs."""
+        return np.setdiff1d(rows, self._pooled_array(PLAIN).missing(np.unique(rows)))
+
     def pass_seconds(self, rows: Array, view: View = PLAIN, cut: int | None = None) -> float:
         """Expected seconds to compute what is missing, at most; 0 before any pass was timed."""
         return self.seconds_a_row * self.missing(rows, view, cut)

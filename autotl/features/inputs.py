@@ -76,6 +76,10 @@ class PreparedInputs:
         for array in self._arrays.values():
             array.commit()
 
+    def cached(self, rows: Array) -> Array:
+        """Those of the rows that need not be decoded; all where decoding costs next to nothing (texts)."""
+        return rows if self._session is None else np.setdiff1d(rows, self._missing(rows))
+
     def batch(self, rows: Array) -> Batch:
         """Network inputs of prepared rows as tensors on the CPU."""
         self.prepare(rows)

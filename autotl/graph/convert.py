@@ -1,17 +1,18 @@
 """Turns torch modules into ONNX graphs: one file, opset 20, dynamic batch, nothing written to disk.
 
-TorchScript's exporter is used: it takes about a second where the dynamo one takes 10 to 18, with equal
-outputs. What TorchScript cannot export (antialiased resizing) is the modality's own graph, see `compose`.
+TorchScript's exporter goes first: it takes about a second where the dynamo one takes 10 to 18, with equal
+outputs. Networks that it cannot trace go through the dynamo one. What neither exports as it should
+(antialiased resizing) is the modality's own graph, see `compose`.
 """
 
 from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from autotl.errors import ExportError
 from autotl.graph.fold import fold_shapes
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import onnx
     from torch import Tensor, nn
 
+Exporter = Literal["torchscript", "dynamo"]
+#: Key of a model's metadata under which its exporter stands.
+EXPORTER = "exporter"
 OPSET = 20
 #: The IR version that came with opset 20; every ONNX Runtime that knows the opset reads it.
 IR_VERSION = 9
@@ -32,6 +36,7 @@ def to_onnx(
     outputs: Sequence[str],
     *,
     dynamic: Mapping[str, Mapping[int, str]] | None = None,
+    exporter: Exporter | None = None,
 ) -> onnx.ModelProto:
     """Convert a module that takes a batch.
 
@@ -43,15 +48,15 @@ def to_onnx(
         dynamic: Names of dynamic axes by input or output name. By default axis 0 of every input and output
             is "batch", and where the batch holds token ids (integers (B, T)), axis 1 of everything that
             runs along T is "length".
+        exporter: Which exporter; None for TorchScript's, and the dynamo one where that fails.
 
     Returns:
-        The checked model, in memory.
+        The checked model, in memory; its metadata name the exporter.
 
     Raises:
-        ExportError: The weights exceed the 2 GiB of an ONNX file.
+        ExportError: The weights exceed the 2 GiB of an ONNX file, or no exporter takes the network.
     """
     import onnx
-    import torch
 
     size = sum(value.numel() * value.element_size() for value in module.state_dict().values())
     if size > _PROTOBUF_LIMIT_BYTES:
@@ -62,25 +67,99 @@ def to_onnx(
             hint="Choose smaller backbones: autotl backbones",
         )
     axes = _default_axes(batch, outputs) if dynamic is None else dynamic
-    names = list(batch)
-    wrapper = _positional(module, names)
-    with tempfile.TemporaryDirectory() as folder, evaluating(wrapper), torch.no_grad(), _silent():
+    wrapper = _positional(module, list(batch))
+    with evaluating(wrapper), _silent():
+        model = fold_shapes(_exported(wrapper, batch, outputs, axes, exporter))
+    model.ir_version = IR_VERSION
+    onnx.checker.check_model(model)
+    return model
+
+
+def _exported(
+    wrapper: nn.Module,
+    batch: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
+    exporter: Exporter | None,
+) -> onnx.ModelProto:
+    """What the first exporter gives that takes the network."""
+    wanted: tuple[Exporter, ...] = ("torchscript", "dynamo") if exporter is None else (exporter,)
+    reasons = []
+    for name in wanted:
+        try:
+            model = _EXPORTERS[name](wrapper, batch, outputs, axes)
+        except (RuntimeError, ImportError) as error:  # those of both exporters are RuntimeErrors
+            reasons.append(f"{name}: {str(error).strip().partition(chr(10))[0] or type(error).__name__}")
+        else:
+            set_metadata(model, {EXPORTER: name})
+            return model
+    raise ExportError(
+        "the network cannot be exported to ONNX",
+        found="; ".join(reasons),
+        hint="Leave its backbone out: --backbones names those to use.",
+    )
+
+
+def _torchscript(
+    wrapper: nn.Module,
+    batch: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
+) -> onnx.ModelProto:
+    """By tracing."""
+    import onnx
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
             wrapper,
-            tuple(batch[name] for name in names),
+            tuple(batch.values()),
             path,
-            input_names=names,
+            input_names=list(batch),
             output_names=list(outputs),
             dynamic_axes={name: dict(value) for name, value in axes.items()},
             opset_version=OPSET,
             do_constant_folding=True,
             dynamo=False,
         )
-        model = fold_shapes(onnx.load(path))
-    model.ir_version = IR_VERSION
-    onnx.checker.check_model(model)
-    return model
+        return onnx.load(path)
+
+
+def _dynamo(
+    wrapper: nn.Module,
+    batch: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
+) -> onnx.ModelProto:
+    """By `torch.export`; axes of one name have the same length."""
+    import torch
+
+    edges = {name: torch.export.Dim(name) for named in axes.values() for name in named.values()}
+    shapes = tuple({axis: edges[edge] for axis, edge in axes.get(name, {}).items()} for name in batch)
+    with torch.no_grad():
+        program = torch.onnx.export(
+            wrapper,
+            tuple(batch.values()),
+            input_names=list(batch),
+            output_names=list(outputs),
+            dynamic_shapes=(shapes,),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None, "the dynamo exporter gives a program where no file is named"
+    return program.model_proto
+
+
+_EXPORTERS: dict[Exporter, Callable[..., onnx.ModelProto]] = {"torchscript": _torchscript, "dynamo": _dynamo}
+
+
+def made_with(model: onnx.ModelProto) -> dict[str, Any]:
+    """Opset, IR version and exporter of a model, for the record."""
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    return {"opset": opset, "ir_version": model.ir_version, "exporter": metadata(model).get(EXPORTER)}
 
 
 def size_bytes(model: onnx.ModelProto) -> int:
@@ -150,4 +229,5 @@ def _silent() -> Iterator[None]:
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch(\.|$)")
         warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*TorchScript.*")
         warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\.onnx(\.|$)")
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"(torch|onnxscript)(\.|$)")
         yield

@@ -12,8 +12,9 @@ examples; what training caches are *prepared* ones. Both come from the same deco
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +148,26 @@ class SupportsExamine(Protocol):
 
 
 @runtime_checkable
+class SupportsTurnedKeys(Protocol):
+    """A modality whose inputs mean the same mirrored or turned, as augmented copies are."""
+
+    def turned_keys(self, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """The `near_key`s (S, N, W) of N inputs in S other orientations, from their own (N, W)."""
+
+
+@runtime_checkable
+class SupportsAttributes(Protocol):
+    """A modality that knows of an input what is beside its content, and should tell nothing of a label."""
+
+    def attributes(self, item: Item) -> dict[str, str | float]:
+        """Words and numbers by name, the same names for every item; nothing is decoded for them.
+
+        Raises:
+            DecodeError: The item is unreadable.
+        """
+
+
+@runtime_checkable
 class SupportsExtent(Protocol):
     """A modality that tells how much an item holds before it is decoded, so that a server can refuse it."""
 
@@ -155,6 +176,57 @@ class SupportsExtent(Protocol):
 
     def extent(self, item: Item) -> int:
         """How much of it there is, in `extent_unit`.
+
+        Raises:
+            DecodeError: The item is unreadable.
+        """
+
+
+class Rectangle(NamedTuple):
+    """A part of an image in whole pixels: rows from `top` to `bottom`, columns from `left` to `right`."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+class Span(NamedTuple):
+    """Characters from `start` to `stop` of a text, which is one of several or the only one (0)."""
+
+    text: int
+    start: int
+    stop: int
+
+
+Piece = Rectangle | Span
+
+
+@dataclass(frozen=True, eq=False)
+class Occlusion:
+    """One input, divided into pieces that can be hidden.
+
+    Attributes:
+        shown: What a person is shown: an image (H, W, 3) uint8, or the texts of the input.
+        pieces: Places of the P smallest pieces in `shown`: the cells of a grid, row by row, or spans of text
+            in order. What the network does not see is in none.
+        groups: (G, P) bool, pieces that are worth hiding together. They show evidence that no piece holds
+            alone; where no two share a piece, they only say where to look closer.
+        hide: Gives the decoded example without the pieces of a mask (P,) bool.
+    """
+
+    shown: NDArray[np.uint8] | tuple[str, ...]
+    pieces: tuple[Piece, ...]
+    groups: NDArray[np.bool_]
+    hide: Callable[[NDArray[np.bool_]], Example]
+
+
+@runtime_checkable
+class SupportsOcclusion(Protocol):
+    """A decoder that can hide an input piece by piece, so that what is made of it can be explained."""
+
+    def occlusion(self, item: Item) -> Occlusion:
+        """The pieces of an item; with none of them hidden it is what `decode` gives.
 
         Raises:
             DecodeError: The item is unreadable.

@@ -8,15 +8,18 @@ from __future__ import annotations
 import functools
 import logging
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotl.atomic import replacing
-from autotl.errors import MissingExtraError
+from autotl.errors import AutotlError, MissingExtraError
 from autotl.leaderboard.verdict import ON_TEST
 from autotl.report import words
+from autotl.report.landscape import typical
 from autotl.report.mistakes import ClassScore
+from autotl.report.obstacles import obstacles
 from autotl.report.recorded import mapping, number, plain, sequence, text, whole
 from autotl.report.summarize import Summary, summarize
 from autotl.trial.run_folder import RunFolder
@@ -31,15 +34,18 @@ REPORT = "report.html"
 Preview = Callable[[str], str]
 
 
-def write_report(run: RunFolder, preview: Preview | None = None) -> Path:
+def write_report(
+    run: RunFolder, preview: Preview | None = None, explained: Mapping[str, str] | None = None
+) -> Path:
     """Write `report.html` into a run folder, from the folder's files.
 
     Whatever is missing or malformed there is shown as not recorded.
 
     Args:
         run: The folder.
-        preview: Shows a row of the test part, by its name, as a short piece of safe HTML; the folder holds
-            names alone.
+        preview: Shows a row of the data, by its name, as a short piece of safe HTML; the folder holds names
+            alone. Rows that it does not know are left out.
+        explained: What predictions rest on, safe HTML by name of the row.
 
     Returns:
         The path of the report.
@@ -48,20 +54,23 @@ def write_report(run: RunFolder, preview: Preview | None = None) -> Path:
         MissingExtraError: jinja2 is not installed.
         StorageError: The file cannot be written.
     """
-    page = render(summarize(run), preview)
+    page = render(summarize(run), preview, explained)
     path = run.path / REPORT
     with replacing(path) as target:
         target.write_text(page, encoding="utf-8", errors="replace")
     return path
 
 
-def render(summary: Summary, preview: Preview | None = None) -> str:
+def render(
+    summary: Summary, preview: Preview | None = None, explained: Mapping[str, str] | None = None
+) -> str:
     """The page; figures are left out where matplotlib is not installed, and previews where there are none."""
     environment = _environment()
     from markupsafe import Markup
 
     data = mapping(summary.record.get("data"))
     figures = {name: Markup(svg) for name, svg in _figures(summary).items()}
+    examples = () if summary.landscape is None else typical(summary.landscape, summary.classes)
     return environment.get_template("report.html.j2").render(
         summary=summary,
         outcome=summary.outcome,
@@ -81,7 +90,10 @@ def render(summary: Summary, preview: Preview | None = None) -> str:
             filter(None, (text(data.get("source")), words.moment(text(summary.record.get("started")))))
         ),
         hardest=_hardest(summary),
-        previews={} if preview is None else {n: Markup(preview(n)) for n in _missed(summary)},
+        obstacles=obstacles(summary),
+        examples=examples if preview is not None else (),
+        previews={name: Markup(html) for name, html in _previews(summary, examples, preview)},
+        explained={name: Markup(html) for name, html in (explained or {}).items()},
         notes=[text(note) for note in sequence(summary.record.get("notes"))],
     )
 
@@ -234,9 +246,18 @@ def _command(value: object) -> str:
     return shlex.join(map(text, value)) if isinstance(value, (list, tuple)) else text(value)
 
 
-def _missed(summary: Summary) -> list[str]:
-    """Names of the rows whose mistakes are shown one by one."""
-    return [] if summary.mistakes is None else [miss.name for miss in summary.mistakes.misses]
+def _previews(
+    summary: Summary, examples: Sequence[tuple[str, Sequence[str]]], preview: Preview | None
+) -> Iterator[tuple[str, str]]:
+    """Rows that are shown, by name: single mistakes, and the typical ones of each class."""
+    if preview is None:
+        return
+    misses = () if summary.mistakes is None else summary.mistakes.misses
+    for name in dict.fromkeys([*(miss.name for miss in misses), *chain(*(names for _, names in examples))]):
+        try:
+            yield name, preview(name)
+        except (KeyError, AutotlError) as error:
+            logger.debug("no preview of %s: %s", name, error)
 
 
 def _hardest(summary: Summary) -> list[ClassScore]:

@@ -6,22 +6,23 @@ Pure NumPy on targets and predictions; drawing and wording are left to others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autotl.leaderboard.calibration import expected_calibration_error
 from autotl.report import words
 from autotl.report.recorded import LARGEST, plain
+from autotl.report.reliability import Reliability, reliability, uncalibrated
+from autotl.report.thresholds import Thresholds, thresholds
 from autotl.task import THRESHOLD, TaskKind
 
 Array = NDArray[Any]
 #: Classes that a confusion matrix shows at most.
 MOST_CLASSES = 20
-_BINS = 10
 _ROUNDING = 1e-4
+_MOST_MISSES = 10
 
 
 @dataclass(frozen=True)
@@ -56,19 +57,6 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Reliability:
-    """Mean confidence, observed frequency and rows by bin of equal width; empty bins are left out.
-
-    `error` is the expected calibration error (`leaderboard.calibration`, with finer bins).
-    """
-
-    confidence: Array
-    frequency: Array
-    counts: Array
-    error: float
-
-
-@dataclass(frozen=True)
 class Miss:
     """One row that went wrong. `weight` sorts them: confidence in the wrong class, or absolute residual."""
 
@@ -80,7 +68,10 @@ class Miss:
 
 @dataclass(frozen=True)
 class Mistakes:
-    """Everything known of the predictions of N test rows; parts that do not apply are empty or None."""
+    """Everything known of the predictions of N test rows; parts that do not apply are empty or None.
+
+    `uncalibrated` is `reliability` as it was before the temperature; None where that changed nothing.
+    """
 
     kind: TaskKind
     rows: int
@@ -89,13 +80,21 @@ class Mistakes:
     confusion: Confusion | None = None
     pairs: tuple[Pair, ...] = ()
     reliability: Reliability | None = None
+    uncalibrated: Reliability | None = None
+    thresholds: Thresholds | None = None
     misses: tuple[Miss, ...] = ()
+    wrong_names: tuple[str, ...] = ()
     targets: Array | None = None
     values: Array | None = None
 
 
 def mistakes(
-    kind: TaskKind, classes: Sequence[str], targets: Array, predictions: Array, names: Array | None = None
+    kind: TaskKind,
+    classes: Sequence[str],
+    targets: Array,
+    predictions: Array,
+    names: Array | None = None,
+    temperature: float | None = None,
 ) -> Mistakes | None:
     """Look at test predictions.
 
@@ -105,6 +104,7 @@ def mistakes(
         targets: Class indices (N,), indicators (N, K) or values (N,).
         predictions: Probabilities (N, K) or values (N,).
         names: (N,) names of the rows, or None.
+        temperature: What calibration divided the logits by.
 
     Returns:
         None where the arrays do not fit each other or the task, are no probabilities, or have no finite row.
@@ -129,11 +129,16 @@ def mistakes(
     outputs = predictions.shape[1]
     labels = [plain(classes[k]) if k < len(classes) else f"class {k}" for k in range(outputs)]
     if kind is TaskKind.MULTILABEL:
-        return _multilabel(targets, predictions, labels) if targets.shape == predictions.shape else None
-    targets = targets.astype(np.int64)
-    if targets.min() < 0 or targets.max() >= outputs:
-        return None
-    return _classes(kind, targets, predictions, labels, rows)
+        if targets.shape != predictions.shape:
+            return None
+        targets = targets > 0
+        found = _multilabel(targets, predictions, labels, rows)
+    else:
+        targets = targets.astype(np.int64)
+        if targets.min() < 0 or targets.max() >= outputs:
+            return None
+        found = _classes(kind, targets, predictions, labels, rows)
+    return replace(found, **_calibration(kind, targets, predictions, temperature))
 
 
 def _numeric(values: Array) -> bool:
@@ -147,20 +152,57 @@ def _usable(values: Array) -> Array:
 
 def _regression(targets: Array, values: Array, rows: Sequence[str]) -> Mistakes:
     residuals = np.abs(values - targets)
-    worst = np.argsort(-residuals, kind="stable")[:10]
+    worst = np.argsort(-residuals, kind="stable")[:_MOST_MISSES]
     misses = tuple(
         Miss(rows[i], words.score(targets[i]), words.score(values[i]), float(residuals[i])) for i in worst
     )
     return Mistakes(TaskKind.REGRESSION, len(rows), misses=misses, targets=targets, values=values)
 
 
-def _multilabel(targets: Array, predictions: Array, labels: Sequence[str]) -> Mistakes:
-    truth, predicted = targets > 0, predictions >= THRESHOLD
-    scores = _scores((truth & predicted).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0), labels)
-    wrong = int((truth != predicted).any(axis=1).sum())
-    error = expected_calibration_error(predictions, truth)
-    reliability = _reliability(predictions.ravel(), truth.ravel(), error)
-    return Mistakes(TaskKind.MULTILABEL, len(truth), wrong, scores, reliability=reliability)
+def _multilabel(targets: Array, predictions: Array, labels: Sequence[str], rows: Sequence[str]) -> Mistakes:
+    predicted = predictions >= THRESHOLD
+    scores = _scores((targets & predicted).sum(axis=0), targets.sum(axis=0), predicted.sum(axis=0), labels)
+    wrong = np.flatnonzero((targets != predicted).any(axis=1))
+    worst = wrong[np.argsort(-_surprise(targets, predictions)[wrong], kind="stable")][:_MOST_MISSES]
+    misses = tuple(
+        Miss(
+            rows[i],
+            _together(labels, targets[i]),
+            _together(labels, predicted[i]),
+            float(_surprise(targets[i : i + 1], predictions[i : i + 1])[0]),
+        )
+        for i in worst.tolist()
+    )
+    return Mistakes(
+        TaskKind.MULTILABEL,
+        len(targets),
+        len(wrong),
+        scores,
+        thresholds=thresholds(targets, predictions, "any label"),
+        misses=misses,
+        wrong_names=tuple(rows[i] for i in wrong.tolist()),
+    )
+
+
+def _surprise(targets: Array, predictions: Array) -> Array:
+    """(N,) how far the probability of the label that was most wrongly judged lies from the truth."""
+    return np.asarray(np.abs(targets - predictions).max(axis=1))
+
+
+def _together(labels: Sequence[str], applies: Array) -> str:
+    """The labels that apply, in a line."""
+    return ", ".join(labels[k] for k in np.flatnonzero(applies).tolist()) or "none"
+
+
+def _calibration(
+    kind: TaskKind, targets: Array, predictions: Array, temperature: float | None
+) -> dict[str, Any]:
+    """Confidence against frequency, and how that was before calibration."""
+    found: dict[str, Any] = {"reliability": reliability(targets, predictions)}
+    if temperature is not None and temperature > 0 and temperature != 1:
+        before = uncalibrated(predictions, temperature, several=kind is TaskKind.MULTILABEL)
+        found["uncalibrated"] = reliability(targets, before)
+    return found
 
 
 def _classes(
@@ -170,7 +212,7 @@ def _classes(
     counts = np.bincount(targets * k + predicted, minlength=k * k).reshape(k, k)
     confidence = predictions.max(axis=1)
     wrong = np.flatnonzero(predicted != targets)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:10]
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST_MISSES]
     misses = tuple(
         Miss(rows[i], labels[targets[i]], labels[predicted[i]], float(confidence[i])) for i in worst.tolist()
     )
@@ -181,9 +223,15 @@ def _classes(
         _scores(np.diag(counts), counts.sum(axis=1), counts.sum(axis=0), labels),
         _confusion(counts, labels),
         _pairs(counts, labels),
-        _reliability(confidence, predicted == targets, expected_calibration_error(predictions, targets)),
-        misses,
+        thresholds=_of_second(targets, predictions, labels) if kind is TaskKind.BINARY else None,
+        misses=misses,
+        wrong_names=tuple(rows[i] for i in wrong.tolist()),
     )
+
+
+def _of_second(targets: Array, predictions: Array, labels: Sequence[str]) -> Thresholds | None:
+    """Curves of the second of two classes, which the metrics of binary tasks count as the positive one."""
+    return thresholds(targets == 1, predictions[:, 1], labels[1]) if len(labels) == 2 else None
 
 
 def _scores(hits: Array, true: Array, called: Array, labels: Sequence[str]) -> tuple[ClassScore, ...]:
@@ -212,12 +260,3 @@ def _pairs(counts: Array, labels: Sequence[str], most: int = 10) -> tuple[Pair, 
     order = np.argsort(-off, kind="stable")[:most]
     found = [(int(i) // len(labels), int(i) % len(labels), int(off[i])) for i in order if off[i] > 0]
     return tuple(Pair(labels[t], labels[p], n, n / int(totals[t])) for t, p, n in found)
-
-
-def _reliability(confidence: Array, hit: Array, error: float) -> Reliability:
-    bins = np.clip((confidence * _BINS).astype(int), 0, _BINS - 1)
-    counts = np.bincount(bins, minlength=_BINS)
-    kept = counts > 0
-    mean = np.bincount(bins, confidence, _BINS)[kept] / counts[kept]
-    frequency = np.bincount(bins, hit, _BINS)[kept] / counts[kept]
-    return Reliability(mean, frequency, counts[kept], error)

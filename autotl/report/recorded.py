@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from autotl.config import TrialConfig, TrialResult
 from autotl.errors import RunError
+from autotl.search.event_log import EVENTS, Entry, read_events
 from autotl.trial.run_folder import RunFolder
 
 # Control characters, writing-direction overrides and lone surrogates: they break markup, encoding or the eye.
@@ -54,6 +55,12 @@ def whole(value: object) -> int | None:
     """A whole number, or None for anything else."""
     found = number(value)
     return None if found is None else round(found)
+
+
+def shown(value: object, greater: bool) -> float | None:
+    """A score in its own direction; losses are recorded negated where greater must be better."""
+    found = number(value)
+    return found if found is None or greater else abs(found)
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -103,6 +110,21 @@ def _result(value: Any) -> TrialResult:
         seconds=number(result.seconds) or 0.0,
         facts=mapping(result.facts),
     )
+
+
+def read_log(run: RunFolder) -> list[Entry]:
+    """What the run told, as far as it can be read."""
+    entries: list[Entry] = []
+    start = 0
+    try:
+        while True:
+            found, end = read_events(run.path / EVENTS, start)
+            entries += found
+            if end == start:
+                return entries
+            start = end
+    except OSError:
+        return entries
 
 
 def read_arrays(run: RunFolder, name: str, problems: list[str]) -> dict[str, NDArray[Any]]:

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autotl.config import TrialResult
 from autotl.errors import TargetError
 from autotl.report.expected import Expected, expected
+from autotl.report.importance import Importance, importance
+from autotl.report.landscape import Landscape, landscape
 from autotl.report.mistakes import Mistakes, mistakes
 from autotl.report.ranking import Failure, Row, failures, leaderboard
 from autotl.report.recorded import (
@@ -20,11 +21,15 @@ from autotl.report.recorded import (
     plain,
     read_arrays,
     read_json,
+    read_log,
     read_results,
     sequence,
+    shown,
     text,
     whole,
 )
+from autotl.report.strategies import StrategyRow, by_strategy
+from autotl.report.timeline import Curve, Progress, curves, progress, stages, told
 from autotl.task import TaskKind, default_metric, metric
 from autotl.trial.run_folder import RunFolder
 
@@ -76,24 +81,6 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Validation score of one trial by epoch, in the metric's direction."""
-
-    trial: int
-    name: str
-    epochs: tuple[int, ...]
-    scores: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Best score so far: `best[i]` holds from `seconds[i]` on; the last point is the end."""
-
-    seconds: tuple[float, ...]
-    best: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class Summary:
     """What the files of a run say.
 
@@ -111,7 +98,10 @@ class Summary:
         failures: Failed trials, grouped by message.
         curves: Trials of more than one epoch, best first.
         progress: None where no trial has a score.
+        strategies: What each strategy gave, the best first.
+        importance: Which choices mattered; None where that cannot be told.
         mistakes: None where no test predictions were recorded.
+        landscape: The data as a map; None where none was recorded.
         profile: `profile.json`.
         findings: Audit findings as mappings of plain values.
         backbones: Backbones as mappings with name, included and reason.
@@ -133,7 +123,10 @@ class Summary:
     failures: tuple[Failure, ...]
     curves: tuple[Curve, ...]
     progress: Progress | None
+    strategies: tuple[StrategyRow, ...]
+    importance: Importance | None
     mistakes: Mistakes | None
+    landscape: Landscape | None
     profile: Mapping[str, Any]
     findings: tuple[Mapping[str, Any], ...]
     backbones: tuple[Mapping[str, Any], ...]
@@ -158,6 +151,7 @@ def summarize(run: RunFolder) -> Summary:
     chosen = whole(winner.get("trial"))
     best = next((result for result in results if result.number == chosen), None)
     rows = leaderboard(board, results, chosen, greater)
+    found = _mistakes(kind, classes, arrays, number(record.get("temperature")))
     return Summary(
         name=plain(run.path.resolve().name),
         kind=kind,
@@ -170,9 +164,14 @@ def summarize(run: RunFolder) -> Summary:
         settings=mapping(best.config.params) if best else {},
         rows=rows,
         failures=failures(results),
-        curves=_curves(results, greater),
-        progress=_progress(results, greater),
-        mistakes=_mistakes(kind, classes, arrays),
+        curves=curves(results, greater),
+        progress=told(read_log(run), greater) or progress(results, greater, stages(record.get("stages"))),
+        strategies=by_strategy(rows, greater),
+        importance=importance(results),
+        mistakes=found,
+        landscape=landscape(
+            read_arrays(run, "embedding.npz", problems), () if found is None else found.wrong_names
+        ),
         profile=profile,
         findings=tuple(filter(None, map(mapping, sequence(record.get("findings"))))),
         backbones=tuple(filter(None, map(mapping, sequence(record.get("backbones"))))),
@@ -203,68 +202,28 @@ def _greater(name: str, kind: TaskKind | None) -> bool:
         return True
 
 
-def _shown(value: object, greater: bool) -> float | None:
-    """A score in its own direction; losses are recorded negated where greater must be better."""
-    found = number(value)
-    return found if found is None or greater else abs(found)
-
-
 def _outcome(test: Mapping[str, Any], name: str, kind: TaskKind | None, greater: bool) -> Outcome:
     name = text(test.get("metric")) or name
     greater = _greater(name, kind) if kind else greater
-    ends = sorted(v for v in (_shown(test.get(end), greater) for end in ("low", "high")) if v is not None)
+    ends = sorted(v for v in (shown(test.get(end), greater) for end in ("low", "high")) if v is not None)
     low, high = ends if len(ends) == 2 else (None, None)
     return Outcome(
         metric=name,
         greater_is_better=greater,
-        score=_shown(test.get("score"), greater),
+        score=shown(test.get("score"), greater),
         low=low,
         high=high,
         n=whole(test.get("n")),
         metrics={key: number(value) for key, value in mapping(test.get("metrics")).items()},
-        trivial=_shown(test.get("trivial"), greater),
-        from_scratch=_shown(test.get("from_scratch"), greater),
+        trivial=shown(test.get("trivial"), greater),
+        from_scratch=shown(test.get("from_scratch"), greater),
     )
 
 
-def _curves(results: Sequence[TrialResult], greater: bool) -> tuple[Curve, ...]:
-    found = []
-    ranked = sorted(results, key=lambda r: (r.score is None, -(number(r.score) or 0.0), r.number))
-    for result in ranked:
-        points = [(whole(point.epoch), _shown(point.score, greater)) for point in result.curve]
-        kept = [(epoch, score) for epoch, score in points if epoch is not None and score is not None]
-        if len(kept) > 1:
-            epochs, scores = zip(*kept, strict=True)
-            name = plain(f"{result.config.backbone} {result.config.strategy}")
-            found.append(Curve(result.number, name, epochs, scores))
-    return tuple(found)
-
-
-def _progress(results: Sequence[TrialResult], greater: bool) -> Progress | None:
-    """Best score so far against the seconds that trials took, one after the other in their order."""
-    clock, best = 0.0, None
-    seconds: list[float] = []
-    scores: list[float] = []
-    for result in results:
-        begun = clock
-        clock += max(number(result.seconds) or 0.0, 0.0)
-        # What precedes the first epoch, such as features, is in the trial's seconds alone.
-        epochs = sum(max(number(epoch.seconds) or 0.0, 0.0) for epoch in result.curve)
-        spent, moments = max(clock - begun - epochs, 0.0), []
-        for epoch in result.curve:
-            spent += max(number(epoch.seconds) or 0.0, 0.0)
-            moments.append((min(begun + spent, clock), number(epoch.score)))
-        for moment, value in [*moments, (clock, number(result.score))]:
-            if value is not None and (best is None or value > best):
-                best = value
-                seconds.append(moment)
-                scores.append(value if greater else abs(value))
-    if best is None:
-        return None
-    return Progress((*seconds, clock), (*scores, scores[-1]))
-
-
-def _mistakes(kind: TaskKind | None, classes: Sequence[str], arrays: Mapping[str, Any]) -> Mistakes | None:
+def _mistakes(
+    kind: TaskKind | None, classes: Sequence[str], arrays: Mapping[str, Any], temperature: float | None
+) -> Mistakes | None:
     if kind is None or "targets" not in arrays or "predictions" not in arrays:
         return None
-    return mistakes(kind, classes, arrays["targets"], arrays["predictions"], arrays.get("names"))
+    names = arrays.get("names")
+    return mistakes(kind, classes, arrays["targets"], arrays["predictions"], names, temperature)

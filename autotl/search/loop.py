@@ -15,7 +15,16 @@ from autotl.search.backend import BackendEvent, Paused, SearchBackend, Stepped
 from autotl.search.board import Board, Prospect, Standing
 from autotl.search.budget import Budget
 from autotl.search.costs import CostModel, next_step_seconds
-from autotl.search.events import EpochDone, Listener, Note, TrialFinished, TrialStarted, silent
+from autotl.search.events import (
+    EpochDone,
+    Listener,
+    Note,
+    TrialFinished,
+    TrialPaused,
+    TrialResumed,
+    TrialStarted,
+    silent,
+)
 from autotl.search.interrupt import Interrupts
 from autotl.search.lessons import Lesson
 from autotl.search.local import LocalBackend
@@ -167,6 +176,7 @@ class _Search:
             number = self.scheduler.pick(board, fresh=may_begin)
             if number is not None:
                 self.board.open[number].paused = False
+                self.listener(TrialResumed(number))
                 self.backend.resume(self.paused.pop(number))
                 return True
         if not may_begin:
@@ -256,6 +266,7 @@ class _Search:
         elif isinstance(event, Paused):
             self._put_aside(event.result, self.board.open[event.result.number])
             self.storage.pause(event.result)
+            self.listener(TrialPaused(event.result.number))
         else:
             self._on_end(event.result)
 

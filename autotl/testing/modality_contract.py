@@ -19,7 +19,16 @@ import numpy as np
 import pytest
 
 from autotl.errors import DecodeError
-from autotl.modalities.modality import Item, Modality, SupportsExamine, SupportsExtent, SupportsPreview
+from autotl.modalities.modality import (
+    Example,
+    Item,
+    Modality,
+    Rectangle,
+    SupportsExamine,
+    SupportsExtent,
+    SupportsOcclusion,
+    SupportsPreview,
+)
 from autotl.modalities.preprocessing import PreprocessingSpec
 
 
@@ -239,6 +248,32 @@ class ModalityContract:
             assert len(shown) < 20_000
             assert "<script" not in shown
 
+    def test_an_input_can_be_hidden_piece_by_piece(
+        self, modality: Modality, items: list[Item], bad_item: Item, spec: PreprocessingSpec
+    ) -> None:
+        """With nothing hidden it is what decoding gives; each piece, and each group, then changes it."""
+        decoder = modality.decoder(spec)
+        if not isinstance(decoder, SupportsOcclusion):
+            pytest.skip("no explanations")
+        with pytest.raises(DecodeError):
+            decoder.occlusion(bad_item)
+        for item in items:
+            divided, example = decoder.occlusion(item), decoder.decode(item)
+            pieces = len(divided.pieces)
+            assert pieces > 0
+            assert divided.groups.shape == (len(divided.groups), pieces)
+            assert len(set(divided.pieces)) == pieces
+            assert _same(divided.hide(np.zeros(pieces, bool)), example)
+            for mask in (*np.eye(pieces, dtype=bool), *divided.groups, np.ones(pieces, bool)):
+                assert mask.any()
+                assert not _same(divided.hide(mask), example)
+            for piece in divided.pieces:
+                if isinstance(piece, Rectangle):
+                    assert not isinstance(divided.shown, tuple)
+                    assert divided.shown[piece.top : piece.bottom, piece.left : piece.right].size
+                else:
+                    assert divided.shown[piece.text][piece.start : piece.stop].strip()
+
     def test_decoding_never_imports_torch_or_onnx(
         self, modality: Modality, items: list[Item], spec: PreprocessingSpec
     ) -> None:
@@ -253,6 +288,10 @@ class ModalityContract:
         assert (
             subprocess.run([sys.executable, "-c", code, *sys.path], input=sent, check=False).returncode == 0
         )
+
+
+def _same(a: Example, b: Example) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
 def _distance(a: Any, b: Any) -> int:

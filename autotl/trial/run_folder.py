@@ -2,18 +2,21 @@
 
     run.json            what was asked, versions, hardware, data fingerprint, outcome
     journal.log         the Optuna study
+    events.jsonl        what the run told as it went on, a JSON object a line; see `autotl.search.event_log`
     profile.json        `DatasetProfile`
     space.json          the space that was searched; a resumed run uses it again
     splits.npz          arrays train, val, test
     trials/0007/        result.json, model.safetensors, validation.npy (raw outputs); while the trial is
                         paused, checkpoint.safetensors
     test_predictions.npz  targets and predictions of the test part
+    examples.npz        features of rows that the winner was fitted on, see `autotl.serve.explain.neighbours`
+    embedding.npz       a map of rows by their features, and whose labels are doubtful
     leaderboard.csv, leaderboard.json, report.html
     model/              the bundle
     teacher.npz         outputs of the winner on all rows, where a smaller network was to learn from it
     predecessor.*       network and facts that were taken over from an earlier run, where there was one
 
-Every file is written whole or not at all.
+Every file is written whole or not at all, but for the journal and the events, which are appended to.
 """
 
 from __future__ import annotations

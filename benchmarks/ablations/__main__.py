@@ -63,7 +63,7 @@ def main() -> None:
             print("the time is over; the same command goes on", flush=True)
             break
         measure(arm, profile, arguments.data, arguments.out)
-    found = summary(list(TARGETS.values()), rows(_NAME, arguments.out), profile.name, provenance())
+    found = summary(list(TARGETS.values()), rows(_NAME, arguments.out), profile, provenance())
     (arguments.out / f"{_NAME}.json").write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.ablations.target import Arm, Figures, Line, Target
+from benchmarks.ablations.target import Arm, Figures, Line, Profile, Target
 
 #: The figures of the summary, whether they are known or not.
 FIGURES = (
@@ -41,22 +42,33 @@ def pending(arms: Iterable[Arm], lines: Iterable[Line], profile: str, commit: st
 
 
 def summary(
-    targets: Sequence[Target], lines: Iterable[Line], profile: str, origin: Mapping[str, Any]
+    targets: Sequence[Target], lines: Iterable[Line], profile: Profile, origin: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Origin and figures; null for what was not measured on this commit.
+    """Origin and figures; null for what was never measured.
+
+    The figures of a target are all of one commit, named under "commits": that on which most of its present
+    arms were measured, the latest of several.
 
     Args:
         targets: Those that there are.
-        lines: All lines of the result file.
-        profile: Whose lines count.
+        lines: All lines of the result file, the oldest first.
+        profile: Whose arms count.
         origin: `commit`, `date` and `machine`.
     """
-    known = [
-        line
-        for line in done(lines).values()
-        if line["profile"] == profile and line["commit"] == origin["commit"]
-    ]
+    known = done(lines)
     figures: Figures = dict.fromkeys(FIGURES)
+    commits: dict[str, str] = {}
     for target in targets:
-        figures |= target.figures([line for line in known if line["target"] == target.name])
-    return {**origin, "profile": profile, **figures}
+        wanted = {key(arm, profile.name, "")[:-1] for arm in target.arms(profile)}
+        own = [line for found, line in known.items() if found[:-1] in wanted and not found[-1].endswith("+")]
+        if own:
+            commits[target.name] = _most_measured(own)
+        figures |= target.figures([line for line in own if line["commit"] == commits[target.name]])
+    return {**origin, "profile": profile.name, "commits": commits, **figures}
+
+
+def _most_measured(lines: Sequence[Line]) -> str:
+    """The commit with the most lines, of several the one that comes last."""
+    counts = Counter(line["commit"] for line in lines)
+    latest = {line["commit"]: place for place, line in enumerate(lines)}
+    return max(counts, key=lambda commit: (counts[commit], latest[commit]))

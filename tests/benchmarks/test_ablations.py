@@ -55,12 +55,13 @@ def test_the_cache_is_compared_at_the_best_score_that_both_arms_reached():
 
 
 def test_what_was_not_measured_is_null():
-    found = summary(list(TARGETS.values()), [], "quick", ORIGIN)
+    found = summary(list(TARGETS.values()), [], PROFILES["quick"], ORIGIN)
     assert set(FIGURES) < set(found)
-    assert {key: value for key, value in found.items() if value is not None} == ORIGIN | {"profile": "quick"}
+    known = {key: value for key, value in found.items() if value is not None}
+    assert known == ORIGIN | {"profile": "quick", "commits": {}}
 
 
-def test_the_summary_takes_the_last_line_of_its_own_commit_and_profile():
+def test_the_figures_of_a_target_are_of_the_commit_that_most_of_it_was_measured_on():
     ahead = {"overhead_share": 0.01}
     lines = [
         line("tenlines", "signdigits", "10m", margin=9.0, **ahead),
@@ -70,13 +71,16 @@ def test_the_summary_takes_the_last_line_of_its_own_commit_and_profile():
         line("tenlines", "trashnet256", "10m", commit="old", margin=50.0, **ahead),
         line("cache", "sst2", "on", rises=[[2.0, 0.8]]),
         line("cache", "sst2", "off", rises=[[14.0, 0.8]]),
-        line("first_model", "sst2", "fit", first_model_seconds=20.0, first_predictor_seconds=9.0),
+        line("first_model", "sst2", "fit", "one", first_model_seconds=50.0, first_predictor_seconds=9.0),
+        line("first_model", "sst2", "fit", "two", first_model_seconds=20.0, first_predictor_seconds=9.0),
+        line("first_model", "sst2", "fit", "three+", first_model_seconds=1.0, first_predictor_seconds=1.0),
     ]
-    found = summary(list(TARGETS.values()), lines, "quick", ORIGIN)
+    found = summary(list(TARGETS.values()), lines, PROFILES["quick"], ORIGIN)
     assert found["tenlines_margin_mean"] == 2.5
     assert found["tenlines_margin_worst"] == -1.0
     assert found["cache_speedup_median"] == 7.0
     assert found["first_model_seconds_median"] == 20.0
+    assert found["commits"] == {"tenlines": "abc1234", "cache": "abc1234", "first_model": "two"}
 
 
 def test_arms_of_a_set_follow_one_another():

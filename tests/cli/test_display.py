@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
-from autotl.console.live import LineDisplay, LiveDisplay, curve, display, panel
-from autotl.console.progress import Progress, clock_time
+from autotl.console.live import LineDisplay, LiveDisplay, display
+from autotl.console.panel import curve, panel
 from autotl.search.events import (
     Advanced,
     DataRead,
@@ -19,6 +20,7 @@ from autotl.search.events import (
     TrialFinished,
     TrialStarted,
 )
+from autotl.search.progress import Progress, clock_time
 from autotl.task import Task, TaskKind
 
 CONFIG = TrialConfig("lite0", "full", {"epochs": 5})
@@ -108,7 +110,8 @@ def test_the_panel_shows_stage_trials_best_running_trial_and_time_left(clock):
     assert "search  50 of 200 rows" in text
     assert "2 done, 1 failed" in text
     assert "0.8000  trial 0, lite0, full" in text
-    assert "epoch 2 of 5  0.7000  ▁█" in text
+    assert re.search(r"▸ +2 +lite0 +full +2 of 5 +0.7000 +1:40 +▁█", text)
+    assert re.search(r" 1 +0 +lite0 +full +0 of 5 +0.8000 +0:02", text)
     assert "8:20 left, 1:40 passed" in text
     assert "lite1 left out: no weights" in text
 

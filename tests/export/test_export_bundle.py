@@ -45,6 +45,7 @@ def test_every_kind_of_task_is_exported_with_parity_on_images_of_many_sizes(imag
     bundle = export_bundle(model, dataset, np.arange(len(dataset)), tmp_path / "model")
     assert bundle.manifest["parity"]["model.onnx"]["rows"] == 40
     assert bundle.manifest["inputs"] == ["image"]
+    assert bundle.manifest["graph"] == {"opset": 20, "ir_version": 9, "exporter": "torchscript"}
 
 
 @pytest.mark.parametrize("choice", [{"depths": "all", "share": 0.1}, {"head": "mlp"}], ids=str)

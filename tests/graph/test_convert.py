@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from autotl.backbones.backbone import Backbone
 from autotl.errors import ExportError
 from autotl.graph.compose import merge
-from autotl.graph.convert import metadata, set_metadata, size_bytes, to_onnx
+from autotl.graph.convert import OPSET, made_with, metadata, set_metadata, size_bytes, to_onnx
 from autotl.graph.session import latency_ms, open_session
 from autotl.testing.backbones import tiny_image_backbone, tiny_text_backbone
 
@@ -70,6 +70,44 @@ def test_an_image_network_agrees_and_names_its_ends():
         expected = network({"pixels": pixels})[0].numpy()
     found = open_session(model, threads=1).run(["features"], {"pixels": pixels.numpy()})[0]
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_both_exporters_give_the_same_answers_at_other_sizes():
+    network = Pooled(tiny_text_backbone()).eval()
+    batch = _texts(5, 11)
+    with torch.no_grad():
+        expected = network(batch)[0].numpy()
+    for exporter in ("torchscript", "dynamo"):
+        model = to_onnx(network, _texts(2, 5), ["features", "hidden"], exporter=exporter)
+        assert made_with(model) == {"opset": OPSET, "ir_version": 9, "exporter": exporter}
+        feeds = {name: value.numpy() for name, value in batch.items()}
+        found = open_session(model, threads=1).run(["features"], feeds)[0]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_network_that_cannot_be_traced_goes_through_the_dynamo_exporter():
+    class Fourier(nn.Module):
+        def forward(self, batch: dict[str, Tensor]) -> Tensor:
+            return torch.fft.rfft(batch["x"], dim=-1).abs()
+
+    with pytest.raises(ExportError, match=r"torchscript: .*fft"):
+        to_onnx(Fourier(), {"x": torch.ones(2, 8)}, ["y"], exporter="torchscript")
+    model = to_onnx(Fourier(), {"x": torch.ones(2, 8)}, ["y"])
+    assert made_with(model)["exporter"] == "dynamo"
+    values = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    found = open_session(model, threads=1).run(None, {"x": values})[0]
+    np.testing.assert_allclose(found, np.abs(np.fft.rfft(values)), atol=1e-5)
+
+
+def test_a_network_that_no_exporter_takes_says_why_of_each():
+    class Odd(nn.Module):
+        def forward(self, batch: dict[str, Tensor]) -> Tensor:
+            raise RuntimeError("not in this world")
+
+    with pytest.raises(ExportError, match=r"torchscript: not in this world; dynamo: .*"):
+        to_onnx(Odd(), {"x": torch.ones(2, 3)}, ["y"])
 
 
 def test_one_tensor_is_enough_of_an_output():

@@ -125,7 +125,24 @@ def _record(task: Task, winner: TrialResult, greater: bool) -> dict[str, Any]:
         "parity": {"rows": 256, "top1_agreement": 1.0, "max_probability_difference": 3.1e-7},
         "notes": ["The hub did not answer within 2 s, so it counts as offline."],
         "temperature": 1.31,
+        "stages": {"read": 4.0, "profile": 2.5, "first model": 8.0, "search": 120.0, "test": 9.0},
     }  # fmt: skip
+
+
+def _embedding(task: Task, predictions: dict[str, np.ndarray], rows: int = 300) -> dict[str, np.ndarray]:
+    """A map of training rows and of the test rows; every 25th training row has a doubtful label."""
+    rng = np.random.default_rng(2)
+    tested = predictions["targets"]
+    targets = np.concatenate([tested[rng.integers(0, len(tested), rows)], tested])
+    middles = rng.normal(0, 20, (max(len(task.classes), 1), 2))
+    near = middles[targets] if targets.ndim == 1 and task.classes else np.zeros((len(targets), 2))
+    return {
+        "xy": (near + rng.normal(0, 3, near.shape)).astype(np.float32),
+        "names": np.array([f"train/photo_{i:04d}.jpg" for i in range(rows)] + list(predictions["names"])),
+        "parts": np.array(["train"] * rows + ["test"] * len(tested)),
+        "targets": targets,
+        "suspect": np.arange(len(targets)) % 25 == 0,
+    }
 
 
 @pytest.fixture
@@ -178,7 +195,9 @@ def make_run(tmp_path: Path) -> MakeRun:
             fingerprint="9f2c" * 8,
         )  # fmt: skip
         run.write_json("profile.json", profile.to_json())
-        np.savez(run.path / "test_predictions.npz", **_predictions(task, rows))
+        predictions = _predictions(task, rows)
+        np.savez(run.path / "test_predictions.npz", **predictions)
+        np.savez(run.path / "embedding.npz", **_embedding(task, predictions))
         return run
 
     return make

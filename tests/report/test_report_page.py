@@ -17,6 +17,7 @@ import pytest
 
 from autotl.errors import StorageError
 from autotl.report.html import render, write_report
+from autotl.report.landscape import typical
 from autotl.report.summarize import summarize
 from autotl.task import TaskKind
 from autotl.trial.run_folder import RunFolder
@@ -73,12 +74,13 @@ def page_of(run: RunFolder) -> Page:
     return Page(write_report(run).read_text(encoding="utf-8"))
 
 
-ALWAYS = {"outcome", "curves", "progress"}
+ALWAYS = {"outcome", "curves", "progress", "pareto-time", "strategies", "importance", "map-errors"}
+CLASSES = ALWAYS | {"balance", "reliability"}
 KINDS = [
-    (TaskKind.MULTICLASS, tuple("abcdef"), ALWAYS | {"balance", "confusion", "reliability"}),
-    (TaskKind.BINARY, ("no", "yes"), ALWAYS | {"balance", "confusion", "reliability"}),
-    (TaskKind.MULTILABEL, ("joy", "anger", "fear"), ALWAYS | {"balance", "labels", "reliability"}),
-    (TaskKind.REGRESSION, (), ALWAYS | {"scatter", "residuals"}),
+    (TaskKind.MULTICLASS, tuple("abcdef"), CLASSES | {"confusion", "map-classes"}),
+    (TaskKind.BINARY, ("no", "yes"), CLASSES | {"confusion", "map-classes", "thresholds"}),
+    (TaskKind.MULTILABEL, ("joy", "anger", "fear"), CLASSES | {"labels", "thresholds"}),
+    (TaskKind.REGRESSION, (), ALWAYS | {"scatter", "residuals", "map-classes"}),
 ]
 
 
@@ -88,7 +90,7 @@ def test_each_kind_of_task_has_its_sections_and_figures(
 ) -> None:
     page = page_of(make_run(kind=kind, classes=classes))
     assert page.open == []
-    sections = ["verdict", "leaderboard", "learning", "errors", "data", "audit", "backbones", "provenance"]
+    sections = ["verdict", "leaderboard", "search", "errors", "data", "audit", "backbones", "provenance"]
     assert [a["id"] for tag, a in page.tags if tag == "section"] == sections
     assert {i.removesuffix("-title") for i in page.ids() if i.endswith("-title")} == figures
     within = "0.886 to 0.944" if kind is not TaskKind.REGRESSION else "0.460 to 0.570"
@@ -128,7 +130,7 @@ def test_nothing_is_fetched_from_anywhere(make_run: Any) -> None:
 def test_figures_are_well_formed_name_themselves_and_keep_their_text(make_run: Any) -> None:
     markup = write_report(make_run()).read_text(encoding="utf-8")
     figures = re.findall(r"<svg.*?</svg>", markup, flags=re.S)
-    assert len(figures) == 6
+    assert len(figures) >= 10
     for figure in figures:
         root = ElementTree.fromstring(figure)
         title, description = root[0], root[1]
@@ -290,6 +292,36 @@ def test_rows_that_went_wrong_are_shown_by_what_they_are(make_run):
     run = make_run()
     names = [miss.name for miss in summarize(run).mistakes.misses]
     assert names
-    page = write_report(run, lambda name: f"<b>{names.index(name)}th</b>").read_text()
-    assert all(f'<td class="preview"><b>{number}th</b></td>' in page for number in range(len(names)))
+    page = write_report(run, lambda name: f"<b>{name}</b>", {names[0]: "<mark>here</mark>"}).read_text()
+    assert all(f'<td class="preview"><b>{name}</b></td>' in page for name in names)
+    assert page.count("<mark>here</mark>") == 1
     assert 'preview">' not in write_report(run).read_text()
+
+
+def test_rows_that_cannot_be_shown_are_left_out_of_the_page(make_run):
+    def preview(name):
+        raise KeyError(name)
+
+    page = Page(write_report(make_run(), preview).read_text())
+    assert page.open == []
+    assert "Wrong with most confidence" in page.text
+    assert not [a for _, a in page.tags if a.get("class") == "preview"]
+
+
+def test_every_class_is_shown_by_typical_training_rows(make_run):
+    run = make_run()
+    page = Page(write_report(run, lambda name: f"<b>{name}</b>").read_text())
+    arrays = np.load(run.path / "embedding.npz")
+    labels = dict(zip(arrays["names"].tolist(), arrays["targets"].tolist(), strict=True))
+    found = typical(summarize(run).landscape, summarize(run).classes)
+    assert [label for label, _ in found] == list(summarize(run).classes)
+    for code, (_, names) in enumerate(found):
+        assert len(names) == 4
+        assert {labels[name] for name in names} == {code}
+        assert all(name.startswith("train/") and name in page.text for name in names)
+
+
+def test_what_holds_the_score_back_is_said(make_run):
+    page = page_of(make_run())
+    assert "What holds it back" in page.text
+    assert "Rows: " not in page.text

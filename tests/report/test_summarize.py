@@ -16,6 +16,9 @@ from hypothesis.extra import numpy as hnp
 from autotl.report import words
 from autotl.report.mistakes import mistakes
 from autotl.report.summarize import Outcome, summarize
+from autotl.report.timeline import Stage
+from autotl.search.event_log import EventLog
+from autotl.search.events import EpochDone, RunStarted, StageStarted, TrialFinished, to_json
 from autotl.task import TaskKind
 from autotl.trial.run_folder import RunFolder
 
@@ -65,16 +68,50 @@ def test_what_precedes_an_epoch_counts_before_its_score_is_reached(make_run: Any
     run.write_result(replace(result, seconds=100 + sum(epoch.seconds for epoch in result.curve)))
     progress = summarize(run).progress
     assert progress is not None
-    assert progress.seconds[0] == pytest.approx(100 + result.curve[0].seconds)
+    begun = 4.0 + 2.5 + 8.0  # the stages before the search
+    assert progress.seconds[0] == pytest.approx(begun + 100 + result.curve[0].seconds)
 
 
-def test_progress_only_improves_and_ends_when_the_last_trial_ends(make_run: Any) -> None:
+def test_progress_only_improves_and_ends_with_the_run(make_run: Any) -> None:
     run = make_run()
     progress = summarize(run).progress
     assert progress is not None
     assert list(progress.best) == sorted(progress.best)
     assert list(progress.seconds) == sorted(progress.seconds)
+    assert progress.seconds[-1] == pytest.approx(143.5)
+    assert [stage.name for stage in progress.stages][3:] == ["search", "test"]
+    assert progress.stages[3].start == pytest.approx(14.5)
+
+
+def test_without_stages_progress_ends_when_the_last_trial_ends(make_run: Any) -> None:
+    run = make_run()
+    record = run.read_json("run.json")
+    run.write_json("run.json", {**record, "stages": "lost"})
+    progress = summarize(run).progress
+    assert progress is not None
     assert progress.seconds[-1] == pytest.approx(sum(result.seconds for result in run.results()))
+    assert progress.stages == ()
+
+
+def test_progress_is_that_of_the_event_log_where_one_process_wrote_it(make_run: Any) -> None:
+    run = make_run()
+    first, second = run.results()[:2]
+    log = EventLog(0.0, clock=iter(range(0, 100, 10)).__next__)
+    log.open(run.path)
+    began = RunStarted("2026-03-02T09:14:07+00:00")
+    for event in (began, StageStarted("search"), EpochDone(0, first.curve[0]), TrialFinished(second, 0.9)):
+        log(event)
+    log.close()
+    progress = summarize(run).progress
+    assert progress is not None
+    assert progress.stages == (Stage("search", 20.0, 40.0),)
+    assert progress.seconds == (30.0, 40.0, 40.0)
+    assert progress.best == (first.curve[0].score, second.score, second.score)
+    with (run.path / "events.jsonl").open("a") as file:
+        file.write(json.dumps({"seconds": 0.0, **to_json(began)}) + "\n")
+    resumed = summarize(run).progress
+    assert resumed is not None
+    assert resumed.seconds[-1] == pytest.approx(143.5)
 
 
 def test_curves_are_of_trials_with_several_epochs_best_first(make_run: Any) -> None:

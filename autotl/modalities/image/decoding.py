@@ -7,16 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from autotl.errors import DataError
+from autotl.modalities.image.occlusion import divide
 from autotl.modalities.image.reading import read_image
-from autotl.modalities.modality import Example, Feeds, Item
+from autotl.modalities.modality import Example, Feeds, Item, Occlusion
 from autotl.modalities.preprocessing import PreprocessingSpec
 
 
 class ImageDecoder:
     """Decodes images for one specification. Torch-free and thread-safe.
 
+    Implements `Decoder` and `SupportsOcclusion`.
+
     Args:
-        spec: Of its options `draft` (pixels or None) and `fit` matter here.
+        spec: Of its options `draft` (pixels or None), `fit` and `crop_share` matter here.
     """
 
     #: Images of different size cannot share a batch.
@@ -26,6 +29,8 @@ class ImageDecoder:
         draft = spec.options.get("draft")
         self._draft = None if draft is None else int(draft)
         self._fit = str(spec.options.get("fit", "squash"))
+        share = float(spec.options.get("crop_share", 1.0))
+        self._crop_share = share if self._fit == "crop" else None
 
     def decode(self, item: Item) -> Example:
         """One item as {"image": (H, W, 3) uint8}; see `read_image` for the rules.
@@ -60,3 +65,11 @@ class ImageDecoder:
         """Height and width: only images of one shape can be stacked."""
         pixels = next(iter(example.values()))
         return tuple(int(edge) for edge in pixels.shape[:2])
+
+    def occlusion(self, item: Item) -> Occlusion:
+        """The cells of a grid over what the network sees of an image; see `occlusion.divide`.
+
+        Raises:
+            DecodeError: The item is unreadable.
+        """
+        return divide(self.decode(item)["image"], crop_share=self._crop_share)

@@ -18,7 +18,7 @@ from autotl.errors import DecodeError, SpaceError
 from autotl.modalities.image import description as facts
 from autotl.modalities.image import signature
 from autotl.modalities.image.decoding import ImageDecoder
-from autotl.modalities.image.reading import count_pixels, read_image
+from autotl.modalities.image.reading import attributes, count_pixels, read_image
 from autotl.modalities.modality import Item
 from autotl.modalities.preprocessing import PreprocessingSpec
 
@@ -36,7 +36,7 @@ _THUMBNAIL_EDGE = 64
 
 
 class ImageModality:
-    """Pictures of any kind; implements `Modality`, `SupportsExamine`, `SupportsExtent`, `SupportsPreview`."""
+    """Pictures of any kind; implements `Modality` and all that modalities may support."""
 
     name = "image"
     extensions = facts.EXTENSIONS
@@ -70,6 +70,10 @@ class ImageModality:
         """
         return signature.near_key(read_image(item).pixels)
 
+    def turned_keys(self, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Keys (7, N, 4) of the images mirrored, turned by right angles, and both."""
+        return signature.turned_keys(keys)
+
     def near_bits(self) -> int:
         """24 of 256 bits."""
         return signature.NEAR_BITS
@@ -90,6 +94,14 @@ class ImageModality:
         """
         pixels = read_image(item).pixels
         return signature.fingerprint(pixels), signature.near_key(pixels), signature.is_one_colour(pixels)
+
+    def attributes(self, item: Item) -> dict[str, str | float]:
+        """File format, colour mode, size in pixels and in bytes; see `reading.attributes`.
+
+        Raises:
+            DecodeError: The item is no image.
+        """
+        return attributes(item)
 
     def extent(self, item: Item) -> int:
         """Pixels, read from the head of the file.

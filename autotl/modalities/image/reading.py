@@ -116,6 +116,36 @@ def count_pixels(item: Item) -> int:
         raise _broken(name_of(item), error) from error
 
 
+def attributes(item: Item) -> dict[str, str | float]:
+    """What the head of an image file says; of an array, its size alone.
+
+    Raises:
+        DecodeError: The item is no image.
+    """
+    if isinstance(item, np.ndarray):
+        return {"width in pixels": float(item.shape[1]), "height in pixels": float(item.shape[0])}
+    if isinstance(item, Image.Image):
+        return _head(item)
+    is_encoded = isinstance(item, (bytes, bytearray, memoryview))
+    try:
+        with Image.open(io.BytesIO(item) if is_encoded else item, formats=_formats()) as image:
+            size = len(item) if is_encoded else Path(item).stat().st_size
+            return {**_head(image), "number of bytes": float(size)}
+    except _BOMB as error:
+        raise _too_large(name_of(item), _pixels_of(error)) from error
+    except _BROKEN_FILE as error:
+        raise _broken(name_of(item), error) from error
+
+
+def _head(image: Image.Image) -> dict[str, str | float]:
+    return {
+        "file format": image.format or "none",
+        "colour mode": image.mode,
+        "width in pixels": float(image.width),
+        "height in pixels": float(image.height),
+    }
+
+
 def name_of(item: Item) -> str:
     """What an error calls an item: its path, or its kind and size."""
     if isinstance(item, (str, Path)):

@@ -45,6 +45,24 @@ def near_key(pixels: Pixels) -> NDArray[np.uint64]:
     return np.packbits(bits).view(np.uint64)
 
 
+def turned_keys(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Keys (7, N, 4) that images of these keys (N, 4) would have mirrored, turned by right angles, or both.
+
+    A mirror changes the sign of every frequency that is odd along its axis, so that their bits turn over (the
+    median lies near zero); a mirror in the diagonal exchanges the two axes.
+    """
+    shape = (len(keys), _FREQUENCIES, _FREQUENCIES)
+    bits = np.unpackbits(np.ascontiguousarray(keys).view(np.uint8), axis=1).reshape(shape)
+    odd = np.arange(_FREQUENCIES, dtype=np.uint8) % 2
+    found = []
+    for across in (0, 1):
+        for down in (0, 1):
+            mirrored = bits ^ (across * odd)[None, None, :] ^ (down * odd)[None, :, None]
+            found += [mirrored, mirrored.swapaxes(1, 2)]
+    packed = [np.packbits(one.reshape(len(keys), -1), axis=1).view(np.uint64) for one in found[1:]]
+    return np.stack(packed)
+
+
 def is_one_colour(pixels: Pixels) -> bool:
     """Whether no channel of (H, W, 3) varies by more than 2 of 255."""
     flat = pixels.reshape(-1, pixels.shape[-1])

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autotl.errors import BundleError, DataError
-from autotl.modalities.modality import Example, Feeds, Item
+from autotl.modalities.modality import Example, Feeds, Item, Occlusion
 from autotl.modalities.preprocessing import PreprocessingSpec
+from autotl.modalities.text.occlusion import divide
 from autotl.modalities.text.reading import read_texts
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def pad_id(path: Path, tokenizer: Tokenizer) -> int:
 
 class TextDecoder:
     """Tokenizes for one specification. Torch-free and thread-safe.
+
+    Implements `Decoder` and `SupportsOcclusion`.
 
     Args:
         spec: Options `max_length` (tokens) and `prefix` (put before the first text); asset `tokenizer.json`.
@@ -105,6 +108,29 @@ class TextDecoder:
     def length(self, example: Example) -> tuple[int, ...]:
         """The number of tokens."""
         return (len(example["input_ids"]),)
+
+    def occlusion(self, item: Item) -> Occlusion:
+        """The words of a text or several, as far as the limit of tokens reaches; see `occlusion.divide`.
+
+        Raises:
+            DecodeError: The item is no text.
+        """
+        texts = read_texts(item)
+        return divide(texts, self._seen(texts), self.decode)
+
+    def _seen(self, texts: tuple[str, ...]) -> list[int]:
+        """How many characters of each text have a token."""
+        encoding = self._tokenizer.encode(*self._sides(texts))
+        ends = [0, 0]
+        for side, (_, end) in zip(encoding.sequence_ids, encoding.offsets, strict=True):
+            if side is not None:
+                ends[side] = max(ends[side], end)
+        first, rest = ends[0] - len(self._prefix), ends[1]
+        seen = [max(0, first)]
+        for text in texts[1:]:  # the rest is one text to the tokenizer, joined by line breaks
+            seen.append(min(max(0, rest), len(text)))
+            rest -= len(text) + 1
+        return seen
 
     def _sides(self, item: Item) -> tuple[str, str | None]:
         texts = read_texts(item)

@@ -32,7 +32,7 @@ _PREVIEW_CHARACTERS = 160
 
 
 class TextModality:
-    """Texts and tuples of texts. Stateless; implements `Modality`, `SupportsExtent`, `SupportsPreview`."""
+    """Texts and tuples of texts. Stateless; implements `Modality` and what modalities may support."""
 
     name = "text"
     #: Texts come in tables and lists, not one a file.
@@ -75,6 +75,14 @@ class TextModality:
             DecodeError: The item is no text.
         """
         return not any(text.strip() for text in read_texts(item))
+
+    def attributes(self, item: Item) -> dict[str, str | float]:
+        """How long its texts are together.
+
+        Raises:
+            DecodeError: The item is no text.
+        """
+        return {"number of characters": float(sum(map(len, read_texts(item))))}
 
     def extent(self, item: Item) -> int:
         """Characters of its longest text.

@@ -33,6 +33,35 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+// Tables are searched by words, all of which must stand in a row.
+for (const table of document.querySelectorAll("table.filterable")) {
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  if (rows.length < 5) continue;
+  const field = document.createElement("input");
+  field.type = "search";
+  const label = document.createElement("label");
+  label.append(`filter ${table.dataset.rows} `, field);
+  const found = document.createElement("output");
+  const line = document.createElement("p");
+  line.className = "filter";
+  line.append(label, found);
+  const scroll = table.parentElement;
+  const before = scroll.previousElementSibling;
+  (before?.classList.contains("expander") ? before : scroll).before(line);
+  field.addEventListener("input", () => {
+    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let left = 0;
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      const shown = words.every((word) => text.includes(word));
+      row.classList.toggle("filtered", !shown);
+      left += shown;
+    }
+    body.classList.toggle("searched", words.length > 0);
+    found.textContent = words.length ? `${left} of ${rows.length}` : "";
+  });
+}
 // What is folded on screen is unfolded on paper.
 let folded = [];
 addEventListener("beforeprint", () => {

@@ -1,0 +1,133 @@
+"""How a run went: its stages, the learning curves of its trials, and the best score so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from autotl.config import TrialResult
+from autotl.report.recorded import mapping, number, plain, shown, whole
+from autotl.search.event_log import Entry
+from autotl.search.events import EpochDone, RunStarted, StageStarted, TrialFinished
+
+_SEARCH = "search"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the run, from and to so many seconds after its start."""
+
+    name: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Validation score of one trial by epoch, in the metric's direction."""
+
+    trial: int
+    name: str
+    epochs: tuple[int, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Best score so far: `best[i]` holds from `seconds[i]` on; the last point is the end.
+
+    Seconds count from the start of the run where its stages are known, else from that of the search.
+    """
+
+    seconds: tuple[float, ...]
+    best: tuple[float, ...]
+    stages: tuple[Stage, ...] = ()
+
+
+def stages(recorded: object) -> tuple[Stage, ...]:
+    """`run.json`'s "stages", seconds by name in their order, one after the other."""
+    found, clock = [], 0.0
+    for name, value in mapping(recorded).items():
+        end = clock + max(number(value) or 0.0, 0.0)
+        found.append(Stage(name, clock, end))
+        clock = end
+    return tuple(found)
+
+
+def told(entries: Sequence[Entry], greater: bool) -> Progress | None:
+    """Progress as a run told it, to the second; None where it was resumed, or nothing was scored.
+
+    Args:
+        entries: The run's event log.
+        greater: Direction of the metric.
+    """
+    if sum(isinstance(entry.told, RunStarted) for entry in entries) != 1:
+        return None  # what an earlier process did has a clock of its own
+    end = max(entry.seconds for entry in entries)
+    begun = [(entry.told.name, entry.seconds) for entry in entries if isinstance(entry.told, StageStarted)]
+    ends = [*(start for _, start in begun[1:]), end]
+    known = tuple(Stage(name, start, stop) for (name, start), stop in zip(begun, ends, strict=True))
+    moments = [(entry.seconds, _score(entry.told)) for entry in entries]
+    rises = _rises(moments, greater)
+    if not rises:
+        return None
+    return Progress((*(at for at, _ in rises), end), (*(s for _, s in rises), rises[-1][1]), known)
+
+
+def _score(event: object) -> float | None:
+    """The score that an event tells, greater is better."""
+    if isinstance(event, EpochDone):
+        return number(event.epoch.score)
+    return number(event.result.score) if isinstance(event, TrialFinished) else None
+
+
+def _rises(moments: Iterable[tuple[float, float | None]], greater: bool) -> list[tuple[float, float]]:
+    """The moments at which the best score so far rose, with it in the metric's own direction."""
+    found: list[tuple[float, float]] = []
+    best: float | None = None
+    for moment, value in moments:
+        if value is not None and (best is None or value > best):
+            best = value
+            found.append((moment, value if greater else abs(value)))
+    return found
+
+
+def curves(results: Sequence[TrialResult], greater: bool) -> tuple[Curve, ...]:
+    """Trials of more than one epoch, the best first."""
+    found = []
+    ranked = sorted(results, key=lambda r: (r.score is None, -(number(r.score) or 0.0), r.number))
+    for result in ranked:
+        points = [(whole(point.epoch), shown(point.score, greater)) for point in result.curve]
+        kept = [(epoch, score) for epoch, score in points if epoch is not None and score is not None]
+        if len(kept) > 1:
+            epochs, scores = zip(*kept, strict=True)
+            name = plain(f"{result.config.backbone} {result.config.strategy}")
+            found.append(Curve(result.number, name, epochs, scores))
+    return tuple(found)
+
+
+def progress(results: Sequence[TrialResult], greater: bool, known: Sequence[Stage] = ()) -> Progress | None:
+    """Best score so far against the seconds that trials took, one after the other in their order.
+
+    Args:
+        results: Trials by number.
+        greater: Direction of the metric.
+        known: Stages of the run; the search is one of them.
+    """
+    start = next((stage.start for stage in known if stage.name == _SEARCH), 0.0)
+    clock, moments = start, []
+    for result in results:
+        begun = clock
+        clock += max(number(result.seconds) or 0.0, 0.0)
+        # What precedes the first epoch, such as features, is in the trial's seconds alone.
+        epochs = sum(max(number(epoch.seconds) or 0.0, 0.0) for epoch in result.curve)
+        spent = max(clock - begun - epochs, 0.0)
+        for epoch in result.curve:
+            spent += max(number(epoch.seconds) or 0.0, 0.0)
+            moments.append((min(begun + spent, clock), number(epoch.score)))
+        moments.append((clock, number(result.score)))
+    rises = _rises(moments, greater)
+    if not rises:
+        return None
+    end = max(clock, *(stage.end for stage in known), 0.0)
+    return Progress((*(at for at, _ in rises), end), (*(s for _, s in rises), rises[-1][1]), tuple(known))

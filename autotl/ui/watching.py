@@ -1,0 +1,124 @@
+"""Where runs stand, followed through their events; of runs that are over only the last line is read."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from autotl.report.recorded import plain
+from autotl.search.event_log import EVENTS, last_event
+from autotl.search.events import RunEnded
+from autotl.search.following import Follower, RunState
+from autotl.search.progress import Progress, best_over_time
+from autotl.trial.run_folder import RunFolder
+
+#: Runs whose progress is kept in memory.
+_MOST = 64
+#: Trials, and points of the curve of best scores, that a page shows.
+_LINES, _POINTS = 12, 240
+
+
+class Watched:
+    """One run and its progress so far.
+
+    Args:
+        run: The run folder.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        self._follower = Follower(run.path)
+        self._progress = Progress(None, None, clock=self._follower.elapsed)
+        self._lock = threading.Lock()
+
+    def look(self) -> dict[str, Any]:
+        """Take in what is new, and give where the run stands, JSON-ready."""
+        with self._lock:
+            for event in self._follower.events():
+                self._progress.update(event)
+            return snapshot(self._progress, self._follower.state)
+
+
+class Watcher:
+    """Follows runs, those asked for last."""
+
+    def __init__(self) -> None:
+        self._watched: OrderedDict[tuple[Path, int], Watched] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def look(self, run: RunFolder) -> dict[str, Any]:
+        """Where a run stands; see `snapshot`."""
+        key = (run.path, _identity(run.path / EVENTS))
+        with self._lock:
+            watched = self._watched.setdefault(key, Watched(run))
+            self._watched.move_to_end(key)
+            if len(self._watched) > _MOST:
+                self._watched.popitem(last=False)
+        return watched.look()
+
+    def state(self, run: RunFolder) -> RunState:
+        """How a run stands: from its last event if that says so, else by following it."""
+        last = last_event(run.path / EVENTS)
+        known = {state.value: state for state in RunState if state is not RunState.LIVE}
+        if isinstance(last, RunEnded) and last.state in known:
+            return known[last.state]
+        return RunState(self.look(run)["state"])
+
+
+def snapshot(progress: Progress, state: RunState) -> dict[str, Any]:
+    """Where a run stands, JSON-ready; scores are in the metric's own direction."""
+    now = progress.elapsed
+    best = None
+    if progress.best is not None:
+        trial = progress.best_trial
+        best = {
+            "score": progress.own(progress.best),
+            "trial": None if trial is None else trial[0],
+            "backbone": "" if trial is None else plain(trial[1].backbone),
+            "strategy": "" if trial is None else plain(trial[1].strategy),
+        }
+    first = progress.history[0][0] if progress.history else 0.0
+    return {
+        "state": state.value,
+        "error": None if progress.ended is None or not progress.ended.error else plain(progress.ended.error),
+        "stage": plain(progress.stage),
+        "detail": plain(progress.detail),
+        "advanced": None if progress.advanced is None else _plain(asdict(progress.advanced)),
+        "stages": [
+            {"name": plain(s.name), "seconds": (now if s.ended is None else s.ended) - s.begun}
+            for s in progress.stages
+        ],
+        "trials": {
+            "done": progress.done,
+            "failed": progress.failed,
+            "paused": sum(trial.paused for trial in progress.running.values()),
+            "budget": progress.trials,
+        },
+        "metric": None if progress.metric is None else progress.metric.name,
+        "best": best,
+        "history": {
+            "from": first,
+            "to": progress.total_elapsed,
+            "scores": [progress.own(score) for score in best_over_time(progress, _POINTS)],
+        },
+        "elapsed": now,
+        "left": progress.expected_left if state is RunState.LIVE else None,
+        "lines": [_plain(asdict(line)) for line in progress.lines(_LINES)],
+        "notes": [{"message": plain(note.message), "warning": note.warning} for note in progress.notes],
+    }
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """The same with texts that can be shown."""
+    return {name: plain(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _identity(path: Path) -> int:
+    """Tells a file from one that took its place."""
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0

@@ -1,0 +1,1 @@
+"""The documentation: Markdown pages; `making` builds them and runs what they show."""

@@ -1,0 +1,72 @@
+"""Tables of measurements say what was reached, and what was missed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from docs.making import figures
+from docs.making.parts import PARTS, listed_files
+from docs.making.site import complaints
+
+ORIGIN = {
+    "date": "2026-01-02T03:04:05+00:00",
+    "commit": "abc1234",
+    "machine": "a machine",
+    "profile": "quick",
+}
+
+
+def cells(text, first):
+    line = next(line for line in text.splitlines() if line.startswith(f"| {first}"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_a_missed_target_is_shown_as_missed_and_an_unknown_figure_as_not_measured(tmp_path):
+    found = {**ORIGIN, "scheduler_gap_points": 0.5, "first_model_seconds_median": 20.0, "head_trial_ms": 1.2}
+    (tmp_path / "ablations.json").write_text(json.dumps(found))
+    text = figures.ablations(tmp_path)
+    assert cells(text, "a tenth")[1:] == ["0.50 points", "at most 0.30 points", "**no**"]
+    assert cells(text, "first model on disk")[1:] == ["20 s", "at most 60 s", "yes"]
+    assert cells(text, "recording a trial")[1:] == ["1.2 ms", "none", ""]
+    assert cells(text, "ahead of the ten lines, mean")[1:] == ["not measured", "at least +0 points", ""]
+    assert "2026-01-02 at `abc1234`, on a machine" in text
+
+
+def test_of_runs_measured_again_the_last_is_shown(tmp_path):
+    row = {**ORIGIN, "set": "x", "seed": 0, "budget": "3m", "metric": "accuracy", "low": 0.8, "high": 0.95}
+    rows = [{**row, "score": score, "target": 0.9, "first_model_seconds": 20.4} for score in (0.95, 0.85)]
+    (tmp_path / "foundation.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = figures.foundation(tmp_path)
+    assert cells(text, "x")[4:8] == ["0.8500", "0.800 to 0.950", "0.9", "**no**"]
+    assert text.count("| x |") == 1
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_is_a_table_with_rows_of_one_length(name):
+    tables = [part.splitlines() for part in PARTS[name]().split("\n\n") if part.startswith("|")]
+    assert tables
+    for rows in tables:
+        assert len(rows) > 2
+        assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
+
+
+def test_the_listing_of_a_docstring_is_read_with_its_second_lines():
+    text = "What.\n\n    a.json    one\n    b.json, c.csv\n    d/        three,\n              and more\n"
+    assert list(listed_files(text)) == [("a.json", "one"), ("b.json, c.csv", ""), ("d/", "three, and more")]
+
+
+def test_a_site_that_loads_from_elsewhere_is_found_out(tmp_path):
+    (tmp_path / "own.js").write_text("")
+    page = tmp_path / "index.html"
+    page.write_text('<link rel="canonical" href="https://x.org/"><a href="//x">x</a><script src="own.js">')
+    assert complaints(tmp_path) == []
+    page.write_text('<script src="https://cdn.org/a.js"></script><img src="lost.png"><link href="//x/i">')
+    (tmp_path / "own.css").write_text("a { src: url(own.woff2) } b { src: url('https://fonts.org/f') }")
+    assert [line.split(" loads ")[1] for line in complaints(tmp_path)] == [
+        "https://cdn.org/a.js from elsewhere",
+        "lost.png, which is not there",
+        "//x/i from elsewhere",
+        "https://fonts.org/f from elsewhere",
+    ]

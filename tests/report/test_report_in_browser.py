@@ -1,0 +1,135 @@
+"""The report in a browser: no error, every chart drawn, tables that sort and filter, for everyone."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from autotl.report.html import write_report
+from autotl.task import TaskKind
+
+pytestmark = pytest.mark.slow
+#: A yellow square as a photo, of the kind that a modality gives.
+PHOTO = (
+    '<img alt="a photo" width="24" height="24" src="data:image/png;base64,'
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==">'
+)
+KINDS = {
+    "multiclass": (TaskKind.MULTICLASS, ("cardboard", "glass", "metal", "paper", "plastic", "trash")),
+    "many": (TaskKind.MULTICLASS, tuple(f"a_rather_long_intent_{i}" for i in range(40))),
+    "binary": (TaskKind.BINARY, ("no", "yes")),
+    "multilabel": (TaskKind.MULTILABEL, ("joy", "anger", "fear")),
+    "regression": (TaskKind.REGRESSION, ()),
+}
+
+
+@pytest.fixture
+def opened(chromium, make_run):
+    """Opens the report of a fake run; what the page complains of is collected in `page.complaints`."""
+    contexts = []
+
+    def open_report(kind="multiclass", width=1440, **options):
+        task, classes = KINDS[kind]
+        run = make_run(kind=task, classes=classes, trials=30, name=f"run-{len(contexts)}")
+        path = write_report(run, lambda name: PHOTO, {"test/photo_0000.jpg": PHOTO})
+        context = chromium.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on("console", lambda said: page.complaints.append(said.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda asked: _only_itself(page, asked.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_report
+    for context in contexts:
+        context.close()
+
+
+def _only_itself(page, address):
+    if not address.startswith(("file:", "data:")):
+        page.complaints.append(f"asked for {address}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_chart_is_drawn_with_data_and_nothing_is_complained_of(opened, kind):
+    page = opened(kind)
+    figures = page.locator("figure svg").all()
+    assert len(figures) >= 9
+    for figure in figures:
+        box = figure.bounding_box()
+        assert box["width"] > 100
+        assert box["height"] > 50
+        assert figure.evaluate("f => f.querySelectorAll('path, use').length") > 3
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_is_never_wider_than_the_window(opened, kind, width):
+    page = opened(kind, width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_axe_finds_nothing_that_keeps_people_out(opened, kind, scheme):
+    found = Axe().run(opened(kind, color_scheme=scheme))
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_table_sorts_by_keyboard_and_says_so(opened):
+    page = opened()
+    heading = page.locator("#leaderboard th", has_text="time").first
+    heading.locator("button").focus()
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+    column = heading.evaluate("h => h.cellIndex")
+    read = f"t => [...t.tBodies[0].rows].map(r => parseFloat(r.cells[{column}].dataset.value))"
+    seconds = page.locator("#leaderboard table").first.evaluate(read)
+    known = [value for value in seconds if value is not None]
+    assert known == sorted(known, reverse=True)
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending"
+
+
+def test_the_leaderboard_is_filtered_by_words_also_in_what_is_folded(opened):
+    page = opened()
+    table = page.locator("#leaderboard table").first
+    rows = table.locator("tbody tr")
+    assert sum(row.is_visible() for row in rows.all()) == 15
+    page.get_by_label("filter trials").fill("lite2 scratch")
+    shown = [row.inner_text() for row in rows.all() if row.is_visible()]
+    assert shown
+    assert all("lite2" in row and "from_scratch" in row for row in shown)
+    said = page.locator("#leaderboard output").inner_text()
+    assert said == f"{len(shown)} of 30"
+    page.get_by_label("filter trials").fill("")
+    assert sum(row.is_visible() for row in rows.all()) == 15
+    page.get_by_label("show all 30 trials").check()
+    assert sum(row.is_visible() for row in rows.all()) == 30
+
+
+def test_without_scripts_everything_can_be_read(opened):
+    page = opened(java_script_enabled=False)
+    assert page.get_by_role("heading", name="Leaderboard").is_visible()
+    assert page.locator("figure svg").count() >= 9
+
+
+def test_every_link_and_control_is_reached_with_the_tab_key(opened):
+    page = opened()
+    wanted = page.evaluate("document.querySelectorAll('a[href], button, input, summary').length")
+    reached = set()
+    for _ in range(wanted + 60):
+        page.keyboard.press("Tab")
+        where = "e => [...document.querySelectorAll('a[href], button, input, summary')].indexOf(e)"
+        reached.add(page.evaluate(f"({where})(document.activeElement)"))
+    assert len(reached - {-1}) == wanted
+
+
+def test_on_paper_nothing_is_folded_and_controls_are_gone(opened):
+    page = opened()
+    page.emulate_media(media="print")
+    assert not page.get_by_label("filter trials").is_visible()
+    assert page.pdf(format="A4")[:5] == b"%PDF-"
