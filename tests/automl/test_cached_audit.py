@@ -1,0 +1,54 @@
+"""What a run says of its data from features that it has cached, and from nothing else."""
+
+from __future__ import annotations
+
+import math
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from autotl.automl.cached_audit import audit_cached
+from autotl.config import TrialConfig
+from autotl.testing.workbench import tiny_workbench
+
+CONFIG = TrialConfig("tiny", "linear_probe", {})
+
+
+@pytest.fixture(params=["image", "text"])
+def runner(request, tmp_path):
+    """A runner that knows one workbench of 60 rows."""
+    bench = tiny_workbench(tmp_path, request.param)
+    return SimpleNamespace(bench=lambda config: bench, dataset=bench.dataset, splits=bench.splits)
+
+
+def computed(runner, rows):
+    bench = runner.bench(CONFIG)
+    bench.frozen.pooled(rows, [bench.backbone.depth])
+
+
+def test_rows_with_features_are_looked_at_and_mapped_with_their_parts(runner):
+    computed(runner, np.arange(55))
+    found = audit_cached(runner, CONFIG, 0, math.inf)
+    assert {name: len(values) for name, values in found.arrays.items()} == dict.fromkeys(
+        ("names", "parts", "targets", "xy", "suspect"), 55
+    )
+    assert found.arrays["xy"].shape == (55, 2)
+    assert found.arrays["parts"].tolist() == ["train"] * 36 + ["val"] * 12 + ["test"] * 7
+    assert found.arrays["suspect"].dtype == bool
+    assert all(len(finding.details) == len(finding.rows) for finding in found.findings)
+
+
+def test_nothing_is_computed_for_it(runner, monkeypatch):
+    computed(runner, np.arange(52))
+    frozen = runner.bench(CONFIG).frozen
+    monkeypatch.setattr(frozen, "_compute", lambda *_: pytest.fail("features were computed"))
+    assert len(audit_cached(runner, CONFIG, 0, math.inf).arrays["names"]) == 52
+
+
+def test_too_few_features_or_too_little_time_give_nothing(runner):
+    computed(runner, np.arange(20))
+    assert audit_cached(runner, CONFIG, 0, math.inf) is None
+    computed(runner, np.arange(60))
+    assert audit_cached(runner, CONFIG, 0, time.monotonic() + 1.0) is None
