@@ -23,7 +23,7 @@ Array = NDArray[Any]
 _NEIGHBOURS = 6
 #: Pictures: pairs that get a closer look, and least agreement of their details. Over photos, textures and
 #: hands, copies agree by 0.95 (flipped, turned, recompressed, a tenth cropped), others seldom by 0.9.
-_MOST_PAIRS, _PAIRS_A_ROW = 4000, 1.5
+_MOST_PAIRS, _PAIRS_A_ROW = 10_000, 2.5
 ALIKE = 0.93
 #: Agreement in the large from which a pair is also tried the other way round.
 _WORTH_A_SECOND_LOOK = 0.6
@@ -75,14 +75,9 @@ def picture_copies(unit: Array, pixels: Array, units: Array) -> Copies:
     pictures = Pictures.of(pixels)
     by_turn = nearest(directions(pictures.descriptors()), _NEIGHBOURS)
     pairs = _proposed((nearest(unit, _NEIGHBOURS).rows, by_turn.rows), units)
-    rough, angles, mirrored = turns(pictures, *pairs.T)
-    cosines = (unit[pairs[:, 0]] * unit[pairs[:, 1]]).sum(axis=1)
-    chosen = np.argsort(-np.maximum(rough, cosines), kind="stable")[
-        : min(_MOST_PAIRS, int(_PAIRS_A_ROW * len(unit)))
-    ]
-    pairs = pairs[chosen]
-    found = _likeness(pictures, pairs, angles[chosen], mirrored[chosen])
-    return joined(pairs, found, ALIKE, len(unit))
+    pairs = pairs[: min(_MOST_PAIRS, int(_PAIRS_A_ROW * len(unit)))]
+    _, angles, mirrored = turns(pictures, *pairs.T)
+    return joined(pairs, _likeness(pictures, pairs, angles, mirrored), ALIKE, len(unit))
 
 
 def text_copies(unit: Array, texts: Sequence[str], units: Array) -> Copies:
@@ -133,12 +128,19 @@ def joined(pairs: Array, strength: Array, least: float, count: int) -> Copies:
 
 
 def _proposed(lists: Sequence[Array], units: Array) -> Array:
-    """Distinct pairs (P, 2) of rows and their neighbours (N, k), negative ones left out, of several units."""
-    rows = [np.repeat(np.arange(len(near)), near.shape[1]) for near in lists]
-    pairs = np.stack([np.concatenate(rows), np.concatenate([near.ravel() for near in lists])], axis=1)
-    pairs = pairs[pairs[:, 1] >= 0]
-    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
-    return np.asarray(pairs[units[pairs[:, 0]] != units[pairs[:, 1]]])
+    """Distinct pairs (P, 2) of rows of several units and their neighbours, the nearest neighbours first.
+
+    Args:
+        lists: Neighbours (N, k) of each row, nearest first; negative ones are left out.
+        units: (N,) int64.
+    """
+    count = len(units)
+    near = np.stack(lists, axis=2).reshape(count, -1)  # the first of each list, then the second of each
+    pairs = np.stack([np.tile(np.arange(count), near.shape[1]), near.T.ravel()], axis=1)
+    pairs = np.sort(pairs[pairs[:, 1] >= 0], axis=1)
+    pairs = pairs[units[pairs[:, 0]] != units[pairs[:, 1]]]
+    first = np.unique(pairs[:, 0] * count + pairs[:, 1], return_index=True)[1]
+    return np.asarray(pairs[np.sort(first)])
 
 
 def _shared(one: frozenset[str], other: frozenset[str]) -> float:

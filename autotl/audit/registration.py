@@ -143,13 +143,13 @@ def _spectra(grey: Array) -> Array:
 
 def _aligned(pictures: Pictures, left: Array, right: Array, maps: Array) -> tuple[Array, Array]:
     """Agreement of details, and in the large, once an affine map was fitted: coarsely, the best finely."""
-    few, found = _disc(2), np.zeros(len(left), np.float32)
-    maps, coarse = _fitted(pictures.soft, left, right, maps, few)
+    found = np.zeros(len(left), np.float32)
+    maps, coarse = _fitted(pictures.soft, left, right, maps, _disc(3))
     rest = np.flatnonzero((coarse >= _PROMISING) & _is_plausible(maps))
     if not len(rest):
         return found, coarse
     left, right = left[rest], right[rest]
-    maps, _ = _fitted(pictures.sharp, left, right, maps[rest], few)
+    maps, _ = _fitted(pictures.sharp, left, right, maps[rest], _disc(2))
     points, details = _disc(1), []
     for images in (pictures.soft, pictures.sharp):
         details.append((_moved(images, left, maps, points)[..., 0], _at(images, right, points)[..., 0]))

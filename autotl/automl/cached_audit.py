@@ -28,7 +28,7 @@ from autotl.trial.runner import TrialRunner
 Array = NDArray[Any]
 
 #: Rows that are looked at, at most, and as many as a second is enough for; seconds that the map takes.
-_ROWS, _ROWS_A_SECOND, _MAP_SECONDS = 2000, 150, 4.0
+_ROWS, _ROWS_A_SECOND, _MAP_SECONDS = 2000, 100, 4.0
 _LEAST_ROWS = 50
 
 

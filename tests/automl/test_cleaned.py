@@ -127,8 +127,12 @@ def test_a_column_called_group_that_was_not_named_stays_what_it_is(table, tmp_pa
 
 
 def test_tables_of_several_parts_become_one_index_with_the_same_parts(tmp_path):
-    for part, start in (("train", 0), ("test", 100)):
-        rows = [json.dumps({"text": f"a text number {start + n}", "label": "ab"[n % 2]}) for n in range(20)]
+    for part, seed in (("train", 0), ("test", 1)):
+        numbers = np.random.default_rng(seed).integers(10_000, size=(20, 8)).tolist()
+        rows = [
+            json.dumps({"text": " ".join(f"w{n}" for n in row), "label": "ab"[i % 2]})
+            for i, row in enumerate(numbers)
+        ]
         (tmp_path / f"{part}.jsonl").write_text("\n".join(rows))
     cleaned = write_cleaned(audited(tmp_path), tmp_path, tmp_path / "out" / "clean.csv")
     again = open_dataset(cleaned.path)

@@ -12,6 +12,7 @@ import pytest
 VERBS = (
     "fit",
     "profile",
+    "audit",
     "space",
     "backbones",
     "leaderboard",

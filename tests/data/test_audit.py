@@ -22,6 +22,8 @@ from autotl.errors import DataError, DecodeError, TargetError
 from autotl.modalities.registry import modality
 from autotl.task import Task, TaskKind
 
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
 
 class Words:
     """A modality of plain words: near where they agree but for digits, unreadable where they are "?"."""
@@ -266,3 +268,26 @@ def test_forty_thousand_signatures_are_compared_in_seconds() -> None:
     codes = near_clusters(keys, 26)
     assert time.process_time() - start < 10
     assert np.array_equal(codes[:10], codes[20_000:20_010])
+
+
+def test_augmented_copies_of_photos_stay_in_one_part(tmp_path: Path) -> None:
+    """Mirrored, turned and recompressed copies of real photos go where the original goes."""
+    files = sorted((DATA / "trashnet256" / "train").rglob("*.jpg"))[::60]
+    if not files:
+        pytest.skip("no trashnet256 beside the repository")
+    changes = (None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90, Image.Transpose.TRANSVERSE)
+    for number, file in enumerate(files):
+        for change in changes:
+            with Image.open(file) as image:
+                copy = image.convert("RGB") if change is None else image.convert("RGB").transpose(change)
+            path = tmp_path / "ab"[number % 2] / f"{number}-{change}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            copy.save(path, quality=85)
+    data = audit(open_dataset(tmp_path), modality("image"))
+    splits = split(data)
+    original = [name.split("/")[1].split("-")[0] for name in data.names]
+    parts = [{original[row] for row in part} for part in (splits.train, splits.val, splits.test)]
+    divided = (parts[0] & parts[1]) | (parts[0] & parts[2]) | (parts[1] & parts[2])
+    assert len(divided) <= 0.05 * len(files)
+    assert data.clusters is not None
+    assert len(set(data.clusters.tolist())) >= 0.95 * len(files)

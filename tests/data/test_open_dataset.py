@@ -231,6 +231,28 @@ def test_groups_become_codes_and_rows_without_one_stand_alone() -> None:
     assert groups[:8].tolist() == [0, 1, 2, 3, 0, 1, 4, 5]
 
 
+@pytest.mark.parametrize("column", ["part", "Split"])
+def test_a_column_may_name_the_official_parts(column: str) -> None:
+    named = ["train", "Training", "valid", "test", ""] * 4
+    dataset = open_dataset(pd.DataFrame({**FRAME, column: named}))
+    assert parts(dataset) == {"train": 8, "val": 4, "test": 4, "": 4}
+    assert column in findings(dataset)["official_parts"]
+    assert "unused_column" not in findings(dataset)
+
+
+@pytest.mark.parametrize("values", [["wheel", "door"], ["test", "val"], ["train", "other"], ["", ""]])
+def test_a_column_of_other_parts_says_nothing_of_official_ones(values: list[str]) -> None:
+    dataset = open_dataset(pd.DataFrame({**FRAME, "part": values * 10}))
+    assert dataset.parts is None
+    assert "official_parts" not in findings(dataset)
+
+
+def test_a_target_called_part_stays_the_target() -> None:
+    frame = pd.DataFrame({"text": FRAME["text"], "part": ["train", "test"] * 10})
+    dataset = open_dataset(frame, target="part")
+    assert (dataset.parts, dataset.task.classes) == (None, ("test", "train"))
+
+
 def test_few_rows_without_a_label_are_dropped_and_named(tmp_path: Path) -> None:
     path = write(tmp_path / "data.csv", [*ROWS, ("nobody knows this", ""), *ROWS])
     dataset = open_dataset(path)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from autotl.errors import DataError, SpaceError
+from autotl.errors import DataError, DecodeError, SpaceError
 from autotl.modalities.image import MODALITY
 from autotl.modalities.registry import modality as modality_named
 from autotl.testing.data import make_images, write_image_folder
@@ -194,6 +194,39 @@ def test_a_near_key_survives_recompression_and_resizing_of_real_photos() -> None
             assert np.bitwise_count(MODALITY.near_key(copy) ^ key).sum() <= MODALITY.near_bits()
     gaps = [np.bitwise_count(a ^ b).sum() for i, a in enumerate(keys) for b in keys[:i]]
     assert np.mean(np.array(gaps) <= MODALITY.near_bits()) < 0.01
+
+
+@pytest.mark.parametrize("turn", tuple(Image.Transpose))
+def test_keys_of_mirrored_and_turned_photos_follow_from_their_own(turn: Image.Transpose) -> None:
+    files = sorted((DATA / "trashnet256").rglob("*.jpg"))[::80]
+    if not files:
+        pytest.skip("no trashnet256 beside the repository")
+    keys = np.stack([MODALITY.near_key(file) for file in files])
+    images = [Image.open(file).convert("RGB").transpose(turn) for file in files]
+    turned = np.stack([MODALITY.near_key(jpeg(np.asarray(image), 80)) for image in images])
+    found = MODALITY.turned_keys(keys)
+    assert found.shape == (len(Image.Transpose), *keys.shape)
+    near = np.bitwise_count(found ^ turned[None]).sum(axis=2) <= MODALITY.near_bits()
+    assert near.any(axis=0).mean() > 0.9
+    others = np.bitwise_count(found ^ np.roll(turned, 1, axis=0)[None]).sum(axis=2)
+    assert (others <= MODALITY.near_bits()).mean() < 0.01
+
+
+def test_attributes_are_read_from_the_head_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(picture(0)[:, :, 0]).save(path)
+    assert MODALITY.attributes(path) == {
+        "file format": "PNG",
+        "colour mode": "L",
+        "width in pixels": 90.0,
+        "height in pixels": 120.0,
+        "number of bytes": float(path.stat().st_size),
+    }
+    assert MODALITY.attributes(path.read_bytes()) == MODALITY.attributes(path)
+    assert MODALITY.attributes(picture(0)) == {"width in pixels": 90.0, "height in pixels": 120.0}
+    path.write_bytes(b"no image")
+    with pytest.raises(DecodeError):
+        MODALITY.attributes(path)
 
 
 def test_fingerprints_look_at_pixels_not_at_files(tmp_path: Path) -> None:
