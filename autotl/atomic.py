@@ -1,10 +1,10 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and the folders that they go to."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,31 @@ _HINTS = {
     errno.ENOENT: "Make its folder first.",
     errno.EISDIR: "Name a file; this is a folder.",
 }
+
+
+def folder_at(path: Path, hint: str = "Choose another with --out.") -> Path:
+    """Make a folder where there is none.
+
+    Args:
+        path: The folder.
+        hint: What to do where it cannot be made.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        found = f"{path} ({error.strerror})"
+        raise StorageError("cannot make the folder", found=found, hint=hint) from error
+    return path
+
+
+def write_texts(folder: Path, files: Mapping[str, str]) -> None:
+    """Write texts into a folder by their names, each whole or not at all; what is no UTF-8 is replaced."""
+    for name, content in files.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_text(content, encoding="utf-8", errors="replace")
 
 
 @contextmanager

@@ -25,13 +25,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from autotl import AutoTL
 from autotl.automl.reopen import reopen
 from autotl.export.reference import network_input
 from autotl.serve.explain import explain
 from autotl.serve.predictor import Predictor
 from autotl.training.model import TransferModel
 from autotl.trial.run_folder import RunFolder
+from benchmarks.fitting import trial_zero
 from benchmarks.record import append
 from benchmarks.sets import prepare
 
@@ -39,7 +39,6 @@ Array = np.ndarray
 #: An image (H, W, 3) and the class to explain, to a map (H, W).
 Mapper = Callable[[Array, int], Array]
 _STEPS, _BLUR = 24, 8
-_NO_CONTROL = "[strategies.from_scratch]\nenabled = false\n"
 
 
 def main() -> None:
@@ -51,22 +50,11 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="a run to go on with, in place of a new one")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        run = arguments.run or fit(prepare(arguments.set, arguments.data, Path(folder)), Path(folder))
+        run = arguments.run
+        if run is None:
+            data = prepare(arguments.set, arguments.data, Path(folder))
+            run = trial_zero(Path(folder)).fit(data).run_.path
         measure(arguments.set, RunFolder(run), arguments.images)
-
-
-def fit(data: Path, folder: Path) -> Path:
-    """The run folder of trial 0 alone."""
-    (folder / "space.toml").write_text(_NO_CONTROL)
-    model = AutoTL(
-        time_budget=None,
-        trials=1,
-        offline=True,
-        space=folder / "space.toml",
-        out=folder / "run",
-        experience=False,
-    )
-    return Path(model.fit(data).run_.path)
 
 
 def measure(name: str, run: RunFolder, count: int) -> None:

@@ -1,4 +1,4 @@
-"""One `autotl fit` in a process of its own, as a user would start it."""
+"""One `autotl fit` in a process of its own, as a user would start it; and the ten lines alone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from autotl import AutoTL
 
 
 class FitFailedError(RuntimeError):
@@ -67,3 +69,16 @@ def fit(source: Path, folder: Path, *, budget: str, seed: int, flags: Sequence[s
     record = json.loads((folder / "run" / "run.json").read_text())
     results = [json.loads(p.read_text()) for p in sorted(folder.glob("run/trials/*/result.json"))]
     return Fitted(folder / "run", record, results, seconds)
+
+
+def trial_zero(folder: Path, **parameters: Any) -> AutoTL:
+    """An estimator that fits frozen features under a linear head, trial 0 of every run, and no more.
+
+    Args:
+        folder: Where its run and its search space go.
+        parameters: Further ones of `AutoTL`.
+    """
+    space = folder / "space.toml"
+    space.write_text("[strategies.from_scratch]\nenabled = false\n")
+    how = {"time_budget": None, "trials": 1, "offline": True, "experience": False}
+    return AutoTL(**how, space=space, out=folder / "run", **parameters)

@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from autotl import AutoTL
 from autotl.serve.monitoring.findings import DriftReport
 from autotl.serve.monitoring.monitor import Monitor
 from autotl.serve.monitoring.ranks import rank_sum_test
 from autotl.serve.monitoring.reference import FILE, Reference
 from autotl.serve.predictor import Predictor
+from benchmarks.fitting import trial_zero
 from benchmarks.record import append
 
 WINDOWS = (50, 200, 1000)
@@ -38,7 +38,6 @@ WINDOWS = (50, 200, 1000)
 _FITTED, _REFERENCE, _FRESH, _CHANGED = 2000, 600, 2600, 1000
 #: Share of other inputs in a mixed window, and how much more often every other class occurs.
 _MIXED, _OFTENER = 0.15, 4.0
-_NO_CONTROL = "[strategies.from_scratch]\nenabled = false\n"
 
 
 @dataclass(frozen=True)
@@ -177,17 +176,7 @@ def measure(name: str, source: Source, folder: Path, repeats: int) -> None:
 
 def fit(source: Source, folder: Path) -> Predictor:
     """A model of the first rows: frozen features under a linear head."""
-    (folder / "space.toml").write_text(_NO_CONTROL)
-    model = AutoTL(
-        time_budget=None,
-        trials=1,
-        offline=True,
-        space=folder / "space.toml",
-        out=folder / "run",
-        cache_dir=folder / "cache",
-        experience=False,
-        cache_limit=0,
-    )
+    model = trial_zero(folder, cache_dir=folder / "cache", cache_limit=0)
     model.fit(list(source.items[:_FITTED]), list(source.labels[:_FITTED]))
     return model.predictor_
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from autotl.audit.neighbours import directions, nearest
 from autotl.audit.registration import Pictures, likeness, turns
+from autotl.data.components import components, same_code
+from autotl.data.duplicates import most_copies
 
 Array = NDArray[Any]
 
@@ -29,8 +31,6 @@ ALIKE = 0.93
 _WORTH_A_SECOND_LOOK = 0.6
 #: Texts: least cosine, share of their words that are the same, and words a text must have.
 _LEAST_COSINE, SAME_WORDS, _LEAST_WORDS = 0.8, 0.75, 4
-#: A group of more rows than both of these is no set of copies but a data set that looks alike.
-_MOST_ROWS, _MOST_SHARE = 50, 0.05
 _WORD = re.compile(r"\w+")
 
 
@@ -58,10 +58,8 @@ class Copies:
         Returns:
             (M,) int64.
         """
-        _, first, inverse = np.unique(units, return_index=True, return_inverse=True)
-        same = np.stack([np.arange(len(units)), first[inverse]], axis=1)
         pairs = self.pairs if rows is None else rows[self.pairs]
-        return _components(np.concatenate([same, pairs]), len(units))
+        return components([same_code(units), pairs.T], len(units))
 
 
 def picture_copies(unit: Array, pixels: Array, units: Array) -> Copies:
@@ -117,9 +115,9 @@ def joined(pairs: Array, strength: Array, least: float, count: int) -> Copies:
     """
     kept = strength >= least
     while True:
-        groups = _components(pairs[kept], count)
+        groups = components([pairs[kept].T], count)
         sizes = np.bincount(groups)
-        large = sizes[groups] > max(_MOST_ROWS, _MOST_SHARE * count)
+        large = sizes[groups] > most_copies(count)
         if not large.any():
             order = np.argsort(-strength[kept], kind="stable")
             return Copies(pairs[kept][order], strength[kept][order], groups)
@@ -148,11 +146,3 @@ def _shared(one: frozenset[str], other: frozenset[str]) -> float:
     if min(len(one), len(other)) < _LEAST_WORDS:
         return 0.0
     return len(one & other) / len(one | other)
-
-
-def _components(pairs: Array, count: int) -> Array:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)

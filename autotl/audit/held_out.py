@@ -71,14 +71,11 @@ def rows_by_code(codes: Array) -> list[Array]:
 
 def probabilities(outputs: Array, columns: Array) -> Array:
     """Softmax (N, K) of held-out outputs, as sharp as the log loss of the columns likes it best."""
-    found = [_softmax(factor * outputs) for factor in _SHARPNESS]
+    from scipy.special import softmax
+
+    found = [softmax(factor * outputs, axis=1) for factor in _SHARPNESS]
     losses = [float(-np.log((p * columns).sum(axis=1).clip(1e-12)).sum()) for p in found]
-    return found[int(np.argmin(losses))]
-
-
-def _softmax(raw: Array) -> Array:
-    powers = np.exp(raw - raw.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return np.asarray(found[int(np.argmin(losses))])
 
 
 def _best_penalty(unit: Array, columns: Array, units: Array) -> float:

@@ -29,11 +29,10 @@ from autotl.data.splits import units_of
 from autotl.data.stratify import spread
 from autotl.errors import DecodeError
 from autotl.features.inputs import PreparedInputs
-from autotl.modalities.modality import Item, SupportsAttributes, SupportsPreview
+from autotl.modalities.modality import Item, SupportsAttributes
 from autotl.modalities.registry import modality
 from autotl.profile.build import build_profile
-from autotl.report.html import Preview
-from autotl.report.recorded import plain
+from autotl.report.previews import Preview, preview_of
 from autotl.space.resolve import BASELINE_STRATEGY
 from autotl.training.workbench import Workbench
 from autotl.trial.plan import RunnerPlan
@@ -74,11 +73,7 @@ class Audited:
 
     def preview(self) -> Preview | None:
         """Shows a row by its name; None where the modality has no previews."""
-        shows = modality(self.dataset.modality)
-        if not isinstance(shows, SupportsPreview):
-            return None
-        items = {plain(name): item for name, item in zip(self.dataset.names, self.dataset.items, strict=True)}
-        return lambda name: shows.preview(items[name])
+        return preview_of(self.dataset)
 
     def to_json(self) -> dict[str, Any]:
         """For machines."""

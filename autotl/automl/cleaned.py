@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autotl.atomic import replacing
+from autotl.atomic import folder_at, replacing
 from autotl.automl.audit import Audited
 from autotl.data.dataset import Dataset
 from autotl.data.open import source_tables
 from autotl.data.rows import is_missing, plural
 from autotl.data.splits import units_of
-from autotl.errors import DataError, StorageError
+from autotl.errors import DataError
 
 Array = NDArray[Any]
 _HELD_OUT = ("val", "test")
@@ -185,14 +185,7 @@ def _files(*sources: Any) -> list[Path]:
 
 
 def _write(path: Path, columns: Mapping[str, list[Any]], rows: Array) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            "cannot make the folder",
-            found=f"{path.parent} ({error.strerror})",
-            hint="Choose another with --fix.",
-        ) from error
+    folder_at(path.parent, "Choose another with --fix.")
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)

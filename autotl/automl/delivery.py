@@ -26,10 +26,7 @@ from autotl.leaderboard.interval import Interval, bootstrap_interval
 from autotl.leaderboard.leaderboard import Leaderboard
 from autotl.leaderboard.selection import OVER_LIMIT, is_candidate
 from autotl.leaderboard.verdict import on_search, verdict
-from autotl.modalities.modality import SupportsPreview
-from autotl.modalities.registry import modality
-from autotl.report.html import Preview
-from autotl.report.recorded import plain
+from autotl.report.previews import Preview, preview_of
 from autotl.search.outlook import expected_gain
 from autotl.serve.monitoring.reference import MOST_ROWS, Reference
 from autotl.serve.predictor import Predictor
@@ -94,12 +91,7 @@ class Delivery:
 
     def preview(self) -> Preview | None:
         """Shows a row of the data by its name; None where the modality has no previews."""
-        dataset = self.runner.dataset
-        shows = modality(dataset.modality)
-        if not isinstance(shows, SupportsPreview):
-            return None
-        items = {plain(name): item for name, item in zip(dataset.names, dataset.items, strict=True)}
-        return lambda name: shows.preview(items[name])
+        return preview_of(self.runner.dataset)
 
     def export(
         self,

@@ -12,8 +12,8 @@ import numpy as np
 
 from autotl.automl.delivery import Delivery, SeenRows
 from autotl.errors import AutotlError
-from autotl.report.html import Preview
 from autotl.report.mistakes import mistakes
+from autotl.report.previews import Preview
 from autotl.report.recorded import plain
 from autotl.serve.explain import Explanation, explain
 from autotl.serve.explain.neighbours import Examples

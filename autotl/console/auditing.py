@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autotl.atomic import replacing
+from autotl.atomic import folder_at, write_texts
 from autotl.console import output
-from autotl.errors import StorageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -104,19 +103,11 @@ def _show_cleaned(cleaned: Cleaned) -> None:
 def _write(folder: Path, value: dict[str, Any], audited: Audited) -> None:
     from autotl.report.audited import audit_page
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            "cannot make the folder", found=f"{folder} ({error.strerror})", hint="Choose another with --out."
-        ) from error
     files = {
         RECORD: json.dumps(value, indent=1, ensure_ascii=False) + "\n",
         PAGE: audit_page(value, _facts(audited), audited.preview()),
     }
-    for name, content in files.items():
-        with replacing(folder / name) as temporary:
-            temporary.write_text(content, encoding="utf-8", errors="replace")
+    write_texts(folder_at(folder), files)
 
 
 def _facts(audited: Audited) -> list[tuple[str, str]]:

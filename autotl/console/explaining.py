@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 from rich.text import Text
 
-from autotl.atomic import replacing
+from autotl.atomic import folder_at, write_texts
 from autotl.console import output
 from autotl.console.runs import bundle_folder
-from autotl.errors import DecodeError, StorageError
+from autotl.errors import DecodeError
 from autotl.modalities.modality import Rectangle, Span
 from autotl.serve.explain import Explanation, explain
 from autotl.serve.explain.neighbours import Examples, Neighbour
@@ -125,7 +125,7 @@ def run(
     source = Source.of(path, threads)
     names, items = read_inputs(source.predictor.bundle, arguments, stdin)
     if out is not None:
-        _make(out)
+        folder_at(out)
     rows: list[dict[str, Any]] = []
     cards: list[str] = []
     failed = 0
@@ -238,20 +238,9 @@ def _show_ending(lacking: str, out: Path | None) -> None:
         output.show_line(f"page     {out / PAGE}")
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            "cannot make the folder", found=f"{folder} ({error.strerror})", hint="Choose another with --out."
-        ) from error
-
-
 def _write(folder: Path, title: str, rows: list[dict[str, Any]], cards: list[str]) -> None:
     files = {
         PAGE: page(title, cards),
         JSON: json.dumps(rows, indent=1, ensure_ascii=False) + "\n",
     }
-    for name, content in files.items():
-        with replacing(folder / name) as temporary:
-            temporary.write_text(content, encoding="utf-8", errors="replace")
+    write_texts(folder, files)

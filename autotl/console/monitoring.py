@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 import typer
 
-from autotl.atomic import replacing
+from autotl.atomic import folder_at, write_texts
 from autotl.console import output
-from autotl.errors import DataError, DecodeError, StorageError
+from autotl.errors import DataError, DecodeError
 from autotl.serve.inputs import read_inputs
 from autotl.serve.monitoring.findings import DriftReport, Finding, Status
 from autotl.serve.monitoring.monitor import Monitor
@@ -149,19 +149,11 @@ def _run(predictor: Predictor, items: Sequence[Item]) -> tuple[NDArray[Any], NDA
 
 
 def _write(folder: Path, value: dict[str, Any], checked: Checked) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            "cannot make the folder", found=f"{folder} ({error.strerror})", hint="Choose another with --out."
-        ) from error
     files = {
         REPORT: json.dumps(value, indent=1, ensure_ascii=False) + "\n",
         PLOT: draw(checked.monitor, checked.outputs, checked.features),
     }
-    for name, content in files.items():
-        with replacing(folder / name) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+    write_texts(folder_at(folder), files)
 
 
 def _table(report: DriftReport) -> Table:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autotl.data.components import components, same_code
+
 Array = NDArray[Any]
 _BLOCK = 512
 _MAX_PAIRS = 1_000_000
@@ -22,6 +24,11 @@ _MAX_EDGES = 2_000_000
 #: A cluster of more rows than both of these is no set of copies but a data set that looks alike.
 _MAX_CLUSTER = 50
 _MAX_CLUSTER_SHARE = 0.05
+
+
+def most_copies(count: int) -> int:
+    """Rows that a cluster among `count` may have: one of more is no set of copies."""
+    return max(_MAX_CLUSTER, int(_MAX_CLUSTER_SHARE * count))
 
 
 def near_clusters(keys: Array, bits: int, turned: Callable[[Array], Array] | None = None) -> Array:
@@ -44,7 +51,7 @@ def near_clusters(keys: Array, bits: int, turned: Callable[[Array], Array] | Non
     distinct, inverse = np.unique(keys, axis=0, return_inverse=True)
     inverse = inverse.ravel()
     weights = np.bincount(inverse)
-    limit = max(_MAX_CLUSTER, int(_MAX_CLUSTER_SHARE * len(keys)))
+    limit = most_copies(len(keys))
     codes = np.zeros(len(distinct), dtype=np.int64)
     pending, offset = [(np.arange(len(distinct)), bits)], 0
     while pending:
@@ -60,28 +67,17 @@ def near_clusters(keys: Array, bits: int, turned: Callable[[Array], Array] | Non
 
 def _components(keys: Array, bits: int, turned: Callable[[Array], Array] | None) -> Array:
     """Component of each of N distinct keys under the pairs within `bits`, in any orientation."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     count = len(keys)
     if bits == 0 or count < 2:
         return np.arange(count)
-
-    def join(edges: list[Array]) -> Array:
-        left, right = np.concatenate(edges, axis=1)
-        graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
-        return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
-
     edges, held = [np.zeros((2, 0), dtype=np.int64)], 0
     others = [] if turned is None else list(turned(keys))
     for pairs in chain(_near_pairs(keys, bits), *(_cross_pairs(keys, other, bits) for other in others)):
         edges.append(pairs)
         held += pairs.shape[1]
         if held > _MAX_EDGES:  # keep a spanning star of each component instead of all its pairs
-            labels = join(edges)
-            first = np.unique(labels, return_index=True)[1]
-            edges, held = [np.stack([np.arange(count), first[labels]])], 0
-    return join(edges)
+            edges, held = [same_code(components(edges, count))], 0
+    return components(edges, count)
 
 
 def _near_pairs(keys: Array, bits: int) -> Iterator[Array]:

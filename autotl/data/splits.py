@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autotl.data.components import components, same_code
 from autotl.data.dataset import Dataset, Splits
 from autotl.data.rows import plural
 from autotl.data.stratify import hold_out
@@ -71,25 +72,10 @@ def split(dataset: Dataset, *, seed: int = 0, test_share: float = 0.2, val_share
 
 def units_of(dataset: Dataset) -> Array:
     """(N,) int64 codes: rows of one code share a group, a fingerprint or a near-duplicate cluster."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    count = len(dataset)
     links = [codes for codes in (dataset.groups, dataset.clusters) if codes is not None]
     if len(dataset.fingerprints):
-        links.append(np.unique(np.asarray(dataset.fingerprints), return_inverse=True)[1])
-    edges = [np.stack([np.arange(count), _first_of_code(codes)]) for codes in links]
-    if not edges:
-        return np.arange(count)
-    rows, columns = np.concatenate(edges, axis=1)
-    graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
-
-
-def _first_of_code(codes: Array) -> Array:
-    """For each row, the first row that has the same code."""
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    return first[inverse]
+        links.append(np.asarray(dataset.fingerprints))
+    return components([same_code(codes) for codes in links], len(dataset))
 
 
 def strata_of(dataset: Dataset) -> tuple[Array, Array]:

@@ -8,19 +8,20 @@ from __future__ import annotations
 import functools
 import logging
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotl.atomic import replacing
-from autotl.errors import AutotlError, MissingExtraError
+from autotl.errors import MissingExtraError
 from autotl.leaderboard.verdict import ON_TEST
 from autotl.report import words
 from autotl.report.landscape import typical
 from autotl.report.mistakes import ClassScore
 from autotl.report.obstacles import obstacles
-from autotl.report.recorded import mapping, number, plain, sequence, text, whole
+from autotl.report.previews import Preview, previews
+from autotl.report.recorded import mapping, number, plain, sequence, settings, text, whole
 from autotl.report.summarize import Summary, summarize
 from autotl.trial.run_folder import RunFolder
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REPORT = "report.html"
-#: Safe HTML that shows a row, by its name.
-Preview = Callable[[str], str]
 
 
 def write_report(
@@ -65,13 +64,13 @@ def render(
     summary: Summary, preview: Preview | None = None, explained: Mapping[str, str] | None = None
 ) -> str:
     """The page; figures are left out where matplotlib is not installed, and previews where there are none."""
-    environment = _environment()
+    template = environment().get_template("report.html.j2")
     from markupsafe import Markup
 
     data = mapping(summary.record.get("data"))
     figures = {name: Markup(svg) for name, svg in _figures(summary).items()}
     examples = () if summary.landscape is None else typical(summary.landscape, summary.classes)
-    return environment.get_template("report.html.j2").render(
+    return template.render(
         summary=summary,
         outcome=summary.outcome,
         interval=words.interval,
@@ -92,14 +91,14 @@ def render(
         hardest=_hardest(summary),
         obstacles=obstacles(summary),
         examples=examples if preview is not None else (),
-        previews={name: Markup(html) for name, html in _previews(summary, examples, preview)},
+        previews={n: Markup(html) for n, html in previews(preview, _shown(summary, examples)).items()},
         explained={name: Markup(html) for name, html in (explained or {}).items()},
         notes=[text(note) for note in sequence(summary.record.get("notes"))],
     )
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """The templates, with everything escaped that is not markup by its type, and the filters they use."""
     try:
         import jinja2
@@ -107,14 +106,14 @@ def _environment() -> Environment:
         raise MissingExtraError(
             "a report needs jinja2", found=str(error), hint='Type: pip install "autotl[train]"'
         ) from error
-    environment = jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("autotl.report", "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(
+    made.filters.update(
         score=words.score,
         seconds=words.seconds,
         size=words.size,
@@ -130,7 +129,7 @@ def _environment() -> Environment:
         settings=_settings,
         said=_said,
     )
-    return environment
+    return made
 
 
 _FINDING = {"kind": "", "severity": "info", "message": "", "rows": (), "repaired": None}
@@ -171,9 +170,7 @@ def _said(value: object) -> str:
 
 def _settings(values: Mapping[str, Any]) -> str:
     """Parameters of a trial on one line."""
-    return ", ".join(
-        f"{key} {number(v):.4g}" if number(v) is not None else f"{key} {text(v)}" for key, v in values.items()
-    )
+    return ", ".join(f"{key} {said}" for key, said in settings(values).items())
 
 
 def _described(values: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -246,18 +243,10 @@ def _command(value: object) -> str:
     return shlex.join(map(text, value)) if isinstance(value, (list, tuple)) else text(value)
 
 
-def _previews(
-    summary: Summary, examples: Sequence[tuple[str, Sequence[str]]], preview: Preview | None
-) -> Iterator[tuple[str, str]]:
+def _shown(summary: Summary, examples: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
     """Rows that are shown, by name: single mistakes, and the typical ones of each class."""
-    if preview is None:
-        return
     misses = () if summary.mistakes is None else summary.mistakes.misses
-    for name in dict.fromkeys([*(miss.name for miss in misses), *chain(*(names for _, names in examples))]):
-        try:
-            yield name, preview(name)
-        except (KeyError, AutotlError) as error:
-            logger.debug("no preview of %s: %s", name, error)
+    return [*(miss.name for miss in misses), *chain(*(names for _, names in examples))]
 
 
 def _hardest(summary: Summary) -> list[ClassScore]:

@@ -9,6 +9,7 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from autotl.config import TrialConfig, TrialResult
 from autotl.errors import RunError
-from autotl.search.event_log import EVENTS, Entry, read_events
+from autotl.search.event_log import EVENTS, Entry, read_on
+from autotl.task import TaskKind, metric
 from autotl.trial.run_folder import RunFolder
 
 # Control characters, writing-direction overrides and lone surrogates: they break markup, encoding or the eye.
@@ -61,6 +63,20 @@ def shown(value: object, greater: bool) -> float | None:
     """A score in its own direction; losses are recorded negated where greater must be better."""
     found = number(value)
     return found if found is None or greater else abs(found)
+
+
+def greater_is_better(name: object, kind: object) -> bool:
+    """Direction of a metric for a kind of task, by their names; up where it is not known."""
+    try:
+        return metric(str(name), TaskKind(str(kind))).greater_is_better
+    except ValueError:
+        return True
+
+
+def settings(values: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters of a trial in words."""
+    found = {plain(key): (number(value), value) for key, value in values.items()}
+    return {key: text(value) if figure is None else f"{figure:.4g}" for key, (figure, value) in found.items()}
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -115,16 +131,10 @@ def _result(value: Any) -> TrialResult:
 def read_log(run: RunFolder) -> list[Entry]:
     """What the run told, as far as it can be read."""
     entries: list[Entry] = []
-    start = 0
-    try:
-        while True:
-            found, end = read_events(run.path / EVENTS, start)
+    with suppress(OSError):
+        for found, _ in read_on(run.path / EVENTS):
             entries += found
-            if end == start:
-                return entries
-            start = end
-    except OSError:
-        return entries
+    return entries
 
 
 def read_arrays(run: RunFolder, name: str, problems: list[str]) -> dict[str, NDArray[Any]]:

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autotl.errors import TargetError
 from autotl.report.expected import Expected, expected
 from autotl.report.importance import Importance, importance
 from autotl.report.landscape import Landscape, landscape
 from autotl.report.mistakes import Mistakes, mistakes
 from autotl.report.ranking import Failure, Row, failures, leaderboard
 from autotl.report.recorded import (
+    greater_is_better,
     mapping,
     number,
     plain,
@@ -30,7 +30,7 @@ from autotl.report.recorded import (
 )
 from autotl.report.strategies import StrategyRow, by_strategy
 from autotl.report.timeline import Curve, Progress, curves, progress, stages, told
-from autotl.task import TaskKind, default_metric, metric
+from autotl.task import TaskKind, default_metric
 from autotl.trial.run_folder import RunFolder
 
 
@@ -190,21 +190,12 @@ def _metric(record: Mapping[str, Any], task: Mapping[str, Any], kind: TaskKind |
     """Name and direction of the metric that selected."""
     fallback = default_metric(kind) if kind else "score"
     name = text(record.get("metric")) or text(task.get("metric")) or fallback
-    return name, _greater(name, kind)
-
-
-def _greater(name: str, kind: TaskKind | None) -> bool:
-    if kind is None:
-        return True
-    try:
-        return metric(name, kind).greater_is_better
-    except TargetError:
-        return True
+    return name, greater_is_better(name, kind)
 
 
 def _outcome(test: Mapping[str, Any], name: str, kind: TaskKind | None, greater: bool) -> Outcome:
     name = text(test.get("metric")) or name
-    greater = _greater(name, kind) if kind else greater
+    greater = greater_is_better(name, kind) if kind else greater
     ends = sorted(v for v in (shown(test.get(end), greater) for end in ("low", "high")) if v is not None)
     low, high = ends if len(ends) == 2 else (None, None)
     return Outcome(

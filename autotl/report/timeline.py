@@ -68,10 +68,7 @@ def told(entries: Sequence[Entry], greater: bool) -> Progress | None:
     ends = [*(start for _, start in begun[1:]), end]
     known = tuple(Stage(name, start, stop) for (name, start), stop in zip(begun, ends, strict=True))
     moments = [(entry.seconds, _score(entry.told)) for entry in entries]
-    rises = _rises(moments, greater)
-    if not rises:
-        return None
-    return Progress((*(at for at, _ in rises), end), (*(s for _, s in rises), rises[-1][1]), known)
+    return _progress(moments, greater, end, known)
 
 
 def _score(event: object) -> float | None:
@@ -81,15 +78,19 @@ def _score(event: object) -> float | None:
     return number(event.result.score) if isinstance(event, TrialFinished) else None
 
 
-def _rises(moments: Iterable[tuple[float, float | None]], greater: bool) -> list[tuple[float, float]]:
-    """The moments at which the best score so far rose, with it in the metric's own direction."""
-    found: list[tuple[float, float]] = []
+def _progress(
+    moments: Iterable[tuple[float, float | None]], greater: bool, end: float, known: tuple[Stage, ...]
+) -> Progress | None:
+    """The moments at which the best score so far rose, up to the end; None without a score."""
+    seconds: list[float] = []
+    scores: list[float] = []
     best: float | None = None
     for moment, value in moments:
         if value is not None and (best is None or value > best):
             best = value
-            found.append((moment, value if greater else abs(value)))
-    return found
+            seconds.append(moment)
+            scores.append(value if greater else abs(value))
+    return Progress((*seconds, end), (*scores, scores[-1]), known) if scores else None
 
 
 def curves(results: Sequence[TrialResult], greater: bool) -> tuple[Curve, ...]:
@@ -126,8 +127,4 @@ def progress(results: Sequence[TrialResult], greater: bool, known: Sequence[Stag
             spent += max(number(epoch.seconds) or 0.0, 0.0)
             moments.append((min(begun + spent, clock), number(epoch.score)))
         moments.append((clock, number(result.score)))
-    rises = _rises(moments, greater)
-    if not rises:
-        return None
-    end = max(clock, *(stage.end for stage in known), 0.0)
-    return Progress((*(at for at, _ in rises), end), (*(s for _, s in rises), rises[-1][1]), tuple(known))
+    return _progress(moments, greater, max(clock, *(stage.end for stage in known), 0.0), tuple(known))

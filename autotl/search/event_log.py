@@ -21,7 +21,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -179,6 +179,20 @@ def read_events(path: Path, start: int = 0) -> tuple[list[Entry], int]:
         return [], start + (len(content) if len(content) == _CHUNK_BYTES else 0)
     entries = [entry for line in content[:end].split(b"\n") if (entry := _entry(line)) is not None]
     return entries, start + end
+
+
+def read_on(path: Path, start: int = 0) -> Iterator[tuple[list[Entry], int]]:
+    """What `read_events` gives from a byte on, again and again, until nothing more is there.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    while True:
+        entries, end = read_events(path, start)
+        if end == start:
+            return
+        yield entries, end
+        start = end
 
 
 def last_event(path: Path) -> Event | None:

@@ -9,13 +9,14 @@ import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from autotl.errors import RunError
-from autotl.search.event_log import BEAT_SECONDS, EVENTS, Entry, Process, is_locked, read_events
+from autotl.search.event_log import BEAT_SECONDS, EVENTS, Entry, Process, is_locked, read_on
 from autotl.search.events import Event, RunEnded, RunStarted
 from autotl.trial.run_folder import RunFolder
 
@@ -32,6 +33,12 @@ class RunState(StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+
+def state_of(ended: RunEnded) -> RunState:
+    """How a run stands that told its end."""
+    known = {state.value: state for state in RunState if state is not RunState.LIVE}
+    return known.get(ended.state, RunState.FAILED)
 
 
 class Follower:
@@ -83,8 +90,7 @@ class Follower:
     def state(self) -> RunState:
         """How the run stood when `events` was called last."""
         if self.ended is not None:
-            known = {state.value: state for state in RunState if state is not RunState.LIVE}
-            return known.get(self.ended.state, RunState.FAILED)
+            return state_of(self.ended)
         if not self._path.exists():
             return RunState.FINISHED if is_over(self._record()) else RunState.INTERRUPTED
         return RunState.LIVE if self._alive else RunState.INTERRUPTED
@@ -107,15 +113,10 @@ class Follower:
 
     def _entries(self) -> Iterator[Entry]:
         """Lines that were not read yet."""
-        while True:
-            try:
-                entries, offset = read_events(self._path, self._offset)
-            except OSError:
-                return
-            if offset == self._offset:
-                return
-            self._offset = offset
-            yield from entries
+        with suppress(OSError):
+            for entries, end in read_on(self._path, self._offset):
+                self._offset = end
+                yield from entries
 
     def _has_process(self) -> bool:
         """Whether the process that writes the events lives, as far as can be seen from here."""

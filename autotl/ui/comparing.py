@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from autotl.report.comparison import compare
-from autotl.report.recorded import mapping, read_json
+from autotl.report.recorded import mapping, read_json, settings
 from autotl.trial.run_folder import RunFolder
-from autotl.ui.describing import settings
 
 
 def compared(runs: Mapping[str, RunFolder]) -> dict[str, Any]:

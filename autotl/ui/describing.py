@@ -10,19 +10,20 @@ from autotl.errors import AutotlError
 from autotl.modalities.registry import modality
 from autotl.report.ranking import leaderboard
 from autotl.report.recorded import (
+    greater_is_better,
     mapping,
     number,
     plain,
     read_json,
     read_results,
     sequence,
+    settings,
     shown,
     text,
     whole,
 )
 from autotl.search.following import RunState, resume_command
 from autotl.serve.bundle import MANIFEST, BundleInfo, read_bundle
-from autotl.task import TaskKind, metric
 from autotl.trial.run_folder import RunFolder
 from autotl.ui.runs import has_file
 
@@ -47,7 +48,7 @@ def card(name: str, run: RunFolder, state: RunState, live: Mapping[str, Any] | N
     record = mapping(read_json(run, "run.json", []))
     task, test = mapping(record.get("task")), mapping(record.get("test"))
     winner = mapping(record.get("winner"))
-    greater = _greater(task)
+    greater = greater_is_better(task.get("metric"), task.get("kind"))
     is_over = state is not RunState.LIVE
     best = mapping(None if live is None else live["best"])
     named = winner if is_over else best
@@ -74,7 +75,8 @@ def details(run: RunFolder, state: RunState) -> dict[str, Any]:
     record = mapping(read_json(run, "run.json", problems))
     task, winner, test = (mapping(record.get(key)) for key in ("task", "winner", "test"))
     board, results = read_json(run, "leaderboard.json", problems), read_results(run, problems)
-    rows = leaderboard(board, results, whole(winner.get("trial")), _greater(task))
+    greater = greater_is_better(task.get("metric"), task.get("kind"))
+    rows = leaderboard(board, results, whole(winner.get("trial")), greater)
     verdict, model = record.get("verdict"), _model(run, problems)
     return {
         "folder": plain(run.path),
@@ -100,12 +102,6 @@ def bundle_of(run: RunFolder) -> BundleInfo:
     return read_bundle(run.bundle, check=False)
 
 
-def settings(values: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters of a trial in words."""
-    found = {plain(key): (number(value), value) for key, value in values.items()}
-    return {key: text(value) if figure is None else f"{figure:.4g}" for key, (figure, value) in found.items()}
-
-
 def _model(run: RunFolder, problems: list[str]) -> dict[str, Any] | None:
     """What the model of a run takes and gives; None where none can be read."""
     if not has_file(run, f"{run.bundle.name}/{MANIFEST}"):
@@ -124,11 +120,3 @@ def _model(run: RunFolder, problems: list[str]) -> dict[str, Any] | None:
         "columns": [plain(name) for name in bundle.columns] if not endings else [],
         "provisional": bundle.manifest.get("provisional") is True,
     }
-
-
-def _greater(task: Mapping[str, Any]) -> bool:
-    """Direction of a task's metric; up where it is not known."""
-    try:
-        return metric(str(task.get("metric")), TaskKind(str(task.get("kind")))).greater_is_better
-    except ValueError:
-        return True

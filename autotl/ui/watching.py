@@ -12,7 +12,7 @@ from typing import Any
 from autotl.report.recorded import plain
 from autotl.search.event_log import EVENTS, last_event
 from autotl.search.events import RunEnded
-from autotl.search.following import Follower, RunState
+from autotl.search.following import Follower, RunState, state_of
 from autotl.search.progress import Progress, best_over_time
 from autotl.trial.run_folder import RunFolder
 
@@ -62,9 +62,8 @@ class Watcher:
     def state(self, run: RunFolder) -> RunState:
         """How a run stands: from its last event if that says so, else by following it."""
         last = last_event(run.path / EVENTS)
-        known = {state.value: state for state in RunState if state is not RunState.LIVE}
-        if isinstance(last, RunEnded) and last.state in known:
-            return known[last.state]
+        if isinstance(last, RunEnded):
+            return state_of(last)
         return RunState(self.look(run)["state"])
 
 
