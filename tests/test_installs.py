@@ -17,7 +17,10 @@ from autotl.testing.workbench import tiny_workbench
 ROOT = Path(__file__).parents[1]
 MEGABYTE = 10**6
 
-pytestmark = pytest.mark.skipif(not os.environ.get("AUTOTL_INSTALLS"), reason="AUTOTL_INSTALLS is not set")
+pytestmark = [
+    pytest.mark.skipif(not os.environ.get("AUTOTL_INSTALLS"), reason="AUTOTL_INSTALLS is not set"),
+    pytest.mark.timeout(1800),
+]
 
 
 def installed(folder: Path, requirement: str) -> Path:

@@ -118,6 +118,7 @@ class Terminal:
         self._lines = lines
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._held = ""
+        self._ended = False
         self._ours, theirs = os.openpty()
         settings = termios.tcgetattr(theirs)
         settings[3] &= ~termios.ECHO
@@ -152,21 +153,24 @@ class Terminal:
         """Read until the screen shows something, and is then quiet; gives its rows."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not re.search(pattern, "\n".join(self.screen.seen)):
-            assert time.monotonic() < deadline, "\n".join(self.screen.seen)
+            given_up = self._ended or time.monotonic() > deadline
+            assert not given_up, "\n".join(self.screen.seen)
             self.read(0.1)
-        while select.select([self._ours], [], [], 0.1)[0]:  # not in the middle of a drawing
+        # not in the middle of a drawing
+        while not self._ended and select.select([self._ours], [], [], 0.1)[0]:
             self.read(0.05)
         return self.screen.seen
 
     def read(self, seconds: float) -> None:
         """Take in what comes within some seconds."""
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while not self._ended and (left := until - time.monotonic()) > 0:
             if not select.select([self._ours], [], [], left)[0]:
                 return
             try:
                 text = self._held + self._decoder.decode(os.read(self._ours, 65536))
-            except OSError:  # the program has ended
+            except OSError:  # the program has ended: its side stays readable, and gives nothing
+                self._ended = True
                 return
             whole = len(text) - len(_CUT.search(text)[0])
             self._held = text[whole:]
