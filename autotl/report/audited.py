@@ -10,6 +10,9 @@ from autotl.report.html import environment
 from autotl.report.previews import Preview, previews
 from autotl.report.recorded import mapping, sequence, text
 
+#: Rows of a finding that are shown as pictures or texts, and of all findings together.
+_SHOWN, _MOST_SHOWN = 24, 240
+
 
 def audit_page(record: Mapping[str, Any], facts: Sequence[tuple[str, str]], preview: Preview | None) -> str:
     """One self-contained page.
@@ -25,7 +28,7 @@ def audit_page(record: Mapping[str, Any], facts: Sequence[tuple[str, str]], prev
     from markupsafe import Markup
 
     findings = [{"repaired": None, **mapping(finding)} for finding in sequence(record.get("findings"))]
-    shown = previews(preview, previewed_rows(findings))
+    shown = previews(preview, previewed_rows(findings, each=_SHOWN, most=_MOST_SHOWN))
     sections = {
         "Look at these": [finding for finding in findings if finding["severity"] != "info"],
         "For information": [finding for finding in findings if finding["severity"] == "info"],

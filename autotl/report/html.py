@@ -17,6 +17,7 @@ from autotl.atomic import replacing
 from autotl.errors import MissingExtraError
 from autotl.leaderboard.verdict import ON_TEST
 from autotl.report import words
+from autotl.report.findings import previewed_rows
 from autotl.report.landscape import typical
 from autotl.report.mistakes import ClassScore
 from autotl.report.obstacles import obstacles
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REPORT = "report.html"
+#: Rows of a finding that are shown as pictures or texts, and of all findings together.
+_SHOWN, _MOST_SHOWN = 8, 80
 
 
 def write_report(
@@ -244,9 +247,10 @@ def _command(value: object) -> str:
 
 
 def _shown(summary: Summary, examples: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """Rows that are shown, by name: single mistakes, and the typical ones of each class."""
+    """Rows that are shown, by name: single mistakes, typical ones of each class, those of findings."""
     misses = () if summary.mistakes is None else summary.mistakes.misses
-    return [*(miss.name for miss in misses), *chain(*(names for _, names in examples))]
+    remarked = previewed_rows(summary.findings, each=_SHOWN, most=_MOST_SHOWN)
+    return [*(miss.name for miss in misses), *chain(*(names for _, names in examples)), *remarked]
 
 
 def _hardest(summary: Summary) -> list[ClassScore]:

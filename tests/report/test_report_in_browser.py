@@ -133,3 +133,20 @@ def test_on_paper_nothing_is_folded_and_controls_are_gone(opened):
     page.emulate_media(media="print")
     assert not page.get_by_label("filter trials").is_visible()
     assert page.pdf(format="A4")[:5] == b"%PDF-"
+
+
+def test_rows_of_findings_are_shown_beside_their_names(opened):
+    page = opened()
+    finding = page.locator("#audit li", has_text="carries two labels")
+    assert not finding.locator("img").first.is_visible()
+    finding.locator("summary").click()
+    assert finding.locator("tbody tr").count() == 2
+    assert finding.locator("td.preview img").all()[1].is_visible()
+
+
+def test_what_the_colours_of_an_explanation_mean_is_said(opened):
+    page = opened()
+    keys = page.locator("#errors .key")
+    colours = [key.evaluate("k => getComputedStyle(k).backgroundColor") for key in keys.all()]
+    assert colours == ["rgb(230, 159, 0)", "rgb(0, 114, 178)"]
+    assert "orange speaks for the answer it gave" in page.locator("#errors").inner_text()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from run_folders import BASE, TASK, begin_run, finish_run
+from run_folders import BASE, TASK, WITHOUT, begin_run, finish_run
 from starlette.testclient import TestClient
 
 from autotl.data.dataset import Dataset
@@ -80,3 +84,25 @@ def page(runs: Path) -> Iterator[TestClient]:
     """The page about the runs."""
     with TestClient(create_app(runs), base_url=BASE, raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture
+def served_process(runs: Path) -> Iterator[subprocess.Popen[str]]:
+    """`autotl ui` of the runs in a process of its own, without torch; it ends in order and says nothing."""
+    command = [sys.executable, "-c", WITHOUT, "torch", "ui", runs, "--port", "0", "--no-browser"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=20)
+    assert (process.returncode, told) == (0, "")
+
+
+@pytest.fixture
+def served(served_process: subprocess.Popen[str]) -> str:
+    """The address of the page as `autotl ui` serves it."""
+    found = re.search(r"http://127\.0\.0\.1:\d+", served_process.stdout.readline())
+    assert found is not None
+    return found[0]

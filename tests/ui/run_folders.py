@@ -23,6 +23,8 @@ BASE = "http://127.0.0.1:8500"
 TASK = Task(TaskKind.MULTICLASS, ("red", "grün", "blue"), "accuracy")
 CONFIG = TrialConfig("tiny", "linear_probe", {"learning_rate": 0.001})
 RESULT = TrialResult(0, CONFIG, TrialState.COMPLETE, 0.75, (EpochResult(1, 0.75, 0.5, 1.0),), 2.0)
+#: The command line in a process that cannot import a package, its first argument.
+WITHOUT = "import sys; sys.modules[sys.argv.pop(1)] = None; from autotl.cli import main; main()"
 NAMES = np.array([f"test/{i}.jpg" for i in range(60)])
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-import signal
 import subprocess
 import sys
 import urllib.request
 
 import pytest
-
-WITHOUT = "import sys; sys.modules[sys.argv.pop(1)] = None; from autotl.cli import main; main()"
+from run_folders import WITHOUT
 
 
 def test_a_missing_package_is_answered_with_the_line_to_install_it(tmp_path):
@@ -33,19 +30,11 @@ def test_what_cannot_be_shown_is_refused(tmp_path, options, message):
     assert message in done.stderr
 
 
-def test_the_page_is_served_without_torch_until_a_signal(runs):
-    command = [sys.executable, "-c", WITHOUT, "torch", "ui", runs, "--port", "0", "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())[0]
-            with urllib.request.urlopen(f"{address}/api/runs") as answer:
-                assert len(json.load(answer)["runs"]) == 3
-            body = json.dumps({"inputs": ["card is late"]}).encode()
-            headers = {"Content-Type": "application/json"}
-            asked = urllib.request.Request(f"{address}/api/runs/mails/predict", body, headers)
-            with urllib.request.urlopen(asked) as answer:
-                assert json.load(answer)["predictions"][0]["label"] in ("red", "grün", "blue")
-        finally:
-            process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=20)
-    assert (process.returncode, told) == (0, "")
+def test_the_page_is_served_without_torch_until_a_signal(served):
+    with urllib.request.urlopen(f"{served}/api/runs") as answer:
+        assert len(json.load(answer)["runs"]) == 3
+    body = json.dumps({"inputs": ["card is late"]}).encode()
+    headers = {"Content-Type": "application/json"}
+    asked = urllib.request.Request(f"{served}/api/runs/mails/predict", body, headers)
+    with urllib.request.urlopen(asked) as answer:
+        assert json.load(answer)["predictions"][0]["label"] in ("red", "grün", "blue")
