@@ -109,12 +109,15 @@ PARTS: dict[str, Callable[[], str]] = {
     "bundle": bundle,
     "deliverable": figures.deliverable,
     "error-classes": error_classes,
+    "explanations": figures.explanations,
     "foundation": figures.foundation,
+    "int8": figures.int8,
     "metrics": metrics,
     "monitoring": figures.monitoring,
     "parity": figures.parity,
     "run-folder": run_folder,
     "schedulers": schedulers,
+    "serving": figures.serving,
     "strategies": strategies,
 }
 

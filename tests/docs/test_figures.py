@@ -28,9 +28,10 @@ def test_a_missed_target_is_shown_as_missed_and_an_unknown_figure_as_not_measure
     (tmp_path / "ablations.json").write_text(json.dumps(found))
     text = figures.ablations(tmp_path)
     assert cells(text, "a tenth")[1:] == ["0.50 points", "at most 0.30 points", "**no**"]
-    assert cells(text, "first model on disk")[1:] == ["20 s", "at most 60 s", "yes"]
-    assert cells(text, "recording a trial")[1:] == ["1.2 ms", "none", ""]
-    assert cells(text, "ahead of the ten lines, mean")[1:] == ["not measured", "at least +0 points", ""]
+    assert cells(text, "first model on disk")[1:] == ["20 s", "at most 40 s", "yes"]
+    assert cells(text, "recording a trial")[1:] == ["1.2 ms", "at most 5 ms", "yes"]
+    assert cells(text, "ahead of the ten lines, mean")[1:] == ["not measured", "at least +2 points", ""]
+    assert cells(text, "the same, ranked by LogME")[1:] == ["not measured", "none", ""]
     assert "2026-01-02 at `abc1234`, on a machine" in text
 
 
