@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from autotl.cores import usable_cores
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -26,7 +28,7 @@ def provenance() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": git("log", "-1", "--format=%h", *measured) + changed,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {_processor()}",
+        "machine": f"{platform.machine()}, {_cores()}, {_processor()}",
     }
 
 
@@ -41,6 +43,12 @@ def rows(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
     """All rows of a result file."""
     path = folder / f"{name}.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _cores() -> str:
+    """Cores of the machine, and how many of them this process may use where these are fewer."""
+    usable, there = usable_cores(), os.cpu_count() or 1
+    return f"{there} cores" if usable == there else f"{usable} of {there} cores"
 
 
 def _processor() -> str:

@@ -29,7 +29,7 @@ from autotl.data.splits import units_of
 from autotl.data.stratify import spread
 from autotl.errors import DecodeError
 from autotl.features.inputs import PreparedInputs
-from autotl.modalities.modality import Item, SupportsAttributes
+from autotl.modalities.modality import SupportsAttributes, SupportsText
 from autotl.modalities.registry import modality
 from autotl.profile.build import build_profile
 from autotl.report.previews import Preview, preview_of
@@ -123,7 +123,7 @@ def audit_data(data: Any, *, rows: int = ROWS, **parameters: Any) -> Audited:
 def rows_of(bench: Workbench, chosen: Array, features: Array, parts: Array, units: Array) -> Rows:
     """Rows of a workbench in the forms that an audit looks at; pictures as the network sees them."""
     dataset = bench.dataset.take(chosen)
-    is_text = isinstance(dataset.items[0], (str, tuple, list))
+    kind = modality(dataset.modality)
     return Rows(
         task=dataset.task,
         targets=dataset.targets,
@@ -132,7 +132,7 @@ def rows_of(bench: Workbench, chosen: Array, features: Array, parts: Array, unit
         units=units,
         features=features,
         pixels=_pixels(bench.frozen.inputs, chosen),
-        texts=[_text(item) for item in dataset.items] if is_text else None,
+        texts=[kind.text(item) for item in dataset.items] if isinstance(kind, SupportsText) else None,
         attributes=_attributes(dataset),
     )
 
@@ -192,7 +192,3 @@ def _attributes(dataset: Dataset) -> Sequence[dict[str, str | float]]:
         return [kind.attributes(item) for item in dataset.items]
     except DecodeError:
         return ()
-
-
-def _text(item: Item) -> str:
-    return item if isinstance(item, str) else "\n".join(item)

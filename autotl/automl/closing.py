@@ -209,9 +209,7 @@ class Closing:
             self._ledger.tell(Note(f"the graph could not be compressed: {error}", warning=True))
             return
         self._ledger.record["compression"] = told.to_json()
-        self._ledger.tell(
-            Note(f"{told.method} {'is shipped' if told.kept else 'is left out'}: {told.reason}")
-        )
+        self._ledger.tell(Note(told.words))
 
     def _compare(self, predecessor: Predecessor, runner: TrialRunner, seen: SeenRows) -> str:
         """What the new model gains over that of the run that this one follows, in words."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from autotl.versions import SERVING, versions
 
 if TYPE_CHECKING:
     from autotl.data.dataset import Dataset
+
+logger = logging.getLogger(__name__)
 
 _SEEN = (
     "the model was fitted on most of these rows, so the score flatters it; "
@@ -144,6 +147,7 @@ def export_trial(
     *,
     reference_rows: bool | None = None,
     compress: str = "none",
+    tell: Callable[[str], None] = logger.info,
 ) -> Path:
     """Export a finished trial of a run.
 
@@ -156,6 +160,7 @@ def export_trial(
             was asked. False takes them out of a bundle of the winner that is there already.
         compress: "int8" or "fp16" ships such a graph where that pays; the card says what came of it. Of a
             winner that ships one already nothing is changed.
+        tell: Told what came of it, in one line.
 
     Returns:
         The folder of the bundle.
@@ -204,7 +209,7 @@ def export_trial(
         facts = {"winner": {"trial": chosen.number}, "metrics": {"validation": {record["metric"]: score}}}
         delivery.export(model, facts, target)
     if compress != "none":
-        delivery.compress(target, compress)
+        tell(delivery.compress(target, compress).words)
     seen = delivery.run_test(Predictor(target, check=False), MOST_ROWS)
     asked = record["settings"].get("reference_rows", True) if reference_rows is None else reference_rows
     reference = delivery.reference(seen, keep_rows=asked)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -132,11 +133,12 @@ def export(
     if pick is not None:
         trial = picked(run, pick, trial)
     place = RunFolder(run)
+    how: dict[str, Any] = {"reference_rows": reference_rows, "compress": compress}
+    how["tell"] = partial(typer.echo, err=True)
     if form == "bundle":
-        folder = export_trial(place, trial, out, reference_rows=reference_rows, compress=compress)
+        folder = export_trial(place, trial, out, **how)
         command = f"autotl predict {folder} INPUT..."
     else:
-        how = {"reference_rows": reference_rows, "compress": compress}
         folder, command = export_as(form, place, trial, out, **how)
     if json:
         number = place.record("winner")["winner"]["trial"] if trial is None else trial

@@ -286,12 +286,13 @@ def _drop_missing_files(rows: Rows, table: Table) -> Rows:
     lost = [i for i, exists in enumerate(there) if not exists]
     if not lost:
         return rows
+    place = f"{table.folder.name}/" if table.folder.name else "the current folder"
     absent = f"named in {table.source} {verb(len(lost), 'does', 'do')} not exist"
     if len(lost) >= MISSING_FILES * len(there):
         raise DataError(
             f"{plural(len(lost), 'file')} of {len(there):,} {absent}",
             found=some([f"{rows.items[i].as_posix()} ({rows.names[i]})" for i in lost], 2),
-            expected=f"paths relative to {table.folder.name or 'the current folder'}/",
+            expected=f"paths relative to {place}",
         )
     names = tuple(rows.names[i] for i in lost)
     finding = Finding(

@@ -78,6 +78,11 @@ class Compression:
     bytes_before: int
     bytes_after: int
 
+    @property
+    def words(self) -> str:
+        """What came of it, in one line."""
+        return f"{self.method} {'is shipped' if self.kept else 'is left out'}: {self.reason}"
+
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
         return asdict(self)

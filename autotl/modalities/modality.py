@@ -168,6 +168,14 @@ class SupportsAttributes(Protocol):
 
 
 @runtime_checkable
+class SupportsText(Protocol):
+    """A modality whose inputs a person reads."""
+
+    def text(self, item: Item) -> str:
+        """What there is to read, whole."""
+
+
+@runtime_checkable
 class SupportsExtent(Protocol):
     """A modality that tells how much an item holds before it is decoded, so that a server can refuse it."""
 

@@ -17,8 +17,6 @@ def previewed_rows(findings: Iterable[Mapping[str, Any]], *, each: int, most: in
         most: Rows of all findings together.
     """
     named = (
-        text(name)
-        for finding in map(mapping, findings)
-        for name in sequence(finding.get("rows"))[:each]
+        text(name) for finding in map(mapping, findings) for name in sequence(finding.get("rows"))[:each]
     )
     return list(dict.fromkeys(named))[:most]

@@ -8,6 +8,7 @@
     splits.npz          arrays train, val, test
     trials/0007/        result.json, model.safetensors, validation.npy (raw outputs); while the trial is
                         paused, checkpoint.safetensors
+    combinations.json   ensembles and means of weights that were made of trials, and what they scored
     test_predictions.npz  targets and predictions of the test part
     examples.npz        features of rows that the winner was fitted on, see `autotl.serve.explain.neighbours`
     embedding.npz       a map of rows by their features, and whose labels are doubtful
@@ -15,6 +16,7 @@
     model/              the bundle
     teacher.npz         outputs of the winner on all rows, where a smaller network was to learn from it
     predecessor.*       network and facts that were taken over from an earlier run, where there was one
+    .owner              the process that searches here, so that no second one does
 
 Every file is written whole or not at all, but for the journal and the events, which are appended to.
 """

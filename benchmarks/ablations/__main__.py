@@ -1,6 +1,7 @@
 """Measures what each part of the engine brings, and sums it up in `results/ablations.json`.
 
     python -m benchmarks.ablations DATA_FOLDER --profile quick|full [--targets cache,cost] [--minutes M]
+    taskset -c 0 python -m benchmarks.ablations DATA_FOLDER --profile full --arms "real fifo,real gain"
 
 A line an arm in `results/ablations.jsonl`; a later call goes on where an earlier one ended, unless `--fresh`.
 `--rows`, `--seconds` and `--sets` shrink everything, to see that the command works: what is so measured
@@ -56,6 +57,8 @@ def main() -> None:
     keep_freed_memory()
     arms = [arm for target in targets for arm in target.arms(profile)]
     known = [] if arguments.fresh else rows(_NAME, arguments.out)
+    if arguments.arms:
+        arms = [arm for arm in arms if arm.name in arguments.arms.split(",")]
     todo = pending(arms, known, profile.name, provenance()["commit"])
     print(f"{len(arms)} arms, {len(arms) - len(todo)} measured before", flush=True)
     for arm in todo:
@@ -63,6 +66,8 @@ def main() -> None:
             print("the time is over; the same command goes on", flush=True)
             break
         measure(arm, profile, arguments.data, arguments.out)
+    if arguments.arms:
+        return
     found = summary(list(TARGETS.values()), rows(_NAME, arguments.out), profile, provenance())
     (arguments.out / f"{_NAME}.json").write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
@@ -87,6 +92,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="folder of the data sets")
     parser.add_argument("--profile", choices=PROFILES, default="quick")
     parser.add_argument("--targets", default=",".join(TARGETS))
+    parser.add_argument("--arms", help="only these arms of the targets, by name; no summary")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no arm after so long")
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of lines and summary")

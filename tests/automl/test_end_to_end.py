@@ -159,6 +159,16 @@ def test_the_winner_is_exported_as_the_run_made_it(images, tmp_path):
     assert (copy / "bundle.json").read_text() == before
 
 
+def test_an_exported_trial_says_what_came_of_its_compression(images, tmp_path):
+    from autotl.automl import export_trial
+
+    said = []
+    folder = export_trial(images[1].run_, 0, tmp_path / "int8", compress="int8", tell=said.append)
+    told = json.loads((folder / "bundle.json").read_text())["compression"]
+    outcome = "is shipped" if told["kept"] else "is left out"
+    assert said == [f"{told['method']} {outcome}: {told['reason']}"]
+
+
 def test_an_exported_trial_describes_the_test_part_with_or_without_its_rows(images, tmp_path):
     from autotl.automl import export_trial
 

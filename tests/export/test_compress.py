@@ -68,6 +68,7 @@ def test_a_graph_that_is_kept_takes_the_place_of_the_other(request, always, tmp_
     always(True)
     told = compress(folder, rows)
     assert told.method == method
+    assert told.words == f"{method} is shipped: as the test wants it"
     assert told.bytes_after < told.bytes_before
     bundle = read_bundle(folder)
     assert bundle.manifest["compression"] == json.loads(json.dumps(told.to_json()))

@@ -146,6 +146,10 @@ class TextModality:
 
         return {**batch, "attention_mask": drop_tokens(batch["attention_mask"], strength, generator)}
 
+    def text(self, item: Item) -> str:
+        """What there is to read, whole: one text a line."""
+        return "\n".join(read_texts(item))
+
     def preview(self, item: Item) -> str:
         """The beginning of the text, escaped; parts are set apart by a bar."""
         try:
