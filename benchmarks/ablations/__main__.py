@@ -1,7 +1,7 @@
 """Measures what each part of the engine brings, and sums it up in `results/ablations.json`.
 
     python -m benchmarks.ablations DATA_FOLDER --profile quick|full [--targets cache,cost] [--minutes M]
-    taskset -c 0 python -m benchmarks.ablations DATA_FOLDER --profile full --arms "real fifo,real gain"
+    taskset -c 0 python -m benchmarks.ablations DATA_FOLDER --profile full --sets sst2 --arms "real gain"
 
 A line an arm in `results/ablations.jsonl`; a later call goes on where an earlier one ended, unless `--fresh`.
 `--rows`, `--seconds` and `--sets` shrink everything, to see that the command works: what is so measured
