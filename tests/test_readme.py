@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from autotl.cli import app
 from autotl.testing.data import write_image_folder
 
 README = Path(__file__).parent.parent / "README.md"
@@ -35,19 +37,19 @@ def test_the_python_examples_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_line_examples_run(tmp_path):
+def test_the_command_line_examples_run(tmp_path, monkeypatch):
     write_image_folder(tmp_path / "data", classes=3, rows_per_class=12)
+    monkeypatch.chdir(tmp_path)
     commands = [line for block in blocks("console") for line in block.splitlines() if line]
     assert any(command.startswith("autotl fit") for command in commands)
     for command in commands:
         program, *words = shlex.split(command)
         assert program == "autotl"
-        run([sys.executable, "-m", "autotl.cli", *words], tmp_path)
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, f"{command}\n{done.output}"
 
 
 def test_every_verb_is_in_the_readme():
-    from autotl.cli import app
-
     text = README.read_text(encoding="utf-8")
     names = [c.name or c.callback.__name__ for c in app.registered_commands if c.callback]
     assert names

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autotl.automl.audit import audit_data
-    from autotl.automl.deliver import evaluate, export_as, export_trial, verify
+    from autotl.automl.deliver import evaluate, verify
     from autotl.automl.estimator import AutoTL
+    from autotl.automl.export import export_as, export_trial
     from autotl.automl.inspect import profile_data, space_for
     from autotl.report.mlflow import log_run
 
@@ -30,8 +31,8 @@ _HOMES = {
     "AutoTL": "autotl.automl.estimator",
     "audit_data": "autotl.automl.audit",
     "evaluate": "autotl.automl.deliver",
-    "export_as": "autotl.automl.deliver",
-    "export_trial": "autotl.automl.deliver",
+    "export_as": "autotl.automl.export",
+    "export_trial": "autotl.automl.export",
     "log_run": "autotl.report.mlflow",
     "profile_data": "autotl.automl.inspect",
     "space_for": "autotl.automl.inspect",

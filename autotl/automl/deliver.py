@@ -1,26 +1,23 @@
-"""Bundles: exporting another trial of a finished run; scoring and verifying a bundle on labelled data."""
+"""Bundles on labelled data: their scores, and whether they still answer as the trained network did."""
 
 from __future__ import annotations
 
-import logging
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autotl.errors import DataError, RunError
+from autotl.errors import DataError
 from autotl.serve.bundle import MODEL, BundleInfo
 from autotl.serve.parity import Answers, check_flips, prove
 from autotl.serve.predictor import Predictor
+from autotl.serve.raw import RAW, RawGraph
 from autotl.task import metrics
 from autotl.versions import SERVING, versions
 
 if TYPE_CHECKING:
     from autotl.data.dataset import Dataset
-
-logger = logging.getLogger(__name__)
 
 _SEEN = (
     "the model was fitted on most of these rows, so the score flatters it; "
@@ -88,7 +85,8 @@ def verify(
 
     Returns:
         The figures of `Parity`, beside "known" (rows whose answers are in the bundle), and the versions of
-        what ran the bundle at its export and runs it now, as "exported_with" and "runs_with".
+        what ran the bundle at its export and runs it now, as "exported_with" and "runs_with". Of a bundle
+        with a second graph its figures too, as "raw.onnx".
 
     Raises:
         BundleError: The bundle is incomplete or was changed.
@@ -113,12 +111,32 @@ def verify(
     if not exact:
         check_flips(parity, certificate)
     then = predictor.bundle.manifest.get("versions", {})
+    second = _verify_raw(predictor.bundle, expected, chosen, threads)
     return {
         **parity.to_json(),
+        **({RAW: second} if second else {}),
         "known": len(known.digests),
         "exported_with": {name: then[name] for name in ("python", *SERVING) if name in then},
         "runs_with": versions(SERVING),
     }
+
+
+def _verify_raw(
+    bundle: BundleInfo, expected: Answers, chosen: Dataset, threads: int | None
+) -> dict[str, Any] | None:
+    """The figures of the second graph, which is to decide as it did at its export; None where there is none.
+
+    Raises:
+        MissingExtraError: The operators that it needs are not installed.
+        ParityError: It decides otherwise on clearly more rows.
+    """
+    certificate = bundle.manifest["parity"].get(RAW)
+    if certificate is None:
+        return None
+    graph = RawGraph(bundle, threads=threads)
+    parity = prove(graph, expected, chosen.items, chosen.names, chosen.targets, exact=False)
+    check_flips(parity, certificate)
+    return parity.to_json()
 
 
 def _open(predictor: Predictor, data: Any, **columns: Any) -> Dataset:
@@ -138,115 +156,3 @@ def _is_fitted_on(bundle: BundleInfo, dataset: Dataset) -> bool:
     if recorded.get("rows") != len(dataset):  # else every file is read once more
         return False
     return bool(recorded.get("fingerprint") == dataset_fingerprint(dataset, modality(dataset.modality)))
-
-
-def export_trial(
-    run: Any,
-    number: int | None = None,
-    folder: str | Path | None = None,
-    *,
-    reference_rows: bool | None = None,
-    compress: str = "none",
-    tell: Callable[[str], None] = logger.info,
-) -> Path:
-    """Export a finished trial of a run.
-
-    Args:
-        run: The `RunFolder` or its path.
-        number: The trial, or combination of trials; None means the winner of the run, as the run exported it
-            (of a run that was broken off, the best trial).
-        folder: Where to; None means `model-NNNN` in the run folder (`model` for the winner).
-        reference_rows: Whether the bundle may hold embeddings of test rows, for monitoring; None as the run
-            was asked. False takes them out of a bundle of the winner that is there already.
-        compress: "int8" or "fp16" ships such a graph where that pays; the card says what came of it. Of a
-            winner that ships one already nothing is changed.
-        tell: Told what came of it, in one line.
-
-    Returns:
-        The folder of the bundle.
-
-    Raises:
-        RunError: No such trial, or it left no weights.
-    """
-    from autotl.automl.combine import recall
-    from autotl.automl.reopen import reopen
-    from autotl.export.bundle import add_reference, copy_bundle, leave_out_rows
-    from autotl.export.compress import is_compressed
-    from autotl.leaderboard.selection import select
-    from autotl.serve.monitoring.reference import MOST_ROWS
-    from autotl.trial.run_folder import RunFolder
-
-    run = run if isinstance(run, RunFolder) else RunFolder(run)
-    record = run.record()
-    trials = run.results()
-    known = [*trials, *recall(run, trials)]
-    results = {result.number: result for result in known if result.score is not None}
-    if number is not None and number not in results:
-        raise RunError(
-            f"no finished trial {number} in {run.path}",
-            expected=", ".join(str(n) for n in sorted(results)) or "none is finished",
-            hint=f"See them: autotl leaderboard {run.path}",
-        )
-    if not results:
-        raise RunError("no finished trial to export", found=str(run.path))
-    winner = record.get("winner")
-    best = select(trials) if winner is None else winner["trial"]
-    chosen = results[int(best) if number is None else number]
-    if number is None and winner is not None and run.bundle.is_dir():
-        target = run.bundle if folder is None else copy_bundle(run.bundle, Path(folder))
-        if compress == "none" or is_compressed(target):
-            if reference_rows is False:
-                leave_out_rows(target)
-            return target
-        delivery = reopen(run)
-    else:
-        target = Path(folder) if folder else run.path / _folder_name(number)
-        delivery = reopen(run)
-        delivery.combinations.know(trials)
-        model = delivery.combinations.model(chosen)
-        delivery.calibrate(model, chosen)
-        score = delivery.evidence.metric.own(chosen.score or 0.0)
-        facts = {"winner": {"trial": chosen.number}, "metrics": {"validation": {record["metric"]: score}}}
-        delivery.export(model, facts, target)
-    if compress != "none":
-        tell(delivery.compress(target, compress).words)
-    seen = delivery.run_test(Predictor(target, check=False), MOST_ROWS)
-    asked = record["settings"].get("reference_rows", True) if reference_rows is None else reference_rows
-    reference = delivery.reference(seen, keep_rows=asked)
-    if reference is not None:
-        add_reference(target, reference)
-    return target
-
-
-def _folder_name(number: int | None) -> str:
-    """Where in a run folder the bundle of a trial goes; None for the winner."""
-    return "model" if number is None else f"model-{number:04d}"
-
-
-def export_as(
-    form: str, run: Any, number: int | None = None, folder: str | Path | None = None, **options: Any
-) -> tuple[Path, str]:
-    """Export a finished trial of a run in the layout of other software.
-
-    Args:
-        form: "docker" or "triton".
-        run: The `RunFolder` or its path.
-        number: The trial, as `export_trial` takes it.
-        folder: Where to; None means a folder of the form's name in the run folder.
-        options: Further arguments of `export_trial`.
-
-    Returns:
-        The folder, and the command to go on with.
-
-    Raises:
-        RunError: No such trial, or it left no weights.
-        ExportError: Something lies in the folder.
-    """
-    from autotl.export.formats import lay_out
-    from autotl.trial.run_folder import RunFolder
-
-    run = run if isinstance(run, RunFolder) else RunFolder(run)
-    target = run.path / form if folder is None else Path(folder)
-    with tempfile.TemporaryDirectory() as temporary:
-        bundle = export_trial(run, number, Path(temporary) / "model", **options)
-        return target, lay_out(bundle, form, target, name=run.path.resolve().name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass
 from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from autotl.backbones.cache_dir import cache_dir
 from autotl.cores import usable_cores
@@ -29,6 +29,7 @@ ENGINES = ("local", "ray")
 #: Seeds that every library takes, more threads than any machine gains from, and larger batches.
 MOST_SEED, MOST_THREADS, MOST_BATCH = 2**32 - 1, 1024, 4096
 _MEGABYTE = 10**6
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -86,87 +87,23 @@ class Settings:
             RunError: A run is to go on, and nothing says which.
             StorageError: The cache folder that was asked for cannot be made.
         """
-        p = dict(parameters)
-        trials = p["trials"]
-        budget = p["time_budget"]
-        _check_choice("quality", p["quality"], QUALITIES)
-        _check_choice("engine", p["engine"], ENGINES)
-        _check_choice("license", p["license"], LICENSES)
-        _check_choice("compress", p["compress"], COMPRESSIONS)
-        for share in ("test_share", "val_share"):
-            if not 0 < p[share] < 1:
-                raise SettingsError(
-                    f"{share} is no share", found=p[share], expected="a number between 0 and 1"
-                )
-        if trials is not None and trials < 1:
-            raise SettingsError("trials leaves nothing to do", found=trials, expected="1 or more")
-        _check_range("seed", p["seed"], 0, MOST_SEED)
-        for name in ("threads", "latency_threads"):
-            if p[name] is not None:
-                _check_range(name, p[name], 1, MOST_THREADS)
-        if p["resume"] and p["out"] is None:
-            raise RunError(
-                "cannot tell which run to go on with",
-                found="resume without a run folder",
-                hint="Name it: autotl fit DATA --out RUN --resume",
-            )
-        if p["trial_cpus"] <= 0 or (p["trial_gpus"] or 0) < 0:
-            raise SettingsError(
-                "a trial cannot reserve so little",
-                found=f"trial_cpus={p['trial_cpus']}, trial_gpus={p['trial_gpus']}",
-                expected="more than 0 CPUs and 0 or more GPUs",
-            )
-        for name in ("max_latency_ms", "max_size_mb", "max_memory_mb"):
-            if p[name] is not None and not p[name] > 0:
-                raise SettingsError(f"{name} admits no model", found=p[name], expected="more than 0")
-        _check_range("latency_batch", p["latency_batch"], 1, MOST_BATCH)
-        if p["ray_address"] is not None and p["engine"] != "ray":
-            raise SettingsError(
-                "ray_address has no use", found=f"engine={p['engine']!r}", expected="engine='ray'"
-            )
+        _check(parameters)
+        p = parameters
         new = free_folder(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}")
-        return cls(
-            time_seconds=None if budget is None else parse_duration(budget),
-            trials=trials,
-            metric=p["metric"],
-            task=p["task"],
-            space=None if p["space"] is None else Path(p["space"]),
-            backbones=_names(p["backbones"]),
-            license=p["license"],
-            target=p["target"],
-            group=p["group"],
-            text=_names(p["text"]),
-            image=p["image"],
-            engine=p["engine"],
-            ray_address=p["ray_address"],
-            trial_cpus=p["trial_cpus"],
-            trial_gpus=p["trial_gpus"],
-            scheduler=p["scheduler"],
-            device=p["device"],
-            threads=p["threads"],
-            offline=p["offline"],
-            out=Path(p["out"]) if p["out"] is not None else new,
-            resume=p["resume"],
-            seed=p["seed"],
-            quality=p["quality"],
-            test_share=p["test_share"],
-            val_share=p["val_share"],
-            val=None if p["val"] is None else str(p["val"]),
-            test=None if p["test"] is None else str(p["test"]),
-            cache_dir=_made(Path(p["cache_dir"])) if p["cache_dir"] is not None else cache_dir(),
-            cache_limit=None if p["cache_limit"] is None else parse_size(p["cache_limit"]),
-            max_latency_ms=p["max_latency_ms"],
-            max_size_mb=p["max_size_mb"],
-            max_memory_mb=p["max_memory_mb"],
-            latency_batch=p["latency_batch"],
-            latency_threads=p["latency_threads"],
-            experience=p["experience"],
-            reference_rows=p["reference_rows"],
-            compress=p["compress"],
-            mlflow=p["mlflow"],
-            distill_to=p["distill_to"],
-            from_run=None if p["from_run"] is None else Path(p["from_run"]),
-        )
+        converted: dict[str, Any] = {
+            "time_seconds": _if_given(parse_duration, p["time_budget"]),
+            "space": _if_given(Path, p["space"]),
+            "backbones": _names(p["backbones"]),
+            "text": _names(p["text"]),
+            "out": new if p["out"] is None else Path(p["out"]),
+            "val": _if_given(str, p["val"]),
+            "test": _if_given(str, p["test"]),
+            "cache_dir": cache_dir() if p["cache_dir"] is None else _made(Path(p["cache_dir"])),
+            "cache_limit": _if_given(parse_size, p["cache_limit"]),
+            "from_run": _if_given(Path, p["from_run"]),
+        }
+        own = {field.name for field in dataclass_fields(cls)}
+        return cls(**{name: p[name] for name in own & p.keys()} | converted)
 
     def resources(self, device: torch.device) -> Resources:
         """What trials may use, on the device that was picked."""
@@ -255,6 +192,47 @@ def hardware(device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "device": device,
     }
+
+
+def _check(p: Mapping[str, Any]) -> None:
+    """Refuse parameters outside their domains, alone or together."""
+    _check_choice("quality", p["quality"], QUALITIES)
+    _check_choice("engine", p["engine"], ENGINES)
+    _check_choice("license", p["license"], LICENSES)
+    _check_choice("compress", p["compress"], COMPRESSIONS)
+    for share in ("test_share", "val_share"):
+        if not 0 < p[share] < 1:
+            raise SettingsError(f"{share} is no share", found=p[share], expected="a number between 0 and 1")
+    if p["trials"] is not None and p["trials"] < 1:
+        raise SettingsError("trials leaves nothing to do", found=p["trials"], expected="1 or more")
+    _check_range("seed", p["seed"], 0, MOST_SEED)
+    for name in ("threads", "latency_threads"):
+        if p[name] is not None:
+            _check_range(name, p[name], 1, MOST_THREADS)
+    if p["resume"] and p["out"] is None:
+        raise RunError(
+            "cannot tell which run to go on with",
+            found="resume without a run folder",
+            hint="Name it: autotl fit DATA --out RUN --resume",
+        )
+    if p["trial_cpus"] <= 0 or (p["trial_gpus"] or 0) < 0:
+        raise SettingsError(
+            "a trial cannot reserve so little",
+            found=f"trial_cpus={p['trial_cpus']}, trial_gpus={p['trial_gpus']}",
+            expected="more than 0 CPUs and 0 or more GPUs",
+        )
+    for name in ("max_latency_ms", "max_size_mb", "max_memory_mb"):
+        if p[name] is not None and not p[name] > 0:
+            raise SettingsError(f"{name} admits no model", found=p[name], expected="more than 0")
+    _check_range("latency_batch", p["latency_batch"], 1, MOST_BATCH)
+    if p["ray_address"] is not None and p["engine"] != "ray":
+        raise SettingsError(
+            "ray_address has no use", found=f"engine={p['engine']!r}", expected="engine='ray'"
+        )
+
+
+def _if_given(convert: Callable[[Any], _Value], value: Any) -> _Value | None:
+    return None if value is None else convert(value)
 
 
 def _names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -115,6 +115,14 @@ def export(
         ),
     ] = None,
     compress: options.Compress = "none",
+    raw: Annotated[
+        bool,
+        typer.Option(
+            "--raw",
+            help="Add raw.onnx, which takes a colour JPEG, a PNG or a text itself, one at a time. It needs "
+            "onnxruntime-extensions where it runs, and is as large as the model.",
+        ),
+    ] = False,
     form: Annotated[
         options.FormatName,
         typer.Option(
@@ -133,7 +141,7 @@ def export(
     if pick is not None:
         trial = picked(run, pick, trial)
     place = RunFolder(run)
-    how: dict[str, Any] = {"reference_rows": reference_rows, "compress": compress}
+    how: dict[str, Any] = {"reference_rows": reference_rows, "compress": compress, "raw": raw}
     how["tell"] = partial(typer.echo, err=True)
     if form == "bundle":
         folder = export_trial(place, trial, out, **how)

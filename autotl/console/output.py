@@ -70,8 +70,20 @@ def parity_view(found: Mapping[str, Any]) -> Table:
             found["metric"]: f"{words(found['score_exported'])}, of the trained network "
             f"{words(found['score_trained'])}",
             "exported with": ", ".join(changed) or "the same versions as here",
+            **_second_graph(found),
         }
     )
+
+
+def _second_graph(found: Mapping[str, Any]) -> dict[str, str]:
+    """What came of a graph that decodes its input itself, where there is one."""
+    from autotl.serve.raw import RAW
+
+    if RAW not in found:
+        return {}
+    second = found[RAW]
+    flips, rows, largest = second["label_flips"], second["rows"], second["largest_difference"]
+    return {RAW: f"{flips} of {rows} labels differ, largest difference {largest:.2g}"}
 
 
 def profile_view(profile: DatasetProfile) -> Table:

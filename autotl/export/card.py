@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autotl.serve.raw import RAW
 from autotl.task import Task, TaskKind
 
 if TYPE_CHECKING:
@@ -129,6 +130,23 @@ print(predictor.predict_proba(items))  # {meaning}
 
 `model.onnx` takes {", ".join(f"`{name}`" for name in manifest["inputs"])} and gives
 {" and ".join(f"`{name}`" for name in manifest["outputs"])}; {prepared}.
+{_use_raw(manifest["raw"]) if "raw" in manifest else ""}"""
+
+
+def _use_raw(told: Mapping[str, Any]) -> str:
+    """How the graph that decodes its input itself is run, without autotl."""
+    value = 'np.fromfile("photo.jpg", np.uint8)' if told["input"] == "encoded" else 'np.array(["a text"])'
+    return f"""
+`{RAW}` decodes its input itself, one at a time (`pip install {" ".join(told["needs"])}`):
+
+```python
+import numpy as np, onnxruntime, onnxruntime_extensions
+
+options = onnxruntime.SessionOptions()
+options.register_custom_ops_library(onnxruntime_extensions.get_library_path())
+session = onnxruntime.InferenceSession("path/to/this/folder/{RAW}", options)
+print(session.run(None, {{"{told["input"]}": {value}}}))
+```
 """
 
 

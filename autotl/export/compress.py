@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from autotl.errors import ExportError
 from autotl.export.bundle import rewriting, seal
 from autotl.export.quantize import HALF, corrected, methods_for, smaller
+from autotl.export.raw import drop_raw_graph
 from autotl.modalities.modality import Feeds, Item
 from autotl.serve.bundle import MODEL, read_bundle
 from autotl.serve.parity import Answers, Parity, prove
@@ -129,6 +130,7 @@ def compress(folder: Path, rows: Rows, form: str = "int8", *, threads: int | Non
                 after = _reopened(new, manifest, corrected(made, moved.mean(axis=0)), threads, device)
             told = _judge(method, before, after, rows, score)
             if told.kept:
+                drop_raw_graph(new, manifest)
                 manifest["parity"] = {MODEL: _certificate(after, rows).to_json()}
                 manifest["metrics"].pop("test", None)  # of the former graph
                 break

@@ -1,6 +1,7 @@
 """Reads the folder of an exported model and checks that it is complete and unchanged.
 
     model.onnx          preprocessing and network in one graph
+    raw.onnx            the same with decoding inside, see `autotl.serve.raw`; where it was asked for
     bundle.json         the manifest: everything below, the sha256 of every other file, and of itself
     parity.npz          what the trained network answered on some rows, for comparison elsewhere
     tokenizer.json      what decoding needs, where the modality needs something

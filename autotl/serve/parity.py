@@ -12,18 +12,15 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autotl.errors import BundleError, DataError, ParityError
-from autotl.modalities.modality import Item
+from autotl.modalities.modality import Example, Item
 from autotl.modalities.registry import modality
 from autotl.task import THRESHOLD, Task, TaskKind, metric
-
-if TYPE_CHECKING:
-    from autotl.serve.predictor import Predictor
 
 Array = NDArray[Any]
 
@@ -35,8 +32,9 @@ RELATIVE_TOLERANCE = 1e-4
 #: Probabilities this near (two best classes, or a label and its threshold) may fall either way.
 TIE = 1e-6
 _BATCH_SIZE, _SINGLE_ROWS = 32, 32
-#: Share of the rows that a graph of lower precision may decide otherwise beyond those of its certificate.
-_MORE_FLIPS = 0.02
+#: Share of the rows that a graph of lower precision may decide otherwise beyond those of its certificate; and
+#: of all that one with another decoding may.
+MORE_FLIPS = 0.02
 #: What NumPy raises on a file that is no archive of arrays, or a torn one.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
 
@@ -123,8 +121,22 @@ class Parity:
         return asdict(self)
 
 
+class Answering(Protocol):
+    """What can be compared: the graph of a bundle, or another one."""
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+
+    def decode(self, items: Sequence[Item]) -> list[Example]:
+        """Raw inputs as `run` takes them."""
+
+    def run(self, examples: Sequence[Example], batch_size: int) -> tuple[Array, Array]:
+        """Probabilities (N, K) or values (N,), and features (N, F)."""
+
+
 def prove(
-    predictor: Predictor,
+    predictor: Answering,
     answers: Answers,
     items: Sequence[Item],
     names: Sequence[str],
@@ -135,7 +147,7 @@ def prove(
     """Compare a bundle with the network that it was exported from, from raw input to label.
 
     Args:
-        predictor: The opened bundle.
+        predictor: The opened graph of a bundle.
         answers: The network's answers to the items, in their order.
         items: N raw inputs, at least one.
         names: Their names, for messages.
@@ -188,7 +200,7 @@ def check_flips(found: Parity, certificate: Mapping[str, Any]) -> None:
     Raises:
         ParityError: Clearly more decisions differ.
     """
-    allowed = certificate["label_flips"] + max(2, math.ceil(_MORE_FLIPS * found.rows))
+    allowed = certificate["label_flips"] + max(2, math.ceil(MORE_FLIPS * found.rows))
     if found.label_flips > allowed:
         raise ParityError(
             "the bundle decides otherwise than when it was exported",

@@ -27,6 +27,7 @@ def open_session(
     threads: int | None = None,
     arena: bool = True,
     device: str = "cpu",
+    extensions: bool = False,
 ) -> Any:
     """Open a model with all graph optimisations.
 
@@ -36,12 +37,13 @@ def open_session(
         arena: Whether the session keeps the memory of a run for the next one. Without, it goes back to the
             process: better where sessions take turns with training.
         device: "cpu", or "cuda" for an NVIDIA GPU, beside which the CPU runs what the GPU cannot.
+        extensions: Whether it uses operators of onnxruntime-extensions.
 
     Returns:
         An `onnxruntime.InferenceSession`.
 
     Raises:
-        MissingExtraError: ONNX Runtime is not installed, or without what the device needs.
+        MissingExtraError: ONNX Runtime is not installed, or without what the device or the operators need.
     """
     try:
         import onnxruntime as ort
@@ -59,10 +61,29 @@ def open_session(
     options.enable_cpu_mem_arena = arena
     if count <= _FEW_THREADS:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if extensions:
+        options.register_custom_ops_library(_extensions())
     content = str(model) if isinstance(model, (str, Path)) else model
     if not isinstance(content, (str, bytes)):
         content = content.SerializeToString()
     return ort.InferenceSession(content, options, providers=_providers(device, ort.get_available_providers()))
+
+
+def _extensions() -> str:
+    """The library of onnxruntime-extensions.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        from onnxruntime_extensions import get_library_path
+    except ImportError as error:
+        raise MissingExtraError(
+            "this graph decodes its input itself, by operators of onnxruntime-extensions",
+            found=str(error),
+            hint="Install it: pip install onnxruntime-extensions",
+        ) from error
+    return str(get_library_path())
 
 
 def _providers(device: str, available: Sequence[str]) -> list[str]:

@@ -6,14 +6,17 @@ A target that was missed is shown as missed.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 _NO_FIGURE = "not measured"
+#: How arms of the comparison of schedulers begin.
+_SIMULATED, _REAL = "simulated taught ", "real "
 _RUN = ("set", "seed", "budget", "metric")
 
 
@@ -95,6 +98,34 @@ def ablations(folder: Path = RESULTS) -> str:
     rows = [figure.row(found.get(figure.key)) for figure in ABLATIONS]
     caption = f"Profile `{found['profile']}`. {origin([found])}"
     return f"{table(('figure', 'reached', 'target', 'met'), rows)}\n\n{caption}"
+
+
+def schedulers(folder: Path = RESULTS) -> str:
+    """Regret on recorded tables by budget, mean over tables, of the schedulers that were taught."""
+    lines = [row for row in rows_of("ablations", folder) if row["arm"].startswith(_SIMULATED)]
+    last = [row for row in _last(lines, ("arm", "set")) if row["commit"] == lines[-1]["commit"]]
+    arms = dict.fromkeys(row["arm"] for row in last)
+    tables = [[row for row in last if row["arm"] == arm] for arm in arms]
+    head = ("scheduler", *(f"{minutes} min" for minutes in last[0]["minutes"]), "tables")
+    cells = [
+        (f"`{arm.removeprefix(_SIMULATED)}`", *map(_regret, *_by_budget(rows)), str(len(rows)))
+        for arm, rows in zip(arms, tables, strict=True)
+    ]
+    return f"{table(head, cells)}\n\n{origin(last)}"
+
+
+def schedulers_for_real(folder: Path = RESULTS) -> str:
+    """Whole runs of ten minutes that differ in nothing but the scheduler: test scores."""
+    lines = [row for row in rows_of("ablations", folder) if row["arm"].startswith(_REAL)]
+    last = [row for row in _last(lines, ("arm", "set")) if "score" in row]
+    arms = dict.fromkeys(row["arm"] for row in last)
+    scores = {(row["set"], row["arm"]): row["score"] for row in last}
+    head = ("set", *(f"`{arm.removeprefix(_REAL)}`" for arm in arms))
+    cells = [
+        (name, *(f"{scores[name, arm]:.4f}" if (name, arm) in scores else _NO_FIGURE for arm in arms))
+        for name in dict.fromkeys(row["set"] for row in last)
+    ]
+    return f"{table(head, cells)}\n\n{origin(last)}"
 
 
 def foundation(folder: Path = RESULTS) -> str:
@@ -257,6 +288,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _last(rows: Iterable[dict[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
     """The last row of each combination of keys, in the order in which they first came."""
     return list({tuple(row.get(key) for key in keys): row for row in rows}.values())
+
+
+def _by_budget(rows: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
+    """Regret by budget, mean over tables, and its standard error over seeds."""
+    regrets = zip(*(row["regret"] for row in rows), strict=True)
+    errors = zip(*(row["standard_error"] for row in rows), strict=True)
+    return [fmean(column) for column in regrets], [math.hypot(*column) / len(rows) for column in errors]
+
+
+def _regret(mean: float, error: float) -> str:
+    return f"{100 * mean:.2f} ± {100 * error:.2f}"
 
 
 def _judged(score: float, target: float | None) -> tuple[str, str]:

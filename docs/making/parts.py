@@ -117,6 +117,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "parity": figures.parity,
     "run-folder": run_folder,
     "schedulers": schedulers,
+    "schedulers-for-real": figures.schedulers_for_real,
+    "schedulers-simulated": figures.schedulers,
     "serving": figures.serving,
     "strategies": strategies,
 }

@@ -159,6 +159,19 @@ def test_the_winner_is_exported_as_the_run_made_it(images, tmp_path):
     assert (copy / "bundle.json").read_text() == before
 
 
+def test_an_export_with_a_graph_of_raw_inputs_is_verified_with_it(images, tmp_path):
+    from autotl.automl import export_trial, verify
+
+    said = []
+    folder = export_trial(images[1].run_, folder=tmp_path / "raw", raw=True, tell=said.append)
+    assert len(said) == 1
+    assert said[0].startswith("raw.onnx takes 'encoded' and decides ")
+    found = verify(folder, images[0])["raw.onnx"]
+    assert found["rows"] > 10
+    assert found["label_flips"] <= 2
+    assert not (images[1].run_.bundle / "raw.onnx").exists()
+
+
 def test_an_exported_trial_says_what_came_of_its_compression(images, tmp_path):
     from autotl.automl import export_trial
 

@@ -42,6 +42,7 @@ class ImageModality:
     extensions = facts.EXTENSIONS
     augmentations = ("none", "light", "strong")
     extent_unit = "pixels"
+    raw_input = "encoded"
 
     def parameters(self) -> dict[str, Domain]:
         """Edge of the network's input in pixels (0: the backbone's own), and how images are fitted to it."""
@@ -174,6 +175,22 @@ class ImageModality:
         from autotl.modalities.image.augmentation import augment_pixels
 
         return {**batch, "pixels": augment_pixels(batch["pixels"], strength, generator)}
+
+    def raw_graph(self, spec: PreprocessingSpec) -> onnx.ModelProto:
+        """From the bytes of a JPEG or PNG to {"image": (1, H, W, 3) uint8}; see `raw.raw_graph`."""
+        from autotl.modalities.image.raw import raw_graph
+
+        return raw_graph()
+
+    def raw_value(self, item: Item) -> NDArray[np.uint8]:
+        """The bytes (N,) of a JPEG or PNG, which other images are made to.
+
+        Raises:
+            DecodeError: The item is unreadable.
+        """
+        from autotl.modalities.image.raw import raw_value
+
+        return raw_value(item)
 
     def preview(self, item: Item) -> str:
         """An `<img>` of at most 64 px with its data inside; a note where the item is unreadable."""

@@ -21,6 +21,7 @@ from autotl.modalities.text.decoding import TOKENIZER_FILE, TextDecoder
 from autotl.modalities.text.reading import read_texts
 
 if TYPE_CHECKING:
+    import onnx
     import torch
 
 #: Tokens a word where the tokenizer has not been measured: English subwords and punctuation, with a margin.
@@ -38,6 +39,7 @@ class TextModality:
     #: Texts come in tables and lists, not one a file.
     extensions: frozenset[str] = frozenset()
     augmentations = ("none", "light")
+    raw_input = "text"
     extent_unit = "characters"
 
     def parameters(self) -> dict[str, Domain]:
@@ -145,6 +147,26 @@ class TextModality:
         from autotl.modalities.text.augmentation import drop_tokens
 
         return {**batch, "attention_mask": drop_tokens(batch["attention_mask"], strength, generator)}
+
+    def raw_graph(self, spec: PreprocessingSpec) -> onnx.ModelProto:
+        """From a text to token ids; see `raw.raw_graph`.
+
+        Raises:
+            ExportError: The tokenizer is not BERT's.
+        """
+        from autotl.modalities.text.raw import raw_graph
+
+        return raw_graph(spec)
+
+    def raw_value(self, item: Item) -> NDArray[Any]:
+        """One text, (1,) object.
+
+        Raises:
+            DecodeError: The item is none, or several.
+        """
+        from autotl.modalities.text.raw import raw_value
+
+        return raw_value(item)
 
     def text(self, item: Item) -> str:
         """What there is to read, whole: one text a line."""

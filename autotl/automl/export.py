@@ -1,0 +1,182 @@
+"""Exports a trial of a finished run: as a bundle, or in the layout of other software."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autotl.errors import RunError
+from autotl.serve.predictor import Predictor
+
+if TYPE_CHECKING:
+    from autotl.automl.delivery import Delivery
+    from autotl.config import TrialResult
+    from autotl.trial.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+def export_trial(
+    run: Any,
+    number: int | None = None,
+    folder: str | Path | None = None,
+    *,
+    reference_rows: bool | None = None,
+    compress: str = "none",
+    raw: bool = False,
+    tell: Callable[[str], None] = logger.info,
+) -> Path:
+    """Export a finished trial of a run.
+
+    Args:
+        run: The `RunFolder` or its path.
+        number: The trial, or combination of trials; None means the winner of the run, as the run exported it
+            (of a run that was broken off, the best trial).
+        folder: Where to; None means `model-NNNN` in the run folder (`model` for the winner).
+        reference_rows: Whether the bundle may hold embeddings of test rows, for monitoring; None as the run
+            was asked. False takes them out of a bundle of the winner that is there already.
+        compress: "int8" or "fp16" ships such a graph where that pays; the card says what came of it. Of a
+            winner that ships one already nothing is changed.
+        raw: Adds a second graph, which takes files or texts themselves; see `autotl.export.raw`.
+        tell: Told what came of it, a line each.
+
+    Returns:
+        The folder of the bundle.
+
+    Raises:
+        RunError: No such trial, or it left no weights.
+        ExportError: A second graph was asked for that cannot be made.
+        MissingExtraError: It needs a package that is not installed.
+    """
+    from autotl.export.bundle import leave_out_rows
+    from autotl.export.compress import is_compressed
+    from autotl.trial.run_folder import RunFolder
+
+    source = _Source(run if isinstance(run, RunFolder) else RunFolder(run), number)
+    is_there = source.is_there
+    target = source.copied(folder) if is_there else source.exported(folder)
+    is_new = not is_there
+    if compress != "none" and not (is_there and is_compressed(target)):
+        tell(source.delivery.compress(target, compress).words)
+        is_new = True
+    if is_new:
+        source.describe(target, reference_rows)
+    elif reference_rows is False:
+        leave_out_rows(target)
+    if raw:
+        from autotl.export.raw import add_raw_graph
+
+        tell(add_raw_graph(target, source.delivery.runner.dataset))
+    return target
+
+
+def export_as(
+    form: str, run: Any, number: int | None = None, folder: str | Path | None = None, **options: Any
+) -> tuple[Path, str]:
+    """Export a finished trial of a run in the layout of other software.
+
+    Args:
+        form: "docker" or "triton".
+        run: The `RunFolder` or its path.
+        number: The trial, as `export_trial` takes it.
+        folder: Where to; None means a folder of the form's name in the run folder.
+        options: Further arguments of `export_trial`.
+
+    Returns:
+        The folder, and the command to go on with.
+
+    Raises:
+        RunError: No such trial, or it left no weights.
+        ExportError: Something lies in the folder.
+    """
+    from autotl.export.formats import lay_out
+    from autotl.trial.run_folder import RunFolder
+
+    run = run if isinstance(run, RunFolder) else RunFolder(run)
+    target = run.path / form if folder is None else Path(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        bundle = export_trial(run, number, Path(temporary) / "model", **options)
+        return target, lay_out(bundle, form, target, name=run.path.resolve().name)
+
+
+class _Source:
+    """A trial of a run, and what exporting it takes.
+
+    Args:
+        run: The run.
+        number: The trial; None for the winner.
+
+    Raises:
+        RunError: There is no such trial.
+    """
+
+    def __init__(self, run: RunFolder, number: int | None) -> None:
+        self._run, self._number, self._record = run, number, run.record()
+        self._winner = self._record.get("winner")
+        self._chosen = self._find()
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """The run, opened again with its data."""
+        from autotl.automl.reopen import reopen
+
+        return reopen(self._run)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the run has exported this itself."""
+        return self._number is None and self._winner is not None and self._run.bundle.is_dir()
+
+    def copied(self, folder: str | Path | None) -> Path:
+        """The bundle that is there, in another place where one is named."""
+        from autotl.export.bundle import copy_bundle
+
+        return self._run.bundle if folder is None else copy_bundle(self._run.bundle, Path(folder))
+
+    def exported(self, folder: str | Path | None) -> Path:
+        """A new bundle of the trial."""
+        name = "model" if self._number is None else f"model-{self._number:04d}"
+        target = Path(folder) if folder else self._run.path / name
+        delivery, chosen = self.delivery, self._chosen
+        delivery.combinations.know(self._run.results())
+        model = delivery.combinations.model(chosen)
+        delivery.calibrate(model, chosen)
+        score = delivery.evidence.metric.own(chosen.score or 0.0)
+        validation = {self._record["metric"]: score}
+        facts = {"winner": {"trial": chosen.number}, "metrics": {"validation": validation}}
+        delivery.export(model, facts, target)
+        return target
+
+    def describe(self, target: Path, reference_rows: bool | None) -> None:
+        """Let a bundle describe the test part, with its single rows or without."""
+        from autotl.export.bundle import add_reference
+        from autotl.serve.monitoring.reference import MOST_ROWS
+
+        seen = self.delivery.run_test(Predictor(target, check=False), MOST_ROWS)
+        asked = self._record["settings"].get("reference_rows", True)
+        keep = asked if reference_rows is None else reference_rows
+        reference = self.delivery.reference(seen, keep_rows=keep)
+        if reference is not None:
+            add_reference(target, reference)
+
+    def _find(self) -> TrialResult:
+        from autotl.automl.combine import recall
+        from autotl.leaderboard.selection import select
+
+        trials = self._run.results()
+        known = [*trials, *recall(self._run, trials)]
+        results = {result.number: result for result in known if result.score is not None}
+        if self._number is not None and self._number not in results:
+            raise RunError(
+                f"no finished trial {self._number} in {self._run.path}",
+                expected=", ".join(str(n) for n in sorted(results)) or "none is finished",
+                hint=f"See them: autotl leaderboard {self._run.path}",
+            )
+        if not results:
+            raise RunError("no finished trial to export", found=str(self._run.path))
+        best = select(trials) if self._winner is None else self._winner["trial"]
+        return results[int(best) if self._number is None else self._number]
