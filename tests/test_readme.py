@@ -46,7 +46,8 @@ def test_the_command_line_examples_run(tmp_path, monkeypatch):
         program, *words = shlex.split(command)
         assert program == "autotl"
         done = CliRunner().invoke(app, words)
-        assert done.exit_code == 0, f"{command}\n{done.output}"
+        ends_well = (0, 3) if words[0] == "audit" else (0,)  # 3: there is something to look at
+        assert done.exit_code in ends_well, f"{command}\n{done.output}"
 
 
 def test_every_verb_is_in_the_readme():

@@ -24,7 +24,8 @@ _GLOBAL = """
 Before a verb: `autotl --debug VERB` shows the traceback of an error, `autotl --version` prints the version.
 
 Exit codes: 0 where all went well, 2 for what you can put right (the message says how), 130 after Ctrl-C, 1
-for a defect of the program, which keeps its traceback. [`monitor`](monitor.md) has codes of its own.
+for a defect of the program, which keeps its traceback. [`audit`](audit.md),
+[`watch`](watch.md) and [`monitor`](monitor.md) have codes of their own.
 """
 
 

@@ -60,7 +60,7 @@ ABLATIONS = (
     Figure("first_predictor_seconds_median", "first model in memory, median of sets", "{:g} s", most=15),
     Figure("first_model_seconds_median", "first model on disk, median of sets", "{:g} s", most=40),
     Figure("tenlines_margin_mean", "ahead of the ten lines, mean of images", "{:+g} points", least=2),
-    Figure("tenlines_margin_worst", "ahead of the ten lines, worst of all runs", "{:+g} points", least=0),
+    Figure("tenlines_margin_worst", "ahead of the ten lines, worst of these runs", "{:+g} points", least=0),
     Figure(
         "ranking_within_1pt_share", "what is ranked first is within 1 point of the best", "{:.0%}", least=0.8
     ),
