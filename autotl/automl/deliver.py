@@ -92,6 +92,7 @@ def verify(
         BundleError: The bundle is incomplete or was changed.
         DataError: The data cannot be read, or hold none of the rows.
         ParityError: A label or value differs.
+        MissingExtraError: It has a second graph, and what runs that is not installed.
     """
     predictor = Predictor(bundle, threads=threads)
     dataset = _open(predictor, data, target=target, **columns)
@@ -133,9 +134,11 @@ def _verify_raw(
     certificate = bundle.manifest["parity"].get(RAW)
     if certificate is None:
         return None
+    from autotl.export.raw import prove_raw
+
     graph = RawGraph(bundle, threads=threads)
-    parity = prove(graph, expected, chosen.items, chosen.names, chosen.targets, exact=False)
-    check_flips(parity, certificate)
+    parity = prove_raw(graph, expected, chosen)
+    check_flips(parity, certificate, RAW)
     return parity.to_json()
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autotl.errors import RunError
+from autotl.errors import ExportError, RunError
 from autotl.serve.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def export_trial(
         RunError: No such trial, or it left no weights.
         ExportError: A second graph was asked for that cannot be made.
         MissingExtraError: It needs a package that is not installed.
+        ParityError: A graph does not answer as the trained network did.
+        StorageError: The disk is full or not writable.
     """
     from autotl.export.bundle import leave_out_rows
     from autotl.export.compress import is_compressed
@@ -58,6 +60,8 @@ def export_trial(
 
     source = _Source(run if isinstance(run, RunFolder) else RunFolder(run), number)
     is_there = source.is_there
+    if raw and is_there:
+        source.check_raw()
     target = source.copied(folder) if is_there else source.exported(folder)
     is_new = not is_there
     if compress != "none" and not (is_there and is_compressed(target)):
@@ -91,8 +95,10 @@ def export_as(
 
     Raises:
         RunError: No such trial, or it left no weights.
-        ExportError: Something lies in the folder.
+        ExportError: Something lies in the folder; a second graph was asked for, which nothing there runs.
     """
+    if options.get("raw"):
+        raise ExportError(f"raw.onnx has no use in {form}", expected="--raw with --format bundle")
     from autotl.export.formats import lay_out
     from autotl.trial.run_folder import RunFolder
 
@@ -150,6 +156,14 @@ class _Source:
         facts = {"winner": {"trial": chosen.number}, "metrics": {"validation": validation}}
         delivery.export(model, facts, target)
         return target
+
+    def check_raw(self) -> None:
+        """Refuse a second graph of the bundle that is there before anything is written."""
+        from autotl.export.raw import raw_graph
+        from autotl.serve.bundle import read_bundle
+
+        bundle = read_bundle(self._run.bundle)
+        raw_graph(bundle.spec, bundle.columns)
 
     def describe(self, target: Path, reference_rows: bool | None) -> None:
         """Let a bundle describe the test part, with its single rows or without."""

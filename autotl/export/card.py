@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autotl.serve.raw import RAW
+from autotl.serve.raw import KEY, RAW
 from autotl.task import Task, TaskKind
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ print(predictor.predict_proba(items))  # {meaning}
 
 `model.onnx` takes {", ".join(f"`{name}`" for name in manifest["inputs"])} and gives
 {" and ".join(f"`{name}`" for name in manifest["outputs"])}; {prepared}.
-{_use_raw(manifest["raw"]) if "raw" in manifest else ""}"""
+{_use_raw(manifest[KEY]) if KEY in manifest else ""}"""
 
 
 def _use_raw(told: Mapping[str, Any]) -> str:
@@ -182,9 +182,10 @@ def _compared(graph: str, parity: Mapping[str, Any]) -> list[str]:
     """What its certificate says of a graph."""
     largest, tolerance = f"{parity['largest_difference']:.2g}", parity["tolerance"]
     allowed = "" if tolerance is None else f" (allowed {tolerance:g})"
+    together = f"{parity['batch_size']} at a time and singly" if parity["batch_size"] > 1 else "one at a time"
     return [
         f"`{graph}` was compared with the trained network on {parity['rows']} rows, from raw input to",
-        f"prediction, {parity['batch_size']} at a time and singly: {parity['label_flips']} decisions differ,",
+        f"prediction, {together}: {parity['label_flips']} decisions differ,",
         f"largest difference {largest}{allowed}. `autotl verify` repeats this where the data are.",
     ]
 

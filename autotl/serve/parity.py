@@ -99,7 +99,8 @@ class Parity:
         label_flips: Decisions that differ; those at a tie left out.
         ties: Decisions that differ because two probabilities are equal to within `TIE`.
         largest_difference: Of a probability; for regression of a value, relative.
-        tolerance: What was allowed; None for a graph of lower precision, which was judged by its score.
+        tolerance: What was allowed; None for a graph of lower precision, which was judged by its score, or
+            with another decoding, which was judged by its decisions.
         metric: The metric that judges both.
         score_trained: Of the trained network on these rows; None where they do not define it.
         score_exported: Of the graph on the same rows.
@@ -143,6 +144,7 @@ def prove(
     targets: Array | None = None,
     *,
     exact: bool = True,
+    together: int = _BATCH_SIZE,
 ) -> Parity:
     """Compare a bundle with the network that it was exported from, from raw input to label.
 
@@ -153,6 +155,7 @@ def prove(
         names: Their names, for messages.
         targets: True labels or values as `Task` has them, for the scores; None for no scores.
         exact: Whether the answers must be the same; where not, differences are only told.
+        together: Rows that run together.
 
     Returns:
         The figures.
@@ -163,8 +166,8 @@ def prove(
     """
     task, expected = predictor.task, answers.outputs
     examples = predictor.decode(items)
-    several = predictor.run(examples, _BATCH_SIZE)[0]
-    single = predictor.run(examples[:_SINGLE_ROWS], 1)[0]
+    several = predictor.run(examples, together)[0]
+    single = several if together == 1 else predictor.run(examples[:_SINGLE_ROWS], 1)[0]
     found = [
         compare(
             task,
@@ -179,7 +182,7 @@ def prove(
     return Parity(
         rows=len(items),
         single_rows=len(single),
-        batch_size=_BATCH_SIZE,
+        batch_size=together,
         label_flips=max(each.flips for each in found),
         ties=max(each.ties for each in found),
         largest_difference=max(each.largest for each in found),
@@ -190,12 +193,13 @@ def prove(
     )
 
 
-def check_flips(found: Parity, certificate: Mapping[str, Any]) -> None:
-    """Hold a graph of lower precision to its certificate: other processors round otherwise, but not much.
+def check_flips(found: Parity, certificate: Mapping[str, Any], name: str = "the bundle") -> None:
+    """Hold a graph that is not exact to its certificate: other processors round otherwise, but not much.
 
     Args:
         found: What it does here.
         certificate: What it did at its export, on all rows whose answers are known.
+        name: Of the graph, for the message.
 
     Raises:
         ParityError: Clearly more decisions differ.
@@ -203,7 +207,7 @@ def check_flips(found: Parity, certificate: Mapping[str, Any]) -> None:
     allowed = certificate["label_flips"] + max(2, math.ceil(MORE_FLIPS * found.rows))
     if found.label_flips > allowed:
         raise ParityError(
-            "the bundle decides otherwise than when it was exported",
+            f"{name} decides otherwise than when it was exported",
             found=f"{found.label_flips} of {found.rows} decisions differ from the trained network's",
             expected=f"at most {allowed}; at the export {certificate['label_flips']} did",
         )

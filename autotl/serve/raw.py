@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autotl.errors import BundleError
+from autotl.errors import BundleError, DecodeError
 from autotl.modalities.modality import Example, Item, SupportsRawGraph
 from autotl.modalities.registry import modality
 from autotl.serve.bundle import BundleInfo
@@ -22,6 +22,8 @@ from autotl.task import Task
 Array = NDArray[Any]
 
 RAW = "raw.onnx"
+#: Where a manifest tells of it.
+KEY = "raw"
 
 
 class RawGraph:
@@ -43,7 +45,11 @@ class RawGraph:
                 f"no {RAW} in {bundle.folder}", hint="Export it with one: autotl export RUN --raw"
             )
         self._kind, self._bundle = kind, bundle
-        self._session = open_session(bundle.folder / RAW, threads=threads, extensions=True)
+        path = bundle.folder / RAW
+        try:
+            self._session = open_session(path, threads=threads, extensions=True)
+        except _failures() as error:
+            raise BundleError(f"ONNX Runtime cannot open {path}", found=_first_line(error)) from error
 
     @property
     def task(self) -> Task:
@@ -59,7 +65,29 @@ class RawGraph:
         return [{self._kind.raw_input: self._kind.raw_value(item)} for item in items]
 
     def run(self, examples: Sequence[Example], batch_size: int = 1) -> tuple[Array, Array]:
-        """Predict inputs one by one, whatever the batch size; returns as `Predictor.run` does."""
-        outputs = [self._session.run(list(self._bundle.outputs), dict(example)) for example in examples]
+        """Predict one input or more, one by one whatever the batch size; returns as `Predictor.run` does.
+
+        Raises:
+            DecodeError: The graph cannot decode an input.
+        """
+        outputs = [self._one(example) for example in examples]
         primary, features = (np.concatenate(part) for part in zip(*outputs, strict=True))
         return primary, features
+
+    def _one(self, example: Example) -> list[Array]:
+        try:
+            outputs: list[Array] = self._session.run(list(self._bundle.outputs), dict(example))
+        except _failures() as error:
+            raise DecodeError(f"{RAW} cannot decode an input", found=_first_line(error)) from error
+        return outputs
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises; looked up once it has raised."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return state.Fail, state.RuntimeException, state.InvalidArgument, state.InvalidGraph, state.NotImplemented
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:300]

@@ -58,7 +58,10 @@ def main() -> None:
     arms = [arm for target in targets for arm in target.arms(profile)]
     known = [] if arguments.fresh else rows(_NAME, arguments.out)
     if arguments.arms:
-        arms = [arm for arm in arms if arm.name in arguments.arms.split(",")]
+        wanted = arguments.arms.split(",")
+        if unknown := set(wanted) - {arm.name for arm in arms}:
+            raise SystemExit(f"no arms {sorted(unknown)}; there are {sorted({arm.name for arm in arms})}")
+        arms = [arm for arm in arms if arm.name in wanted]
     todo = pending(arms, known, profile.name, provenance()["commit"])
     print(f"{len(arms)} arms, {len(arms) - len(todo)} measured before", flush=True)
     for arm in todo:

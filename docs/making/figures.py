@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean, median, mode
 from typing import Any
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -102,8 +102,9 @@ def ablations(folder: Path = RESULTS) -> str:
 
 def schedulers(folder: Path = RESULTS) -> str:
     """Regret on recorded tables by budget, mean over tables, of the schedulers that were taught."""
-    lines = [row for row in rows_of("ablations", folder) if row["arm"].startswith(_SIMULATED)]
-    last = [row for row in _last(lines, ("arm", "set")) if row["commit"] == lines[-1]["commit"]]
+    lines = _arms(_SIMULATED, folder)
+    commit = mode(row["commit"] for row in lines)
+    last = _last([row for row in lines if row["commit"] == commit], ("arm", "set"))
     arms = dict.fromkeys(row["arm"] for row in last)
     tables = [[row for row in last if row["arm"] == arm] for arm in arms]
     head = ("scheduler", *(f"{minutes} min" for minutes in last[0]["minutes"]), "tables")
@@ -116,8 +117,7 @@ def schedulers(folder: Path = RESULTS) -> str:
 
 def schedulers_for_real(folder: Path = RESULTS) -> str:
     """Whole runs of ten minutes that differ in nothing but the scheduler: test scores."""
-    lines = [row for row in rows_of("ablations", folder) if row["arm"].startswith(_REAL)]
-    last = [row for row in _last(lines, ("arm", "set")) if "score" in row]
+    last = _last(_arms(_REAL, folder), ("arm", "set"))
     arms = dict.fromkeys(row["arm"] for row in last)
     scores = {(row["set"], row["arm"]): row["score"] for row in last}
     head = ("set", *(f"`{arm.removeprefix(_REAL)}`" for arm in arms))
@@ -288,6 +288,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _last(rows: Iterable[dict[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
     """The last row of each combination of keys, in the order in which they first came."""
     return list({tuple(row.get(key) for key in keys): row for row in rows}.values())
+
+
+def _arms(prefix: str, folder: Path) -> list[dict[str, Any]]:
+    """Lines of the comparison of schedulers in full; those that failed or were shrunk do not count."""
+    lines = [row for row in rows_of("ablations", folder) if row["arm"].startswith(prefix)]
+    whole = [row for row in lines if "error" not in row and row["profile"].startswith("full")]
+    return [row for row in whole if " rows=" not in row["profile"] and " seconds=" not in row["profile"]]
 
 
 def _by_budget(rows: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:

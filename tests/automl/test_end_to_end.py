@@ -160,7 +160,7 @@ def test_the_winner_is_exported_as_the_run_made_it(images, tmp_path):
 
 
 def test_an_export_with_a_graph_of_raw_inputs_is_verified_with_it(images, tmp_path):
-    from autotl.automl import export_trial, verify
+    from autotl.automl import export_as, export_trial, verify
 
     said = []
     folder = export_trial(images[1].run_, folder=tmp_path / "raw", raw=True, tell=said.append)
@@ -170,6 +170,8 @@ def test_an_export_with_a_graph_of_raw_inputs_is_verified_with_it(images, tmp_pa
     assert found["rows"] > 10
     assert found["label_flips"] <= 2
     assert not (images[1].run_.bundle / "raw.onnx").exists()
+    with pytest.raises(ExportError, match=r"raw\.onnx has no use in triton"):
+        export_as("triton", images[1].run_, folder=tmp_path / "triton", raw=True)
 
 
 def test_an_exported_trial_says_what_came_of_its_compression(images, tmp_path):

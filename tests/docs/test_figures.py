@@ -35,6 +35,35 @@ def test_a_missed_target_is_shown_as_missed_and_an_unknown_figure_as_not_measure
     assert "2026-01-02 at `abc1234`, on a machine" in text
 
 
+def test_schedulers_are_compared_on_lines_of_one_commit_that_were_not_shrunk_and_did_not_fail(tmp_path):
+    row = {
+        **ORIGIN,
+        "profile": "full",
+        "set": "x",
+        "seed": 0,
+        "minutes": [1, 5],
+        "standard_error": [0.0, 0.0],
+    }
+    rows = [
+        {**row, "arm": "simulated taught asha", "regret": [0.04, 0.02]},
+        {**row, "arm": "simulated taught gain", "regret": [0.03, 0.01]},
+        {**row, "arm": "simulated taught gain", "regret": [0.9, 0.9], "commit": "later", "profile": "quick"},
+        {**row, "arm": "simulated taught gain", "regret": [0.9, 0.9], "commit": "later"},
+        {**ORIGIN, "profile": "full", "set": "x", "arm": "simulated taught gain", "error": "ValueError: no"},
+        {**row, "profile": "full sets=x", "arm": "real gain", "score": 0.91},
+        {**row, "profile": "full rows=50", "arm": "real gain", "score": 0.11},
+        {**ORIGIN, "profile": "full sets=x", "set": "x", "arm": "real gain", "error": "OSError: no"},
+        {**row, "profile": "full sets=y", "set": "y", "arm": "real asha", "score": 0.8},
+    ]
+    (tmp_path / "ablations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = figures.schedulers(tmp_path)
+    assert cells(text, "`gain`")[1:] == ["3.00 ± 0.00", "1.00 ± 0.00", "1"]
+    assert cells(text, "`asha`")[1] == "4.00 ± 0.00"
+    text = figures.schedulers_for_real(tmp_path)
+    assert cells(text, "set") == ["set", "`gain`", "`asha`"]
+    assert cells(text, "x")[1:] == ["0.9100", "not measured"]
+
+
 def test_of_runs_measured_again_the_last_is_shown(tmp_path):
     row = {**ORIGIN, "set": "x", "seed": 0, "budget": "3m", "metric": "accuracy", "low": 0.8, "high": 0.95}
     rows = [{**row, "score": score, "target": 0.9, "first_model_seconds": 20.4} for score in (0.95, 0.85)]

@@ -135,6 +135,17 @@ def test_on_paper_nothing_is_folded_and_controls_are_gone(opened):
     assert page.pdf(format="A4")[:5] == b"%PDF-"
 
 
+def test_axe_finds_nothing_on_a_phone(opened):
+    found = Axe().run(opened(width=360))
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_figures_are_not_shrunk_beyond_reading_on_a_phone(opened):
+    page = opened(width=360)
+    assert min(svg.bounding_box()["width"] for svg in page.locator("figure svg").all()) >= 28 * 16
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 def test_rows_of_findings_are_shown_beside_their_names(opened):
     page = opened()
     finding = page.locator("#audit li", has_text="carries two labels")

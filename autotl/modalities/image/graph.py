@@ -6,10 +6,9 @@ construction. Its output is rounded to uint8, so that a cache of prepared pixels
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from autotl.graph.build import Builder
 from autotl.graph.convert import IR_VERSION, OPSET
 from autotl.modalities.preprocessing import PreprocessingSpec
 
@@ -29,7 +28,7 @@ def pixel_graph(spec: PreprocessingSpec) -> onnx.ModelProto:
     from onnx import TensorProto, helper
 
     size = int(spec.options["size"])
-    build = _Builder()
+    build = Builder()
     build.add("Shape", ["image"], "image_shape")
     source = _centre_crop(build, float(spec.options["crop_share"])) if _crops(spec) else "image"
     build.add("Cast", [source], "image_float", to=TensorProto.FLOAT)
@@ -60,7 +59,7 @@ def _crops(spec: PreprocessingSpec) -> bool:
     return bool(spec.options["fit"] == "crop")
 
 
-def _centre_crop(build: _Builder, share: float) -> str:
+def _centre_crop(build: Builder, share: float) -> str:
     """Cut a centred square; its name."""
     from onnx import TensorProto
 
@@ -76,29 +75,3 @@ def _centre_crop(build: _Builder, share: float) -> str:
     build.add("Add", ["crop_start", "crop_side"], "crop_end")
     build.add("Slice", ["image", "crop_start", "crop_end", build.ints(1, 2)], "image_cropped")
     return "image_cropped"
-
-
-class _Builder:
-    """Collects nodes and constants of a graph under construction."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> None:
-        from onnx import helper
-
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=f"{output}_node", **attributes))
-
-    def ints(self, *values: int) -> str:
-        return self._constant(np.array(values, np.int64))
-
-    def scalar(self, value: float) -> str:
-        return self._constant(np.array(value, np.float32))
-
-    def _constant(self, value: np.ndarray[Any, Any]) -> str:
-        from onnx import numpy_helper
-
-        name = f"pixel_constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(value, name))
-        return name

@@ -1,19 +1,22 @@
 """Decoding images within an ONNX graph, by the operators of onnxruntime-extensions.
 
-They know JPEG in colour and PNG, take no notice of EXIF and transparency, and interpolate the colours of
-JPEG in another way than Pillow: pixels differ a little.
+They know JPEG in colour and PNG that is not interlaced, take no notice of EXIF and transparency, and
+interpolate the colours of JPEG in another way than Pillow: pixels differ a little. A file that is broken
+within can end or hold up the process that decodes it (issue 1094 of onnxruntime-extensions): such a graph is
+for files of one's own.
 """
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from autotl.graph.build import Builder
 from autotl.graph.convert import IR_VERSION, OPSET
 from autotl.modalities.image.reading import read_image
 from autotl.modalities.modality import Item
@@ -22,56 +25,42 @@ if TYPE_CHECKING:
     import onnx
 
 _DOMAIN = "com.microsoft.extensions"
-#: How files begin that the operator can decode; at others it ends the process.
-_MAGIC = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PN"}
+#: How a PNG begins, and where it says whether it is interlaced, of which the operator makes another picture.
+_PNG, _INTERLACE = b"\x89PNG\r\n\x1a\n", 28
+#: How a JPEG begins and ends: the operator waits for ever for the rest of one that was cut off.
+_JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 
 
 def raw_graph() -> onnx.ModelProto:
     """{"encoded": (N,) uint8}, the bytes of a JPEG or PNG, becomes {"image": (1, H, W, 3) uint8} in RGB.
 
-    Other bytes, and JPEG in grey or CMYK, are an error of the graph, at a node that says so.
+    What does not look like a whole file that can be decoded is an error at a node whose name says so.
     """
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper
 
-    def constant(name: str, *values: int, kind: Any = np.int64) -> Any:
-        return numpy_helper.from_array(np.array(values, kind), name)
-
-    constants = [constant("zero", 0), constant("three", 3), constant("three_deep", 0, 0, 3)]
-    constants.append(constant("blue_green_red", 2, 1, 0))
-    constants.append(constant("padding", 0, 0, 0, kind=np.uint8))
-    nodes = [
-        helper.make_node("Concat", ["encoded", "padding"], ["long_enough"], axis=0),
-        helper.make_node("Slice", ["long_enough", "zero", "three"], ["magic"]),
-    ]
-    for name, magic in _MAGIC.items():
-        constants.append(constant(f"{name}_magic", *magic, kind=np.uint8))
-        nodes += [
-            helper.make_node("Equal", ["magic", f"{name}_magic"], [f"{name}_bytes"]),
-            helper.make_node("Cast", [f"{name}_bytes"], [f"{name}_equal"], to=TensorProto.INT64),
-            helper.make_node("ReduceMin", [f"{name}_equal"], [f"{name}_found"], keepdims=0),
-        ]
     decode = helper.make_node("DecodeImage", ["encoded"], ["decoded"], domain=_DOMAIN)
-    no_shape = helper.make_node("Constant", [], ["no_shape"], value_ints=[1, 1, 9])
-    fail = helper.make_node("Reshape", ["magic", "no_shape"], ["nothing"], name="neither_JPEG_nor_PNG")
-    nodes += [
-        helper.make_node("Max", ["jpeg_found", "png_found"], ["found"]),
-        helper.make_node("Cast", ["found"], ["can_be_decoded"], to=TensorProto.BOOL),
-        helper.make_node(
-            "If",
-            ["can_be_decoded"],
-            ["pixels_bgr"],
-            then_branch=_branch("decode", decode),
-            else_branch=_branch("fail", no_shape, fail),
-        ),
-        # Of grey and CMYK JPEG the operator makes one and four channels, and not the right ones.
-        helper.make_node("Reshape", ["pixels_bgr", "three_deep"], ["pixels"], name="no_grey_nor_CMYK_JPEG"),
-        helper.make_node("Gather", ["pixels", "blue_green_red"], ["pixels_rgb"], axis=2),
-        helper.make_node("Unsqueeze", ["pixels_rgb", "zero"], ["image"]),
-    ]
+    no_shape = helper.make_node("Constant", [], ["no_shape"], value_ints=[1, 1, 3])
+    fail = helper.make_node("Reshape", ["head", "no_shape"], ["nothing"], name="neither_JPEG_nor_PNG")
+    build = Builder()
+    # Around the bytes, so that these places are there in the shortest input.
+    build.add("Concat", ["encoded", build.bytes(bytes(_INTERLACE + 1))], "longer", axis=0)
+    build.add("Concat", [build.bytes(b"\0\0"), "encoded"], "later", axis=0)
+    build.add("Gather", ["longer", build.ints(*range(len(_PNG)), _INTERLACE)], "head")
+    build.add("Slice", ["head", build.ints(0), build.ints(len(_JPEG))], "start")
+    build.add("Slice", ["later", build.ints(-2), build.ints(np.iinfo(np.int64).max)], "end")
+    build.add("Concat", ["start", "end"], "start_and_end", axis=0)
+    found = [_same(build, "head", _PNG + b"\0"), _same(build, "start_and_end", _JPEG + _JPEG_END)]
+    build.add("Or", found, "can_be_decoded")
+    branches = {"then_branch": _branch("decode", decode), "else_branch": _branch("fail", no_shape, fail)}
+    build.add("If", ["can_be_decoded"], "bgr", **branches)
+    # Of grey and CMYK JPEG the operator makes one and four channels, and not the right ones.
+    build.add("Reshape", ["bgr", build.ints(0, 0, 3)], "pixels", name="no_grey_nor_CMYK_JPEG")
+    build.add("Gather", ["pixels", build.ints(2, 1, 0)], "rgb", axis=2)
+    build.add("Unsqueeze", ["rgb", build.ints(0)], "image")
     inputs = [helper.make_tensor_value_info("encoded", TensorProto.UINT8, ["N"])]
     outputs = [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, "H", "W", 3])]
-    graph = helper.make_graph(nodes, "decode", inputs, outputs, constants)
+    graph = helper.make_graph(build.nodes, "decode", inputs, outputs, build.constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_DOMAIN, 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="autotl")
     onnx.checker.check_model(model)
@@ -79,12 +68,12 @@ def raw_graph() -> onnx.ModelProto:
 
 
 def raw_value(item: Item) -> NDArray[np.uint8]:
-    """The bytes of a colour JPEG or a PNG as they are; any other image as a PNG.
+    """The bytes of a file that the graph decodes as they are; any other image as a PNG.
 
     Raises:
         DecodeError: The item is unreadable.
     """
-    content = item.read_bytes() if isinstance(item, Path) else item
+    content = item.read_bytes() if isinstance(item, Path) and item.is_file() else item
     if isinstance(content, (bytes, bytearray)) and _is_taken(bytes(content)):
         return np.frombuffer(content, np.uint8)
     buffer = io.BytesIO()
@@ -94,11 +83,26 @@ def raw_value(item: Item) -> NDArray[np.uint8]:
 
 def _is_taken(content: bytes) -> bool:
     """Whether the graph decodes a file."""
-    try:
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
-            return image.format == "PNG" or image.mode == "RGB"
-    except OSError:
+    if content.startswith(_PNG):
+        return content[_INTERLACE : _INTERLACE + 1] == b"\0"
+    if not (content.startswith(_JPEG) and content.endswith(_JPEG_END)):
         return False
+    try:
+        with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
+            return image.mode == "RGB"
+    except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return False
+
+
+def _same(build: Builder, name: str, content: bytes) -> str:
+    """The name of a truth value (): whether bytes are these."""
+    from onnx import TensorProto
+
+    build.add("Equal", [name, build.bytes(content)], f"{name}_equal")
+    build.add("Cast", [f"{name}_equal"], f"{name}_ones", to=TensorProto.INT64)
+    build.add("ReduceMin", [f"{name}_ones"], f"{name}_all", keepdims=0)
+    build.add("Cast", [f"{name}_all"], f"{name}_same", to=TensorProto.BOOL)
+    return f"{name}_same"
 
 
 def _branch(name: str, *nodes: onnx.NodeProto) -> onnx.GraphProto:

@@ -1,6 +1,7 @@
 """Tokenizing within an ONNX graph, by the operators of onnxruntime-extensions; WordPiece as BERT has it.
 
-They split some symbols (arrows, hearts, dotted capitals) in another way than the tokenizer of the training.
+They split some symbols (arrows, hearts, dotted capitals) in another way than the tokenizer of the training,
+and special tokens that stand in a text ("[SEP]") too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotl.errors import DecodeError, ExportError
+from autotl.graph.build import Builder
 from autotl.graph.convert import IR_VERSION, OPSET
 from autotl.modalities.modality import Item
 from autotl.modalities.preprocessing import PreprocessingSpec
@@ -34,40 +36,27 @@ def raw_graph(spec: PreprocessingSpec) -> onnx.ModelProto:
         ExportError: The tokenizer is not BERT's, for which alone there are operators.
     """
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper
 
     tokenizer = json.loads(Path(spec.assets[TOKENIZER_FILE]).read_text(encoding="utf-8"))
-    constants = {
-        "prefix": np.array([str(spec.options.get("prefix", ""))], object),
-        "zero": np.array([0]),
-        "one": np.array([1]),
-        "minus_one": np.array([-1]),
-        "end": np.array([np.iinfo(np.int64).max]),
-        "most": np.array([int(spec.options["max_length"]) - 1]),
-    }
-    nodes = [
-        helper.make_node("StringConcat", ["prefix", "text"], ["prefixed"]),
-        helper.make_node(
-            "BertTokenizer",
-            ["prefixed"],
-            ["tokens", "types", "tokens_mask", "offsets"],
-            domain=_DOMAIN,
-            **_settings(tokenizer),
-        ),
-        # Too long a text loses tokens at its end, but for the last, which marks it.
-        helper.make_node("Slice", ["tokens", "minus_one", "end"], ["last"]),
-        helper.make_node("Slice", ["tokens", "zero", "minus_one"], ["but_last"]),
-        helper.make_node("Slice", ["but_last", "zero", "most"], ["first"]),
-        helper.make_node("Concat", ["first", "last"], ["kept"], axis=0),
-        helper.make_node("Unsqueeze", ["kept", "zero"], ["input_ids"]),
-        helper.make_node("Shape", ["input_ids"], ["shape"]),
-        helper.make_node("Expand", ["one", "shape"], ["attention_mask"]),
-    ]
+    build = Builder()
+    prefix = build.constant(np.array([str(spec.options.get("prefix", ""))], object))
+    build.add("StringConcat", [prefix, "text"], "prefixed")
+    outputs = ("tokens", "types", "tokens_mask", "offsets")
+    build.add("BertTokenizer", ["prefixed"], *outputs, domain=_DOMAIN, **_settings(tokenizer))
+    # Too long a text loses tokens at its end, but for the last, which marks it.
+    start, last = build.ints(0), build.ints(-1)
+    build.add("Slice", ["tokens", last, build.ints(np.iinfo(np.int64).max)], "mark")
+    build.add("Slice", ["tokens", start, last], "unmarked")
+    build.add("Slice", ["unmarked", start, build.ints(int(spec.options["max_length"]) - 1)], "short")
+    build.add("Concat", ["short", "mark"], "kept", axis=0)
+    build.add("Unsqueeze", ["kept", start], "input_ids")
+    build.add("Shape", ["input_ids"], "shape")
+    build.add("Expand", [build.ints(1), "shape"], "attention_mask")
     names = ("input_ids", "attention_mask")
-    outputs = [helper.make_tensor_value_info(name, TensorProto.INT64, [1, "T"]) for name in names]
+    given = [helper.make_tensor_value_info(name, TensorProto.INT64, [1, "T"]) for name in names]
     inputs = [helper.make_tensor_value_info("text", TensorProto.STRING, [1])]
-    values = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "tokenize", inputs, outputs, values)
+    graph = helper.make_graph(build.nodes, "tokenize", inputs, given, build.constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_DOMAIN, 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="autotl")
     onnx.checker.check_model(model)
@@ -83,17 +72,21 @@ def raw_value(item: Item) -> NDArray[Any]:
 
 
 def _settings(tokenizer: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes of the operator that make it split as this tokenizer does."""
+    """Attributes of the operator that make it split as this tokenizer does.
+
+    Raises:
+        ExportError: None do.
+    """
     found = {part: (tokenizer.get(part) or {}).get("type") for part in _PARTS}
     if found != _PARTS:
-        raise ExportError(
-            "onnxruntime-extensions has no operator for this tokenizer",
-            found=", ".join(str(kind) for kind in found.values()),
-            expected=", ".join(_PARTS.values()),
-            hint="Leave out --raw; clients then tokenize with tokenizer.json.",
-        )
+        raise _no_operator(", ".join(str(kind) for kind in found.values()), ", ".join(_PARTS.values()))
     model, normalizer = tokenizer["model"], tokenizer["normalizer"]
     vocabulary = sorted(model["vocab"], key=model["vocab"].__getitem__)
+    if sorted(model["vocab"].values()) != list(range(len(vocabulary))):
+        raise _no_operator("ids with gaps", "ids from 0 on")
+    if not normalizer.get("clean_text", True) or model.get("max_input_chars_per_word", 100) != 100:
+        raise _no_operator("text that is not cleaned, or another limit of a word", "BERT's own")
+    first, last = _ends(tokenizer.get("post_processor") or {})
     strips = normalizer["strip_accents"]
     return {
         "vocab_file": "\n".join(vocabulary),
@@ -101,6 +94,30 @@ def _settings(tokenizer: Mapping[str, Any]) -> dict[str, Any]:
         "strip_accents": int(normalizer["lowercase"] if strips is None else strips),
         "tokenize_chinese_chars": int(normalizer["handle_chinese_chars"]),
         "unk_token": model["unk_token"],
-        "mask_token": model["unk_token"],  # asked for, and used for nothing
         "suffix_indicator": model["continuing_subword_prefix"],
+        "cls_token": first,
+        "sep_token": last,
+        **dict.fromkeys(("mask_token", "pad_token"), model["unk_token"]),  # asked for, and used for nothing
     }
+
+
+def _ends(processor: Mapping[str, Any]) -> tuple[str, str]:
+    """The tokens that are put before and behind a text."""
+    if processor.get("type") == "BertProcessing":
+        return str(processor["cls"][0]), str(processor["sep"][0])
+    if processor.get("type") == "TemplateProcessing":
+        pieces = [piece.get("SpecialToken", {}).get("id") for piece in processor["single"]]
+        if len(pieces) == 3 and pieces[0] and pieces[1] is None and pieces[2]:
+            return str(pieces[0]), str(pieces[2])
+    raise _no_operator(
+        f"the template of a {processor.get('type')}", "a token before a text and one behind it"
+    )
+
+
+def _no_operator(found: str, expected: str) -> ExportError:
+    return ExportError(
+        "onnxruntime-extensions has no operator for this tokenizer",
+        found=found,
+        expected=expected,
+        hint="Leave out --raw; clients then tokenize with tokenizer.json.",
+    )
