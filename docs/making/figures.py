@@ -254,6 +254,33 @@ def explanations(folder: Path = RESULTS) -> str:
     return f"{table(head, cells)}\n\n{origin(last)}"
 
 
+def audit(folder: Path = RESULTS) -> str:
+    """How much of what was planted an audit finds."""
+    last = _last(rows_of("audit", folder), ("set",))
+    head = (
+        "set",
+        "rows",
+        "wrong labels found",
+        "of its suspects wrong",
+        "copies found",
+        "torn files",
+        "leak named",
+    )
+    cells = [
+        (
+            row["set"],
+            f"{row['rows']:,}",
+            f"{row['wrong_labels']:.0%}",
+            f"{row['precision']:.0%}",
+            f"{row['copies']:.0%}",
+            "none planted" if row["torn"] is None else f"{row['torn']:.0%}",
+            "yes" if row["leak"]["named"] else "**no**",
+        )
+        for row in last
+    ]
+    return f"{table(head, cells)}\n\n{origin(last)}"
+
+
 def monitoring(folder: Path = RESULTS) -> str:
     """How often drift was reported, by what was changed and how many rows came."""
     last = _last(rows_of("monitoring", folder), ("set", "kind", "rows"))

@@ -105,6 +105,7 @@ def listed_files(text: str | None) -> Iterator[tuple[str, str]]:
 #: By the name under which a page asks for them.
 PARTS: dict[str, Callable[[], str]] = {
     "ablations": figures.ablations,
+    "audit": figures.audit,
     "backbones": backbones,
     "bundle": bundle,
     "deliverable": figures.deliverable,
