@@ -65,3 +65,21 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", *_FLAGS])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def new_page(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Makes pages of a width, each with a profile of its own; `page.complaints` has what they complain of."""
+    contexts = []
+
+    def make(width: int = 1440, **options: Any) -> Any:
+        contexts.append(chromium.new_context(viewport={"width": width, "height": 900}, **options))
+        page = contexts[-1].new_page()
+        page.complaints = []
+        page.on("console", lambda said: page.complaints.append(said.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()

@@ -12,7 +12,7 @@ from autotl.errors import DataError
 from autotl.serve.bundle import MODEL, BundleInfo
 from autotl.serve.parity import Answers, check_flips, prove
 from autotl.serve.predictor import Predictor
-from autotl.serve.raw import RAW, RawGraph
+from autotl.serve.raw import RAW, RawGraph, prove_raw
 from autotl.task import metrics
 from autotl.versions import SERVING, versions
 
@@ -134,8 +134,6 @@ def _verify_raw(
     certificate = bundle.manifest["parity"].get(RAW)
     if certificate is None:
         return None
-    from autotl.export.raw import prove_raw
-
     graph = RawGraph(bundle, threads=threads)
     parity = prove_raw(graph, expected, chosen)
     check_flips(parity, certificate, RAW)

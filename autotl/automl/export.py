@@ -122,7 +122,7 @@ class _Source:
 
     def __init__(self, run: RunFolder, number: int | None) -> None:
         self._run, self._number, self._record = run, number, run.record()
-        self._winner = self._record.get("winner")
+        self._winner, self._trials = self._record.get("winner"), run.results()
         self._chosen = self._find()
 
     @cached_property
@@ -148,7 +148,7 @@ class _Source:
         name = "model" if self._number is None else f"model-{self._number:04d}"
         target = Path(folder) if folder else self._run.path / name
         delivery, chosen = self.delivery, self._chosen
-        delivery.combinations.know(self._run.results())
+        delivery.combinations.know(self._trials)
         model = delivery.combinations.model(chosen)
         delivery.calibrate(model, chosen)
         score = delivery.evidence.metric.own(chosen.score or 0.0)
@@ -181,8 +181,7 @@ class _Source:
         from autotl.automl.combine import recall
         from autotl.leaderboard.selection import select
 
-        trials = self._run.results()
-        known = [*trials, *recall(self._run, trials)]
+        known = [*self._trials, *recall(self._run, self._trials)]
         results = {result.number: result for result in known if result.score is not None}
         if self._number is not None and self._number not in results:
             raise RunError(
@@ -192,5 +191,5 @@ class _Source:
             )
         if not results:
             raise RunError("no finished trial to export", found=str(self._run.path))
-        best = select(trials) if self._winner is None else self._winner["trial"]
+        best = select(self._trials) if self._winner is None else self._winner["trial"]
         return results[int(best) if self._number is None else self._number]

@@ -20,8 +20,8 @@ from autotl.modalities.modality import SupportsRawGraph
 from autotl.modalities.preprocessing import PreprocessingSpec
 from autotl.modalities.registry import modality
 from autotl.serve.bundle import MODEL, read_bundle
-from autotl.serve.parity import MORE_FLIPS, Answers, Parity, prove
-from autotl.serve.raw import KEY, RAW, RawGraph
+from autotl.serve.parity import MORE_FLIPS, Answers, Parity
+from autotl.serve.raw import KEY, RAW, RawGraph, prove_raw
 from autotl.serve.session import open_session
 from autotl.task import Task, TaskKind
 
@@ -97,12 +97,6 @@ def raw_graph(spec: PreprocessingSpec, columns: Sequence[str]) -> onnx.ModelProt
     graph = kind.raw_graph(spec)
     open_session(graph, threads=1, extensions=True)
     return graph
-
-
-def prove_raw(graph: RawGraph, expected: Answers, known: Dataset) -> Parity:
-    """How near the second graph's answers are to those of the trained network, on rows one by one."""
-    items, names = known.items, known.names
-    return prove(graph, expected, items, names, known.targets, exact=False, together=1)
 
 
 def drop_raw_graph(folder: Path, manifest: dict[str, Any]) -> None:

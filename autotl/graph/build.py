@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from autotl.graph.convert import IR_VERSION, OPSET
+
+if TYPE_CHECKING:
+    import onnx
 
 
 class Builder:
@@ -28,6 +33,28 @@ class Builder:
 
         name = name or f"{outputs[0]}_node"
         self.nodes.append(helper.make_node(operator, inputs, list(outputs), name=name, **attributes))
+
+    def model(
+        self, name: str, inputs: list[Any], outputs: list[Any], *, domain: str | None = None
+    ) -> onnx.ModelProto:
+        """The graph as a model, checked.
+
+        Args:
+            name: Of the graph.
+            inputs: Its inputs, as `onnx.helper.make_tensor_value_info` gives them.
+            outputs: Its outputs, likewise.
+            domain: Of operators beside ONNX's own, whose shapes nobody can check.
+        """
+        import onnx
+        from onnx import helper
+
+        graph = helper.make_graph(self.nodes, name, inputs, outputs, self.constants)
+        opsets = [helper.make_opsetid("", OPSET)]
+        if domain is not None:
+            opsets.append(helper.make_opsetid(domain, 1))
+        made = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="autotl")
+        onnx.checker.check_model(made, full_check=domain is None)
+        return made
 
     def ints(self, *values: int) -> str:
         """The name of a constant (n,) int64."""

@@ -179,18 +179,15 @@ class SupportsText(Protocol):
 class SupportsRawGraph(Protocol):
     """A modality whose decoding can be part of a graph, with operators of onnxruntime-extensions."""
 
-    #: Input of that graph.
-    raw_input: str
-
     def raw_graph(self, spec: PreprocessingSpec) -> onnx.ModelProto:
-        """From one raw input, `raw_input`, to what `Decoder.collate` makes of it, a batch of one.
+        """From one raw input, the graph's only one, to what `Decoder.collate` makes of it, a batch of one.
 
         Raises:
             ExportError: The operators cannot decode by this specification.
         """
 
     def raw_value(self, item: Item) -> NDArray[Any]:
-        """An item as `raw_input` takes it.
+        """An item as that graph takes it.
 
         Raises:
             DecodeError: It has no such form.

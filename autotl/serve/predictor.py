@@ -21,7 +21,7 @@ from autotl.modalities.registry import modality
 from autotl.serve.batches import batches
 from autotl.serve.bundle import FEATURES, MANIFEST, BundleInfo, read_bundle
 from autotl.serve.inputs import items_of
-from autotl.serve.session import open_session
+from autotl.serve.session import open_session, unreadable
 from autotl.task import Task, TaskKind
 
 Array = NDArray[Any]
@@ -247,7 +247,7 @@ def _load(folder: Path, opens: Callable[[Path], Any], check: bool) -> tuple[Bund
         ) from error
     try:
         session = opens(bundle.model)
-    except _unreadable() as error:
+    except unreadable() as error:
         raise BundleError(
             f"ONNX Runtime cannot open {bundle.model}", found=str(error).splitlines()[0]
         ) from error
@@ -259,13 +259,6 @@ def _load(folder: Path, opens: Callable[[Path], Any], check: bool) -> tuple[Bund
             expected=list(bundle.outputs),
         )
     return bundle, decoder, session
-
-
-def _unreadable() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises on a missing, torn or unknown model; evaluated only when it has raised."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    return state.NoSuchFile, state.InvalidProtobuf, state.InvalidGraph, state.NotImplemented, state.Fail
 
 
 def _missing(error: ModuleNotFoundError) -> MissingExtraError:

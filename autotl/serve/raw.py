@@ -7,7 +7,7 @@ is only run to be compared.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,12 @@ from autotl.errors import BundleError, DecodeError
 from autotl.modalities.modality import Example, Item, SupportsRawGraph
 from autotl.modalities.registry import modality
 from autotl.serve.bundle import BundleInfo
-from autotl.serve.session import open_session
+from autotl.serve.parity import Answers, Parity, prove
+from autotl.serve.session import failures, open_session
 from autotl.task import Task
+
+if TYPE_CHECKING:
+    from autotl.data.dataset import Dataset
 
 Array = NDArray[Any]
 
@@ -48,7 +52,7 @@ class RawGraph:
         path = bundle.folder / RAW
         try:
             self._session = open_session(path, threads=threads, extensions=True)
-        except _failures() as error:
+        except failures() as error:
             raise BundleError(f"ONNX Runtime cannot open {path}", found=_first_line(error)) from error
 
     @property
@@ -62,7 +66,8 @@ class RawGraph:
         Raises:
             DecodeError: An item has no such form.
         """
-        return [{self._kind.raw_input: self._kind.raw_value(item)} for item in items]
+        (taken,) = self._session.get_inputs()
+        return [{taken.name: self._kind.raw_value(item)} for item in items]
 
     def run(self, examples: Sequence[Example], batch_size: int = 1) -> tuple[Array, Array]:
         """Predict one input or more, one by one whatever the batch size; returns as `Predictor.run` does.
@@ -77,16 +82,15 @@ class RawGraph:
     def _one(self, example: Example) -> list[Array]:
         try:
             outputs: list[Array] = self._session.run(list(self._bundle.outputs), dict(example))
-        except _failures() as error:
+        except failures() as error:
             raise DecodeError(f"{RAW} cannot decode an input", found=_first_line(error)) from error
         return outputs
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises; looked up once it has raised."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    return state.Fail, state.RuntimeException, state.InvalidArgument, state.InvalidGraph, state.NotImplemented
+def prove_raw(graph: RawGraph, expected: Answers, known: Dataset) -> Parity:
+    """How near the second graph's answers are to those of the trained network, on rows one by one."""
+    items, names = known.items, known.names
+    return prove(graph, expected, items, names, known.targets, exact=False, together=1)
 
 
 def _first_line(error: Exception) -> str:

@@ -69,6 +69,20 @@ def open_session(
     return ort.InferenceSession(content, options, providers=_providers(device, ort.get_available_providers()))
 
 
+def unreadable() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises on a missing, torn or unknown model; evaluated only when it has raised."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return state.NoSuchFile, state.InvalidProtobuf, state.InvalidGraph, state.NotImplemented, state.Fail
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What it raises where a graph with operators of its own cannot be opened, or run on an input."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return *unreadable(), state.RuntimeException, state.InvalidArgument
+
+
 def _extensions() -> str:
     """The library of onnxruntime-extensions.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -24,27 +26,20 @@ KINDS = {
 
 
 @pytest.fixture
-def opened(chromium, make_run):
+def opened(new_page, make_run):
     """Opens the report of a fake run; what the page complains of is collected in `page.complaints`."""
-    contexts = []
+    numbers = itertools.count()
 
     def open_report(kind="multiclass", width=1440, **options):
         task, classes = KINDS[kind]
-        run = make_run(kind=task, classes=classes, trials=30, name=f"run-{len(contexts)}")
+        run = make_run(kind=task, classes=classes, trials=30, name=f"run-{next(numbers)}")
         path = write_report(run, lambda name: PHOTO, {"test/photo_0000.jpg": PHOTO})
-        context = chromium.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints = []
-        page.on("console", lambda said: page.complaints.append(said.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page = new_page(width, **options)
         page.on("request", lambda asked: _only_itself(page, asked.url))
         page.goto(path.as_uri())
         return page
 
-    yield open_report
-    for context in contexts:
-        context.close()
+    return open_report
 
 
 def _only_itself(page, address):

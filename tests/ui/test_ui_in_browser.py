@@ -33,23 +33,15 @@ DROPPED = """([name, bytes]) => {
 
 
 @pytest.fixture
-def opened(chromium, served):
+def opened(served, new_page):  # so that pages are closed before the server ends
     """Opens a view of the page; what it complains of is collected in `page.complaints`."""
-    contexts = []
 
     def open_view(address="#/", width=1440, **options):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints = []
-        page.on("console", lambda said: page.complaints.append(said.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page = new_page(width, **options)
         page.goto(f"{served}/{address}")
         return page
 
-    yield open_view
-    for context in contexts:
-        context.close()
+    return open_view
 
 
 def predicted(run, *inputs, stdin=None):

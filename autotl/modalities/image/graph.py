@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autotl.graph.build import Builder
-from autotl.graph.convert import IR_VERSION, OPSET
 from autotl.modalities.preprocessing import PreprocessingSpec
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ def pixel_graph(spec: PreprocessingSpec) -> onnx.ModelProto:
     images cost no memory; with "squash" the whole image is resized. Resizing is antialiased and cubic (Keys
     1981, a = -0.5, as in Pillow) or linear.
     """
-    import onnx
     from onnx import TensorProto, helper
 
     size = int(spec.options["size"])
@@ -48,11 +46,7 @@ def pixel_graph(spec: PreprocessingSpec) -> onnx.ModelProto:
     build.add("Cast", ["image_clipped"], "pixels", to=TensorProto.UINT8)
     inputs = [helper.make_tensor_value_info("image", TensorProto.UINT8, ["B", "H", "W", 3])]
     outputs = [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["B", size, size, 3])]
-    graph = helper.make_graph(build.nodes, "pixels", inputs, outputs, build.constants)
-    opset = helper.make_opsetid("", OPSET)
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="autotl")
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    return build.model("pixels", inputs, outputs)
 
 
 def _crops(spec: PreprocessingSpec) -> bool:

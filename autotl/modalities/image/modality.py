@@ -42,7 +42,6 @@ class ImageModality:
     extensions = facts.EXTENSIONS
     augmentations = ("none", "light", "strong")
     extent_unit = "pixels"
-    raw_input = "encoded"
 
     def parameters(self) -> dict[str, Domain]:
         """Edge of the network's input in pixels (0: the backbone's own), and how images are fitted to it."""

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from autotl.graph.build import Builder
-from autotl.graph.convert import IR_VERSION, OPSET
 from autotl.modalities.image.reading import read_image
 from autotl.modalities.modality import Item
 
@@ -36,7 +35,6 @@ def raw_graph() -> onnx.ModelProto:
 
     What does not look like a whole file that can be decoded is an error at a node whose name says so.
     """
-    import onnx
     from onnx import TensorProto, helper
 
     decode = helper.make_node("DecodeImage", ["encoded"], ["decoded"], domain=_DOMAIN)
@@ -60,11 +58,7 @@ def raw_graph() -> onnx.ModelProto:
     build.add("Unsqueeze", ["rgb", build.ints(0)], "image")
     inputs = [helper.make_tensor_value_info("encoded", TensorProto.UINT8, ["N"])]
     outputs = [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, "H", "W", 3])]
-    graph = helper.make_graph(build.nodes, "decode", inputs, outputs, build.constants)
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_DOMAIN, 1)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="autotl")
-    onnx.checker.check_model(model)
-    return model
+    return build.model("decode", inputs, outputs, domain=_DOMAIN)
 
 
 def raw_value(item: Item) -> NDArray[np.uint8]:

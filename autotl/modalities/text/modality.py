@@ -39,7 +39,6 @@ class TextModality:
     #: Texts come in tables and lists, not one a file.
     extensions: frozenset[str] = frozenset()
     augmentations = ("none", "light")
-    raw_input = "text"
     extent_unit = "characters"
 
     def parameters(self) -> dict[str, Domain]:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from autotl.errors import DecodeError, ExportError
 from autotl.graph.build import Builder
-from autotl.graph.convert import IR_VERSION, OPSET
 from autotl.modalities.modality import Item
 from autotl.modalities.preprocessing import PreprocessingSpec
 from autotl.modalities.text.decoding import TOKENIZER_FILE
@@ -35,7 +34,6 @@ def raw_graph(spec: PreprocessingSpec) -> onnx.ModelProto:
     Raises:
         ExportError: The tokenizer is not BERT's, for which alone there are operators.
     """
-    import onnx
     from onnx import TensorProto, helper
 
     tokenizer = json.loads(Path(spec.assets[TOKENIZER_FILE]).read_text(encoding="utf-8"))
@@ -56,11 +54,7 @@ def raw_graph(spec: PreprocessingSpec) -> onnx.ModelProto:
     names = ("input_ids", "attention_mask")
     given = [helper.make_tensor_value_info(name, TensorProto.INT64, [1, "T"]) for name in names]
     inputs = [helper.make_tensor_value_info("text", TensorProto.STRING, [1])]
-    graph = helper.make_graph(build.nodes, "tokenize", inputs, given, build.constants)
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_DOMAIN, 1)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="autotl")
-    onnx.checker.check_model(model)
-    return model
+    return build.model("tokenize", inputs, given, domain=_DOMAIN)
 
 
 def raw_value(item: Item) -> NDArray[Any]:
