@@ -62,6 +62,8 @@ def main() -> None:
         if unknown := set(wanted) - {arm.name for arm in arms}:
             raise SystemExit(f"no arms {sorted(unknown)}; there are {sorted({arm.name for arm in arms})}")
         arms = [arm for arm in arms if arm.name in wanted]
+    if arguments.seeds:
+        arms = [arm for arm in arms if str(arm.seed) in arguments.seeds.split(",")]
     todo = pending(arms, known, profile.name, provenance()["commit"])
     print(f"{len(arms)} arms, {len(arms) - len(todo)} measured before", flush=True)
     for arm in todo:
@@ -69,7 +71,7 @@ def main() -> None:
             print("the time is over; the same command goes on", flush=True)
             break
         measure(arm, profile, arguments.data, arguments.out)
-    if arguments.arms:
+    if arguments.arms or arguments.seeds:
         return
     found = summary(list(TARGETS.values()), rows(_NAME, arguments.out), profile, provenance())
     (arguments.out / f"{_NAME}.json").write_text(json.dumps(found, indent=1) + "\n")
@@ -96,6 +98,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--profile", choices=PROFILES, default="quick")
     parser.add_argument("--targets", default=",".join(TARGETS))
     parser.add_argument("--arms", help="only these arms of the targets, by name; no summary")
+    parser.add_argument("--seeds", help="only arms of these seeds; no summary")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no arm after so long")
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of lines and summary")

@@ -38,7 +38,12 @@ class SchedulerTarget:
         found = [Arm(self.name, table, 0, _SIMULATED + name) for table in tables for name in arms]
         if profile.all_schedulers:
             sets = [name for name in _REAL_SETS if name in profile.sets]
-            found += [Arm(self.name, name, 0, _REAL + judge) for name in sets for judge in _REAL_ARMS]
+            found += [
+                Arm(self.name, name, seed, _REAL + judge)
+                for seed in profile.seeds
+                for name in sets
+                for judge in _REAL_ARMS
+            ]
         return found
 
     def run(self, arm: Arm, work: Workspace) -> dict[str, Any]:
