@@ -16,7 +16,8 @@ from autotl.backbones.backbone import BackboneInfo
 from autotl.errors import BackboneError, BackboneUnavailableError
 
 #: How a name of an unlisted backbone begins.
-PREFIXES = ("timm/", "hf:", "local:")
+LOCAL = "local:"
+PREFIXES = ("timm/", "hf:", LOCAL)
 _UNSTATED = "other:unstated"
 _PERMISSIVE = frozenset({"apache-2.0", "mit", "bsd-3-clause", "bsd-2-clause", "isc"})
 _SPDX = {
@@ -136,7 +137,7 @@ def _text(name: str, source: str, reference: str, config: Mapping[str, Any]) -> 
 
 
 def _local(name: str, modality: str) -> BackboneInfo:
-    rest = name.removeprefix("local:")
+    rest = name.removeprefix(LOCAL)
     path, architecture = Path(rest).expanduser(), ""
     if not path.exists() and ":" in rest:
         head, _, architecture = rest.rpartition(":")

@@ -32,14 +32,19 @@ _UNMAP: int | None = getattr(mmap, "MADV_DONTNEED", None)
 DATA, MARKS = ".npy", ".rows.npy"
 
 
-def check_disk(folder: Path, needed_bytes: int) -> None:
-    """Refuse to start what the disk cannot hold.
+def has_room(folder: Path, needed_bytes: int) -> bool:
+    """Whether the disk of a folder holds so much more, and a reserve of 1 GiB; nothing always has room."""
+    return needed_bytes == 0 or needed_bytes + _DISK_RESERVE_BYTES <= shutil.disk_usage(folder).free
+
+
+def check_room(folder: Path, needed_bytes: int) -> None:
+    """Refuse to start what the disk cannot hold: a full one would kill the process, not raise an error.
 
     Raises:
-        StorageError: Less than `needed_bytes` (and a reserve of 1 GiB) is free.
+        StorageError: The disk has no room for it.
     """
-    free = shutil.disk_usage(folder).free
-    if needed_bytes + _DISK_RESERVE_BYTES > free:
+    if not has_room(folder, needed_bytes):
+        free = shutil.disk_usage(folder).free
         raise StorageError(
             "not enough disk space for cached features",
             found=f"{free / 2**30:.1f} GiB free in {folder}",
@@ -49,7 +54,10 @@ def check_disk(folder: Path, needed_bytes: int) -> None:
 
 
 class FilledArray(ABC):
-    """What arrays of any form share: which rows are present."""
+    """What arrays of any form share: which rows are present. Rows that are absent take no room on the disk.
+
+    Whoever writes many rows asks for their room first (`check_room`).
+    """
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: DTypeLike, rows: int) -> None:
         self._data, self._present = _open_pair(path, shape, dtype, rows)
@@ -87,6 +95,10 @@ class FilledArray(ABC):
                 mapped.madvise(_UNMAP)
 
     @abstractmethod
+    def bytes_of(self, rows: Array) -> int:
+        """What these rows take on the disk."""
+
+    @abstractmethod
     def _put(self, rows: Array, values: Array) -> None:
         """Copy rows into the data."""
 
@@ -109,6 +121,10 @@ class RowArray(FilledArray):
         values = np.asarray(self._data[rows, columns])
         self._touch(rows, values)
         return values
+
+    def bytes_of(self, rows: Array) -> int:
+        """What these rows take on the disk."""
+        return len(rows) * self._data.nbytes // len(self._data)
 
     def _put(self, rows: Array, values: Array) -> None:
         self._data[rows] = values
@@ -139,6 +155,10 @@ class RaggedArray(FilledArray):
         self._touch(rows, out)
         return out
 
+    def bytes_of(self, rows: Array) -> int:
+        """What these rows take on the disk."""
+        return int(self._lengths[rows].sum()) * self._width * self._data.itemsize
+
     def _put(self, rows: Array, values: Array) -> None:
         """Take rows from a padded array (n, T, width)."""
         for i, row in enumerate(rows):
@@ -158,7 +178,6 @@ def _open_pair(path: Path, shape: tuple[int, ...], dtype: DTypeLike, rows: int) 
         found = [_reopen(file, *form) for file, form in zip(files, forms, strict=True)]
         if found[0] is None or found[1] is None:
             del found
-            check_disk(path.parent, int(np.prod(shape)) * np.dtype(dtype).itemsize)
             for file in reversed(files):
                 file.unlink(missing_ok=True)
             found = [_create(file, *form) for file, form in zip(files, forms, strict=True)]

@@ -174,16 +174,20 @@ def fastest_engine(
     record: MachineRecord,
     key: str,
 ) -> Engine:
-    """Time the candidates on a batch and give the winner, or the one recorded for `key`."""
+    """Time the candidates on a batch and give the winner, or the one recorded for `key`.
+
+    The recorded one must agree again: weights and libraries may be others than when it was chosen.
+    """
     ways = candidates(network, batch, device, threads)
-    chosen = record.get(key)
-    if chosen in ways and (engine := _built(chosen, ways[chosen])) is not None:
+    plain = ways[PLAIN_TORCH].build()
+    chosen, few = record.get(key), {name: values[:2] for name, values in batch.items()}
+    if chosen == PLAIN_TORCH:
+        return plain
+    if chosen in ways and (engine := _agreeing(chosen, ways[chosen], few, plain(few))):
         return engine
-    plain = ways.pop(PLAIN_TORCH).build()
     expected, engines = plain(batch), {PLAIN_TORCH: plain}
     for name, way in ways.items():
-        engine = _built(name, way)
-        if engine is not None and _agrees(name, engine(batch), expected, way.tolerance):
+        if name != PLAIN_TORCH and (engine := _agreeing(name, way, batch, expected)):
             engines[name] = engine
     seconds = _times(engines, batch)
     best = min(seconds, key=lambda name: seconds[name])
@@ -192,13 +196,14 @@ def fastest_engine(
     return engines[best]
 
 
-def _built(name: str, candidate: Candidate) -> Engine | None:
-    """The engine of a candidate, None where this network cannot be run that way."""
+def _agreeing(name: str, candidate: Candidate, batch: Batch, expected: list[Array]) -> Engine | None:
+    """The engine of a candidate, None where it cannot run this network, or gives something else."""
     try:
-        return candidate.build()
+        engine = candidate.build()
     except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
         logger.warning("%s cannot run the frozen part, it is left out: %s", name, error)
         return None
+    return engine if _agrees(name, engine(batch), expected, candidate.tolerance) else None
 
 
 def _agrees(name: str, outputs: list[Array], expected: list[Array], tolerance: float) -> bool:

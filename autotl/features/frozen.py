@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from autotl.backbones.backbone import Backbone, Batch
-from autotl.features.arrays import FilledArray, RaggedArray, RowArray
+from autotl.features.arrays import FilledArray, RaggedArray, RowArray, check_room, has_room
 from autotl.features.engines import Engine, FrozenNetwork, fastest_engine, torch_engine
 from autotl.features.inputs import PreparedInputs
 from autotl.features.record import MachineRecord
@@ -30,6 +30,8 @@ Report = Callable[[int, int], None]
 
 #: Fewer rows do not win back the time that converting the network and timing the engines take.
 _ROWS_WORTH_TIMING = 256
+#: Activations beyond this are not kept: the frozen blocks then run at each step.
+_MOST_HIDDEN_BYTES = 8 * 2**30
 #: Rows are brought to the disk that often: a kill costs no more than they took.
 _COMMIT_SECONDS = 1.0
 
@@ -155,14 +157,20 @@ class FrozenPart:
         mask = torch.arange(values.shape[1])[None, :] < lengths[:, None]
         return {"hidden": values, "attention_mask": mask.long()}
 
-    def hidden_bytes(self, rows: Array, cut: int) -> int:
-        """Disk that the activations of `rows` after `cut` blocks take, a view."""
+    def can_keep(self, rows: Array, cut: int, views: int = 1) -> bool:
+        """Whether activations are few enough to be kept, and the disk holds them.
+
+        Args:
+            rows: Row numbers.
+            cut: They are those after so many blocks; 0 needs nothing.
+            views: How many versions of the inputs there are.
+        """
         if cut == 0 or len(rows) == 0:
-            return 0
-        shape = self._hidden_shape(cut, rows[:1])
-        if self.inputs.ragged:
-            return int(self.inputs.lengths(rows).sum()) * shape[-1] * 2
-        return len(rows) * int(np.prod(shape)) * 2
+            return True
+        rows = np.unique(rows)
+        array = self._hidden_array(cut, PLAIN, rows)
+        further = array.bytes_of(array.missing(rows)) + (views - 1) * array.bytes_of(rows)
+        return views * array.bytes_of(rows) <= _MOST_HIDDEN_BYTES and has_room(self._folder, further)
 
     # --- filling ---------------------------------------------------------------------------------------
 
@@ -175,6 +183,7 @@ class FrozenPart:
         stores = [*targets, *(self._hidden_array(depth, view, rows) for depth in capture)]
         with turn(self._folder / "fill.lock", lambda: len(stores[0].missing(rows))):
             rows = stores[0].missing(rows)
+            check_room(self._folder, sum(store.bytes_of(rows) for store in stores))
             try:
                 if len(rows):
                     self._compute(rows, view, stop, capture, pooled, stores)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from autotl.backbones.backbone import Batch
 from autotl.data.dataset import Dataset
-from autotl.features.arrays import RowArray
+from autotl.features.arrays import RowArray, check_room
 from autotl.graph.session import open_session
 from autotl.modalities.modality import Example, Modality
 from autotl.modalities.preprocessing import PreprocessingSpec
@@ -69,6 +69,7 @@ class PreparedInputs:
         missing = self._missing(rows)
         if len(missing) == 0:
             return
+        self._check_room(missing)
         with ThreadPoolExecutor(self._threads) as pool:
             for start in range(0, len(missing), _CHUNK_ROWS):
                 chunk = missing[start : start + _CHUNK_ROWS]
@@ -90,6 +91,7 @@ class PreparedInputs:
 
     def batches(self, rows: Array, size: int, visit: Callable[[Array, Batch], None]) -> None:
         """Visit all rows in batches of like length, decoding the next batch meanwhile."""
+        self._check_room(self._missing(rows))
         chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
         with ThreadPoolExecutor(1) as ahead:
             following = ahead.submit(self.batch, chunks[0]) if chunks else None
@@ -111,6 +113,10 @@ class PreparedInputs:
             self._open_arrays(int(rows[0]) if len(rows) else 0)
         missing = [array.missing(rows) for array in self._arrays.values()]
         return np.unique(np.concatenate(missing))
+
+    def _check_room(self, missing: Array) -> None:
+        """Refuse rows that the disk cannot hold before the first is decoded."""
+        check_room(self._folder, sum(array.bytes_of(missing) for array in self._arrays.values()))
 
     def _open_arrays(self, row: int) -> None:
         """Open the files; the shape of a row is that of the first one prepared."""

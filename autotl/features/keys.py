@@ -37,9 +37,11 @@ def key(facts: Facts) -> str:
 
 def input_facts(dataset: Dataset, modality: Modality, spec: PreprocessingSpec) -> Facts:
     """What prepared inputs depend on."""
+    graph = modality.graph(spec)
     return {
         "format": FORMAT,
         "data": content_key(dataset, modality),
+        "graph": graph and hashlib.sha256(graph.SerializeToString(deterministic=True)).hexdigest(),
         "preprocessing": spec.key,
         "modality": code_key(modality),
         "libraries": _versions(_PREPARING),

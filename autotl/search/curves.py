@@ -1,99 +1,103 @@
-"""A model of learning curves with uncertainty: what further epochs of a trial may bring.
+"""What further epochs may bring a training: what they brought to others from where it stands.
 
-A curve is score(t) = last + gain * (1 - t ** -power), a power law towards an asymptote, as in freeze-thaw and
-learning-curve extrapolation (Swersky et al. 2014, Domhan et al. 2015). The posterior is a weighted sample of
-the prior (importance sampling): the sample is fixed, so that the same curve always gives the same answer.
+The error of a training is expected to fall by the factors by which that of others fell between the same
+shares of their schedules: of its strategy first, on this data set first, and of those whose curve was alike
+so far. A learning rate that falls to zero makes the last epochs worth most, which no smooth law of the
+epochs so far foretells. Where nothing is known, curves of all heights that are common stand in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, qmc
 
 from autotl.search.improvement import expected_improvement
 
 Array = NDArray[Any]
-_SAMPLES = 512
-#: Exponents of the power law between which the prior is log-uniform.
-_POWERS = (0.3, 4.0)
-#: Deviation of a single epoch's score from the smooth curve, at least.
+#: Courses are looked up at so many shares of their schedules.
+_SHARES = 64
+#: Only the last so many courses of this data set teach.
+_MOST = 64
+#: Weights of a course: of this data set, of another strategy.
+_OWN, _OTHER = 10.0, 0.3
+#: Courses that always count a little: factors, as logarithms, by which errors fall from the first epoch on.
+_COMMON, _COMMON_WEIGHT, _COMMON_EPOCHS, _LATE = (0.0, 0.1, 0.3, 0.7, 1.5), 0.1, 8, 1.5
+#: Deviations of the logarithm of the error: from what a course foretells, and between courses called alike.
+_SPREAD, _ALIKE = 0.15, 0.25
 _LEAST_NOISE = 2e-3
-#: Gain expected from further epochs before any curve was seen, as a share of a trial's first error.
-_FIRST_GAIN = 0.3
-_LEAST_ERROR = 0.05
 #: Forecasts kept: several for each of some hundred paused trials.
 _REMEMBERED = 4096
 
 
 @dataclass(frozen=True)
-class CurveModel:
-    """What curves of this data set look like.
+class Course:
+    """How the error fell in a training that came to the end of its schedule.
 
     Attributes:
-        gain: Typical gain from the first epoch to the asymptote, as a share of the error after the first.
-        noise: Deviation of a single epoch's score from the smooth curve.
+        strategy: Its strategy.
+        errors: Logarithm of the error after each epoch.
+        is_own: Whether it was on this data set.
     """
 
-    gain: float
-    noise: float
+    strategy: str
+    errors: tuple[float, ...]
+    is_own: bool = False
 
-    @classmethod
-    def of(cls, curves: Iterable[Sequence[float]], noise: float) -> CurveModel:
-        """Learn from the curves seen so far; those of one epoch tell nothing of gains.
 
-        Args:
-            curves: Scores by epoch, 1 for no error.
-            noise: Standard error of a validation score.
-        """
-        known = [list(curve) for curve in curves]
-        gains = [(max(curve) - curve[0]) / error(curve[0]) for curve in known if len(curve) > 1]
-        steps = [np.diff(curve[len(curve) // 2 :]) for curve in known if len(curve) > 4]
-        wiggle = float(np.median(np.abs(np.concatenate(steps)))) if steps else noise / 2
-        # The guess counts as much as two curves, so that a single flat one does not end all hope.
-        gain = (2 * _FIRST_GAIN + sum(gains)) / (2 + len(gains))
-        return cls(max(gain, 1e-3), max(wiggle, _LEAST_NOISE))
+class CurveModel:
+    """Forecasts learning curves from the courses of other trainings.
+
+    Args:
+        courses: What is known, the oldest first.
+        strategy: The strategy of the trainings that are forecast.
+        noise: Standard error of a score.
+    """
+
+    def __init__(self, courses: Sequence[Course], strategy: str, noise: float) -> None:
+        own = [course for course in courses if course.is_own][-_MOST:]
+        known = [course for course in courses if not course.is_own] + own
+        self._noise = max(noise, _LEAST_NOISE)
+        self._errors = np.stack([_resampled(course.errors) for course in (*_common(), *known)])
+        same = [_OTHER if course.strategy != strategy else 1.0 for course in known]
+        weights = [
+            weight * (_OWN if course.is_own else 1.0) for weight, course in zip(same, known, strict=True)
+        ]
+        self._weights = np.array([_COMMON_WEIGHT] * len(_COMMON) + weights)
 
     def forecast(self, scores: Sequence[float], epochs: int) -> tuple[Array, Array]:
-        """Scores that further epochs of a curve may have.
+        """Scores that further epochs may have, where the schedule ends with the last of them.
 
         Args:
-            scores: Scores of the epochs so far, at least one.
+            scores: Scores of the epochs so far, 1 for no error, at least one.
             epochs: How many more, from 1.
 
         Returns:
-            Sampled curves (S, epochs) without noise, and their weights (S,), which sum to 1.
+            A curve a course (C, epochs) and the weights of courses (C,), which sum to 1.
         """
-        share, offset = _prior()[1:]
-        seen, total = len(scores), len(scores) + epochs
-        rise = self.gain * error(scores[0]) * share[:, None] * _rises(total)
-        starts = (scores[0] + self.noise * offset)[:, None]
-        misfit = (starts + rise[:, :seen] - np.asarray(scores)) / self.noise
-        log_weights = -0.5 * np.minimum(misfit**2, 9.0).sum(axis=1)  # bounded, as epochs may be outliers
-        weights = np.exp(log_weights - log_weights.max())
-        return starts + rise[:, seen:], weights / weights.sum()
+        seen = len(scores)
+        at = self._errors[:, _places(np.arange(1, seen + epochs + 1) / (seen + epochs))]
+        errors = np.log(np.maximum(1.0 - np.asarray(scores), self._noise))
+        fallen = errors[0] - errors
+        unlike = ((fallen - (at[:, :1] - at[:, :seen])) / _ALIKE) ** 2
+        # As a mean over epochs: they are not independent of each other, and the end is what is asked for.
+        weights = self._weights * np.exp(-0.5 * unlike.sum(axis=1) / max(1, seen - 1))
+        return 1.0 - np.exp(errors[-1] - (at[:, seen - 1 : seen] - at[:, seen:])), weights / weights.sum()
 
     def expected_gains(self, scores: Sequence[float], epochs: int, best: float) -> Array:
-        """Expected improvement of `best` within 1, 2, ... `epochs` further epochs, (epochs,); read-only."""
-        return _expected_gains(self, tuple(scores), epochs, best)
-
-    def rounded(self) -> CurveModel:
-        """The model to two digits, which later curves seldom change: what it forecast holds until then."""
-        return CurveModel(float(f"{self.gain:.1e}"), float(f"{self.noise:.1e}"))
+        """Expected improvement of `best` within 1, 2, ... `epochs` further epochs, (epochs,)."""
+        curves, weights = self.forecast(scores, epochs)
+        deviation = np.hypot(self._noise, _SPREAD * (1.0 - curves))
+        return np.asarray(np.maximum.accumulate(weights @ expected_improvement(curves - best, deviation)))
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _expected_gains(model: CurveModel, scores: tuple[float, ...], epochs: int, best: float) -> Array:
-    curves, weights = model.forecast(scores, epochs)
-    mean = np.maximum.accumulate(curves, axis=1)
-    gains = np.asarray(weights @ expected_improvement(mean - best, model.noise))
-    gains.flags.writeable = False
-    return gains
+def log_errors(scores: Sequence[float]) -> tuple[float, ...]:
+    """Logarithms of the errors of scores, 1 for no error."""
+    return tuple(np.log(np.maximum(1.0 - np.asarray(scores), _LEAST_NOISE)).tolist())
 
 
 def fresh_gain(tops: Sequence[float], best: float, spread: float) -> float:
@@ -110,22 +114,19 @@ def fresh_gain(tops: Sequence[float], best: float, spread: float) -> float:
     return float(expected_improvement(np.array(np.mean(tops) - best), deviation))
 
 
-def error(score: float) -> float:
-    """What a score lacks of 1, never quite nothing."""
-    return max(1.0 - score, _LEAST_ERROR)
+@lru_cache(maxsize=_REMEMBERED)
+def _resampled(errors: tuple[float, ...]) -> Array:
+    """Logarithms of the error at shares of the schedule from 0 to 1; until the first epoch as after it."""
+    epochs = len(errors)
+    return np.asarray(np.interp(np.linspace(0, epochs, _SHARES + 1), np.arange(1, epochs + 1), errors))
 
 
-@cache
-def _rises(epochs: int) -> Array:
-    """Share of its gain that each sampled curve has made after 1, 2, ... epochs, (S, epochs)."""
-    return np.asarray(1 - np.arange(1, epochs + 1)[None] ** -_prior()[0][:, None])
+def _places(shares: Array) -> Array:
+    return np.asarray(np.rint(shares * _SHARES), np.int64)
 
 
-@cache
-def _prior() -> tuple[Array, Array, Array]:
-    """Powers, gains in units of the typical one (half normal), and noise of the first epoch, each (S,)."""
-    uniform = qmc.Sobol(3, seed=0).random(_SAMPLES).clip(1e-6, 1 - 1e-6)
-    low, high = np.log(_POWERS)
-    power = np.exp(low + (high - low) * uniform[:, 0])
-    share = norm.ppf(0.5 + 0.5 * uniform[:, 1]) / 0.8
-    return power, share, norm.ppf(uniform[:, 2])
+@lru_cache(maxsize=1)
+def _common() -> tuple[Course, ...]:
+    """Falls of common heights, the steeper the nearer the end."""
+    left = (np.arange(_COMMON_EPOCHS - 1, -1, -1) / (_COMMON_EPOCHS - 1)) ** _LATE
+    return tuple(Course("", tuple((height * left).tolist())) for height in _COMMON)

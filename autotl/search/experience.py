@@ -17,11 +17,12 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from autotl.backbones.unlisted import LOCAL
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 
 _log = logging.getLogger(__name__)
@@ -169,7 +170,8 @@ class ExperienceStore:
 def _trial_rows(run: int | None, results: Sequence[TrialResult]) -> Iterator[tuple[Any, ...]]:
     for r in results:
         curve = json.dumps([asdict(epoch) for epoch in r.curve])
-        yield (run, r.number, json.dumps(r.config.to_json()), r.state.value, r.score, r.seconds, curve)
+        config = replace(r.config, backbone=without_path(r.config.backbone))
+        yield (run, r.number, json.dumps(config.to_json()), r.state.value, r.score, r.seconds, curve)
 
 
 def _trials(store: sqlite3.Connection, run: int) -> Iterator[TrialResult]:
@@ -186,6 +188,14 @@ def _trials(store: sqlite3.Connection, run: int) -> Iterator[TrialResult]:
             tuple(EpochResult(**epoch) for epoch in json.loads(curve)),
             seconds,
         )
+
+
+def without_path(backbone: str) -> str:
+    """The name of a backbone as the store has it: a hash in place of the path of a local one."""
+    kind, found, path = backbone.partition(LOCAL)
+    if kind or not found:
+        return backbone
+    return LOCAL + hashlib.sha256(path.encode()).hexdigest()[:12]
 
 
 def store_path() -> Path:

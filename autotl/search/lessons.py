@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotl.config import EpochResult, TrialConfig
-from autotl.search.merit import merit, raised
+from autotl.search.curves import log_errors
+from autotl.search.merit import merit, raised, score_unit
 
 Array = NDArray[Any]
 
@@ -36,6 +37,7 @@ class Lesson:
         pace: Logarithm of its seconds an epoch, likewise.
         merit_unit: Deviation of merits there.
         pace_unit: Deviation of paces there.
+        errors: Logarithm of its error after each epoch; empty where it did not come to its end.
     """
 
     config: TrialConfig
@@ -43,15 +45,17 @@ class Lesson:
     pace: float
     merit_unit: float
     pace_unit: float
+    errors: tuple[float, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary; `from_json` inverts it."""
-        return {**vars(self), "config": self.config.to_json()}
+        return {**vars(self), "config": self.config.to_json(), "errors": list(self.errors)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Lesson:
         """Rebuild what `to_json` wrote."""
-        return cls(**{**value, "config": TrialConfig.from_json(value["config"])})
+        known = {"config": TrialConfig.from_json(value["config"]), "errors": tuple(value.get("errors", ()))}
+        return cls(**{**value, **known})
 
 
 def lessons(trials: Iterable[tuple[TrialConfig, Sequence[EpochResult]]]) -> list[Lesson]:
@@ -73,9 +77,10 @@ def lessons(trials: Iterable[tuple[TrialConfig, Sequence[EpochResult]]]) -> list
         return []
     merits, paces = (merits - merits.mean()) / units[0], (paces - paces.mean()) / units[1]
     varied = _varied([config for config, _ in known])
+    unit = score_unit(max(epoch.score for _, curve in known for epoch in curve))
     return [
-        Lesson(_with(config, varied), float(top), float(pace), *units)
-        for (config, _), top, pace in zip(known, merits, paces, strict=True)
+        Lesson(_with(config, varied), float(top), float(pace), *units, _errors(config, curve, unit))
+        for (config, curve), top, pace in zip(known, merits, paces, strict=True)
     ]
 
 
@@ -83,6 +88,13 @@ def read_lessons(path: Path) -> list[Lesson]:
     """The lessons of a file, none where there is no such file."""
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     return [Lesson.from_json(json.loads(line)) for line in lines]
+
+
+def _errors(config: TrialConfig, curve: Sequence[EpochResult], unit: float) -> tuple[float, ...]:
+    """The course of a whole training of several epochs."""
+    if not 1 < config.epochs <= len(curve):
+        return ()
+    return log_errors([epoch.score / unit for epoch in curve])
 
 
 def _varied(configs: Sequence[TrialConfig]) -> set[str]:

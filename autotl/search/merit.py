@@ -7,6 +7,7 @@ by one deviation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,11 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 #: Below this error the noise of a share is taken as there: rows that are all right do not make it certain.
 _LEAST_ERROR = 0.05
+
+
+def score_unit(best: float) -> float:
+    """What scores are divided by: 1 for shares; losses, which are negative, are measured in the best."""
+    return -best if -math.inf < best < 0 else 1.0
 
 
 def merit(scores: Sequence[float] | Array) -> Array:

@@ -48,6 +48,10 @@ class _DeferredFactory:
     def price(self, config: TrialConfig) -> Price | None:
         return None
 
+    def close(self) -> None:
+        if self._built is not None:
+            self._built.close()
+
     def _factory(self) -> TrialFactory:
         if not self._folder.journal.exists():
             raise RunError(
@@ -73,12 +77,13 @@ class RayTrial(tune.Trainable):  # type: ignore[misc]  # Ray is untyped here
         """
         assert builder is not None
         self._folder = RunFolder(config[OURS]["run_folder"])
-        self._local = LocalBackend(_DeferredFactory(builder, self._folder))
+        self._factory = _DeferredFactory(builder, self._folder)
+        self._local = LocalBackend(self._factory)
         self._take_on(config[OURS])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial on, in the same process."""
-        self.cleanup()
+        self._end()
         self._take_on(new_config[OURS])
         return True
 
@@ -104,6 +109,11 @@ class RayTrial(tune.Trainable):  # type: ignore[misc]  # Ray is untyped here
         return _row(event.epoch)
 
     def cleanup(self) -> None:
+        """End the last trial of this worker, and let go of what its trials shared."""
+        self._end()
+        self._factory.close()
+
+    def _end(self) -> None:
         """Keep what a stopped trial has reached; one without an epoch leaves nothing."""
         if self._over is None and self._epochs:
             self._finish(TrialState.PRUNED)

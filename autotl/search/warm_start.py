@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autotl.config import TrialConfig, TrialResult, TrialState
-from autotl.search.experience import Facts, Past, distance
+from autotl.search.experience import Facts, Past, distance, without_path
 from autotl.search.lessons import Lesson, lessons
 from autotl.space.space import SearchSpace
 
@@ -70,6 +70,7 @@ def _in(space: SearchSpace, config: TrialConfig) -> TrialConfig | None:
     """The configuration as the space expresses it; None where it lacks the backbone or the strategy."""
     searched = {strategy.name: strategy for strategy in space.strategies if strategy.searched}
     chosen = searched.get(config.strategy)
-    if chosen is None or config.backbone not in chosen.backbones:
+    names = {} if chosen is None else {without_path(name): name for name in chosen.backbones}
+    if config.backbone not in names:
         return None
-    return space.complete(config.backbone, config.strategy, config.params)
+    return space.complete(names[config.backbone], config.strategy, config.params)

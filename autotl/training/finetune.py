@@ -39,8 +39,6 @@ from autotl.training.workbench import Workbench
 Array = NDArray[Any]
 #: Share of a training step that its forward pass takes, until evaluation was measured.
 _FORWARD_SHARE = 0.4
-#: Activations beyond this are not kept on disk; the frozen blocks then run at each step.
-_CACHE_LIMIT_BYTES = 8 * 2**30
 
 
 class FineTuneRun:
@@ -62,15 +60,15 @@ class FineTuneRun:
         self._backbone = starting_backbone(bench, plan)
         depths = head_depths(str(config.get("depths", "last")), plan.cut, self._backbone.depth)
         head: nn.Module = nn.Linear(sum(map(self._backbone.feature_dim, depths)), bench.task.outputs)
+        self._cut = plan.cut if self._keeps_activations(plan.cut) else 0
         self._head_penalty: float | None = None
         if plan.warm_head and state is None:
             penalty = config.get("head_penalty")
-            fitted = best_head(bench, self._head_kind, depths, penalty=penalty, capture=(plan.cut,))[0]
+            fitted = best_head(bench, self._head_kind, depths, penalty=penalty, capture=(self._cut,))[0]
             self._head_penalty, head = fitted.penalty, fitted.module()
         model = bench.model(self._backbone, head, depths).to(bench.device)
         # Convolutions train 1.4 to 1.8 times as fast channels last (EfficientNet-Lite, two cores).
         self._model = model.to(memory_format=torch.channels_last)
-        self._cut = plan.cut if self._cacheable(plan.cut) else 0
         self._features = TunedFeatures(bench, self._model, self._cut)
         self._weights = TrainedWeights(self._model, plan, train_batch_norm=self._settings.train_batch_norm)
         self._precision = MixedPrecision(bench.device, training_dtype(bench.device, self._model))
@@ -80,7 +78,7 @@ class FineTuneRun:
         # A last batch of one row joins the batch before it.
         self._training_rows = RowsAtOnce(self._settings.batch_size + 1)
         self._batches = -(-len(bench.splits.train) // self._settings.batch_size)
-        self._epoch = 0
+        self._epoch, self._progress = 0, 0.0
         self._evaluation_seconds: float | None = None
         self._best_score, self._best_epoch = -float("inf"), 0
         self._best_weights: dict[str, Tensor] = {}
@@ -160,6 +158,7 @@ class FineTuneRun:
         if self._head_penalty is not None:
             state["head_penalty"] = torch.tensor(self._head_penalty, dtype=torch.float64)
         if resumable:
+            state["progress"] = torch.tensor(self._schedule.progress, dtype=torch.float64)
             state["training_rows"] = torch.tensor(self._training_rows.rows)
             state |= {f"model.{k}": v for k, v in _copies(self._weights.tensors()).items()}
             state |= {f"optimizer.{k}": v for k, v in self._optimizer.state().items()}
@@ -250,10 +249,11 @@ class FineTuneRun:
 
     # --- data --------------------------------------------------------------------------------------------
 
-    def _cacheable(self, cut: int) -> bool:
+    def _keeps_activations(self, cut: int) -> bool:
+        """Whether the frozen blocks run once, and not at each step."""
         rows = np.concatenate([self._bench.splits.train, self._bench.splits.val])
         views = self._settings.views if self._settings.augment != "none" else 1
-        return self._bench.frozen.hidden_bytes(rows, cut) * views <= _CACHE_LIMIT_BYTES
+        return self._bench.frozen.can_keep(rows, cut, views)
 
     def _view(self) -> View:
         """The version of the inputs that this epoch sees: the plain one first, then the others in turn.
@@ -314,6 +314,7 @@ class FineTuneRun:
             return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
         self._epoch, self._best_epoch = (int(value) for value in state["counters"])
+        self._progress = float(state.get("progress", self._epoch / self._settings.epochs))
         self._best_score = float(state["best_score"])
         self._best_raw = state["best_raw"]
         self._best_weights = part("best.")
@@ -328,8 +329,8 @@ class FineTuneRun:
             self._average.load(average)
 
     def _new_schedule(self) -> Schedule:
-        steps = self._settings.epochs * self._batches
-        return Schedule(steps, self._settings.warmup_share, self._bench.deadline, self._epoch * self._batches)
+        steps, done = self._settings.epochs * self._batches, self._epoch * self._batches
+        return Schedule(steps, self._settings.warmup_share, self._bench.deadline, done, self._progress)
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -18,14 +18,17 @@ class Schedule:
         warmup_share: Share of the whole that is warm-up.
         deadline: Time (`time.monotonic`) at which the training is cut off.
         step: Steps already done, when a training goes on.
+        begun: Share of the training that was done by then, by steps or by the clock.
     """
 
-    def __init__(self, steps: int, warmup_share: float, deadline: float, step: int = 0) -> None:
+    def __init__(
+        self, steps: int, warmup_share: float, deadline: float, step: int = 0, begun: float = 0.0
+    ) -> None:
         self._steps = max(1, steps)
         self._warmup_share = warmup_share
         self._start = time.monotonic()
         self._deadline = deadline
-        self._first = step
+        self._first, self._begun = step, begun
         self._kept_back = 0.0
         self.step = step
 
@@ -36,13 +39,11 @@ class Schedule:
     @property
     def progress(self) -> float:
         """Share of the training that is done, from 0 to 1."""
-        by_steps = self.step / self._steps
-        if math.isinf(self._deadline):
-            return min(1.0, by_steps)
-        whole = max(1e-3, self._end - self._start)
-        by_time = (time.monotonic() - self._start) / whole
-        begun = self._first / self._steps
-        return min(1.0, max(by_steps, begun + (1 - begun) * by_time))
+        share = (self.step - self._first) / max(1, self._steps - self._first)
+        if math.isfinite(self._deadline):
+            whole = max(1e-3, self._end - self._start)
+            share = max(share, (time.monotonic() - self._start) / whole)
+        return min(1.0, self._begun + (1 - self._begun) * share)
 
     @property
     def out_of_time(self) -> bool:

@@ -62,3 +62,6 @@ class TrialFactory(Protocol):
 
     def price(self, config: TrialConfig) -> Price | None:
         """What `config` is expected to take, None where nothing is known. Cheap: every offer is asked."""
+
+    def close(self) -> None:
+        """Let go of what trials share."""

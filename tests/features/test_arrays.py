@@ -10,7 +10,7 @@ import pytest
 
 from autotl.errors import StorageError
 from autotl.features import arrays
-from autotl.features.arrays import RaggedArray, RowArray
+from autotl.features.arrays import RaggedArray, RowArray, check_room
 
 
 def written(array, rows, values):
@@ -58,10 +58,21 @@ def test_ragged_rows_come_back_padded_with_zeros(tmp_path):
 
 
 def test_a_full_disk_is_answered_before_anything_is_written(tmp_path, monkeypatch):
+    array = RowArray(tmp_path / "a", 5, (2,), np.float32)
+    needed = array.bytes_of(np.array([0, 3]))
+    assert needed == 16
+    check_room(tmp_path, needed)
     monkeypatch.setattr(arrays, "_DISK_RESERVE_BYTES", 2**60)
     with pytest.raises(StorageError, match=r"not enough disk space for cached features; found .* GiB free"):
-        RowArray(tmp_path / "a", 5, (2,), np.float32)
-    assert not list(tmp_path.glob("*.npy"))
+        check_room(tmp_path, needed)
+    check_room(tmp_path, 0)
+
+
+def test_rows_that_are_absent_take_no_room(tmp_path):
+    RowArray(tmp_path / "a", 10**6, (1000,), np.float32)
+    assert (tmp_path / "a.npy").stat().st_blocks * 512 < 2**20
+    lengths = np.array([1, 3, 2])
+    assert RaggedArray(tmp_path / "r", lengths, 2, np.float16).bytes_of(np.array([0, 2])) == 3 * 2 * 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from autotl.features import engines
-from autotl.features.engines import FrozenNetwork, candidates, fastest_engine, torch_engine
+from autotl.errors import StorageError
+from autotl.features import arrays, engines, frozen
+from autotl.features.engines import Candidate, FrozenNetwork, candidates, fastest_engine, torch_engine
 from autotl.features.frozen import View
 from autotl.features.record import MachineRecord
 from autotl.testing.workbench import tiny_workbench
@@ -101,15 +102,37 @@ def test_inputs_are_not_decoded_where_activations_are_there(tmp_path, monkeypatc
     again.prepare(rows, 2)
 
 
-def test_the_disk_that_activations_take_is_known_beforehand(bench):
+def test_the_disk_that_activations_take_is_known_beforehand(bench, monkeypatch):
     rows = np.arange(20)
-    expected = bench.frozen.hidden_bytes(rows, 2)
+    asked = []
+    monkeypatch.setattr(frozen, "has_room", lambda _, needed: asked.append(needed) or True)
+    assert bench.frozen.can_keep(rows, 2)
+    assert bench.frozen.can_keep(rows, 2, views=3)
     bench.frozen.prepare(rows, 2)
+    assert bench.frozen.can_keep(rows, 2, views=3)
     stored = bench.frozen.hidden(rows, 2)
     mask = stored.get("attention_mask")
     values = stored["hidden"].numel() if mask is None else int(mask.sum()) * stored["hidden"].shape[-1]
-    assert expected == values * 2
-    assert bench.frozen.hidden_bytes(rows, 0) == 0
+    assert asked == [values * 2, 3 * values * 2, 2 * values * 2]
+
+
+def test_too_many_activations_are_not_kept(bench, monkeypatch):
+    rows = np.arange(20)
+    monkeypatch.setattr(frozen, "_MOST_HIDDEN_BYTES", 1000)
+    assert not bench.frozen.can_keep(rows, 2)
+    assert bench.frozen.can_keep(rows, 0)
+    monkeypatch.undo()
+    monkeypatch.setattr(frozen, "has_room", lambda *_: False)
+    assert not bench.frozen.can_keep(rows, 2)
+
+
+def test_the_room_of_all_that_a_pass_gives_is_asked_for_first(bench, monkeypatch):
+    rows = np.arange(20)
+    bench.frozen.inputs.prepare(rows)
+    monkeypatch.setattr(arrays, "_DISK_RESERVE_BYTES", 2**60)
+    with pytest.raises(StorageError, match="not enough disk space for cached features"):
+        bench.frozen.pooled(rows, (1,), capture=(1, 2))
+    assert bench.frozen.missing(rows) == 20
 
 
 def test_engines_agree(bench, tmp_path):
@@ -179,6 +202,20 @@ def test_the_fastest_engine_is_timed_once_and_recorded(bench, tmp_path, monkeypa
     assert record.get("k") in engines.candidates(network, batch, torch.device("cpu"), 1)
     monkeypatch.setattr(engines, "_times", lambda *_: pytest.fail("timed again"))
     fastest_engine(network, batch, **options)
+
+
+def test_a_recorded_engine_that_no_longer_agrees_is_chosen_anew(bench, tmp_path, monkeypatch):
+    network = FrozenNetwork(bench.backbone, 1, (), pooled=True).eval()
+    batch = bench.frozen.inputs.batch(np.arange(4))
+    record = MachineRecord(tmp_path / "record.json")
+    record.put("k", "onnxruntime")
+    wrong = Candidate(lambda: lambda batch: [np.ones_like(v) for v in plain(batch)])
+    plain = torch_engine(network, torch.device("cpu"))
+    ways = {"torch": Candidate(lambda: plain), "onnxruntime": wrong}
+    monkeypatch.setattr(engines, "candidates", lambda *_: dict(ways))
+    engine = fastest_engine(network, batch, device=torch.device("cpu"), threads=1, record=record, key="k")
+    assert engine is plain
+    assert record.get("k") == "torch"
 
 
 def test_a_network_that_onnx_cannot_express_is_run_by_torch(bench, tmp_path, monkeypatch):

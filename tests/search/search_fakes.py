@@ -126,6 +126,7 @@ class FakeFactory:
     trials: list[FakeTrial] = field(default_factory=list)
     resumed: list[int] = field(default_factory=list)
     checkpoints: dict[int, list[EpochResult]] = field(default_factory=dict)
+    closed: bool = False
 
     def start(self, number: int, config: TrialConfig) -> FakeTrial:
         self.started.append(config)
@@ -157,6 +158,9 @@ class FakeFactory:
     def price(self, config: TrialConfig) -> Price | None:
         first = self.predict(config)
         return None if first is None else Price(first)
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class FakeClock:

@@ -62,6 +62,18 @@ def test_a_run_on_the_same_data_replaces_the_earlier_one(store):
     assert store.rates() == {"all": 3e10}
 
 
+def test_the_path_of_a_local_backbone_is_not_stored_and_its_recipe_is_recommended_again(store, space):
+    place = "local:/home/someone/secret:resnet50"
+    local = replace(
+        space, strategies=tuple(replace(s, backbones=(*s.backbones, place)) for s in space.strategies)
+    )
+    won = TrialConfig(place, "top_k", {"cut": 0.5, "learning_rate": 5e-3})
+    store.record(facts(), [trial(0, 0.8, strategy="linear_probe"), replace(trial(1, 0.9), config=won)], {})
+    assert b"secret" not in store._path.read_bytes()
+    assert [config.backbone for config in recommended(store.runs("text"), facts(), local)] == [place]
+    assert recommended(store.runs("text"), facts(), space) == []
+
+
 def test_rates_of_another_machine_tell_nothing(store, monkeypatch):
     store.record(facts(), [], {"all": 1e10})
     monkeypatch.setattr("autotl.search.experience.this_machine", lambda: "another")

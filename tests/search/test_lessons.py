@@ -44,6 +44,24 @@ def test_few_trials_equal_scores_and_curves_without_an_epoch_teach_nothing():
     assert len(lessons([*(trial(0.1 * n) for n in range(6)), (trial(0.9)[0], [])])) == 6
 
 
+def training(scores, epochs):
+    curve = [EpochResult(i, score, 0.5, 1.0) for i, score in enumerate(scores, start=1)]
+    return TrialConfig("net", "full", {"epochs": epochs}), curve
+
+
+def test_whole_trainings_teach_how_errors_fall():
+    others = [trial(0.1 * n, epochs=1) for n in range(6)]
+    whole, cut_short = training([0.5, 0.75], 2), training([0.5, 0.75], 3)
+    found = lessons([*others, whole, cut_short])
+    assert found[6].errors == pytest.approx(np.log([0.5, 0.25]))
+    assert {lesson.errors for lesson in (*found[:6], found[7])} == {()}
+
+
+def test_losses_fall_in_units_of_the_best_one():
+    found = lessons([training([-4.0, -2.0 - n], 2) for n in range(6)])
+    assert found[0].errors == pytest.approx(np.log([3.0, 2.0]))
+
+
 def test_a_parameter_that_never_varied_is_left_out():
     assert {
         name for lesson in lessons([trial(0.1 * n) for n in range(6)]) for name in lesson.config.params

@@ -13,7 +13,7 @@ from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.errors import DataError, SettingsError
 from autotl.search.board import Board, Prospect, Standing
 from autotl.search.budget import Budget
-from autotl.search.curves import CurveModel, fresh_gain
+from autotl.search.curves import Course, CurveModel, fresh_gain, log_errors
 from autotl.search.lessons import lessons
 from autotl.search.loop import run_search, score_noise
 from autotl.search.schedulers.asha import Asha
@@ -101,33 +101,61 @@ def test_pasha_pauses_at_the_highest_rung_in_use():
 # --- expected gain --------------------------------------------------------------------------------------
 
 
+_ROSE = [0.5, 0.6, 0.65, 0.7, 0.74, 0.78, 0.8, 0.81]
+
+
 def test_a_rising_curve_is_expected_to_gain_more_than_a_flat_one():
+    rose, stood = (Course("full", log_errors(scores)) for scores in (_ROSE, [0.6] * 8))
+
     def gains(scores):
-        model = CurveModel(gain=0.1 / (1 - scores[0]), noise=0.005)  # a tenth, whatever the first error
-        return model.expected_gains(scores, 4, best=0.65)
+        return CurveModel([rose, stood], "full", noise=0.005).expected_gains(scores, 5, best=0.65)
 
     rising = gains([0.5, 0.6, 0.65])
     flat = gains([0.65, 0.65, 0.65])
     assert (np.diff(rising) >= 0).all()
-    assert rising[-1] > 4 * flat[-1]
-    hopeless = gains([0.3, 0.3, 0.3])
-    assert hopeless[-1] < 1e-6
+    assert rising[-1] > 1.3 * flat[-1]
+    hopeless = gains([0.1, 0.1, 0.1])
+    assert hopeless[-1] < 0.01 * rising[-1]
 
 
-def test_a_forecast_passes_near_what_was_seen_and_narrows_with_it():
-    model = CurveModel(gain=0.2, noise=0.005)
-    truth = 0.5 + 0.3 * (1 - np.arange(1, 9) ** -1.0)
-    few, many = model.forecast(truth[:2], 2), model.forecast(truth[:6], 2)
-    spread = [float(np.sqrt(w @ (c[:, -1] - w @ c[:, -1]) ** 2)) for c, w in (few, many)]
-    assert spread[1] < spread[0]
-    curves, weights = many
-    assert weights @ curves[:, -1] == pytest.approx(truth[-1], abs=0.01)
+def test_a_training_is_expected_to_go_the_way_of_another_that_was_alike_so_far():
+    rose, stood = (Course("full", log_errors(scores)) for scores in (_ROSE, [0.6] * 8))
+    model = CurveModel([rose, stood], "full", noise=0.005)
+    curves, weights = model.forecast(_ROSE[:4], 4)
+    assert curves.shape == (len(weights), 4)
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights @ curves == pytest.approx(np.array(_ROSE[4:]), abs=0.08)
+    flat, weights = model.forecast([0.6] * 4, 4)
+    assert weights @ flat == pytest.approx(np.full(4, 0.6), abs=0.08)
 
 
-def test_a_model_learns_the_gain_of_other_curves():
-    steep = CurveModel.of([[0.5, 0.7, 0.8]] * 8, 0.01)
-    shallow = CurveModel.of([[0.8, 0.805, 0.81]] * 8, 0.01)
-    assert steep.gain > 5 * shallow.gain
+def test_the_rise_at_the_end_of_a_schedule_is_foretold_from_its_first_epoch():
+    late = [0.5, 0.5, 0.52, 0.54, 0.56, 0.6, 0.8, 0.9]  # as where the learning rate falls at last
+    gains = CurveModel([Course("full", log_errors(late))] * 3, "full", 0.005).expected_gains([0.7], 7, 0.9)
+    assert gains[-1] > 0.01
+    assert gains[-1] > 10 * gains[3]
+
+
+def test_a_schedule_of_another_length_is_read_at_the_same_shares():
+    model = CurveModel([Course("full", log_errors(_ROSE))] * 5, "full", 0.005)
+    curves, weights = model.forecast([_ROSE[1]], 3)  # a quarter of it is done
+    assert weights @ curves == pytest.approx(np.array(_ROSE[3::2]), abs=0.08)
+
+
+def test_courses_of_the_same_strategy_and_of_this_data_set_count_more():
+    def gain(*courses):
+        return CurveModel(courses, "full", 0.005).expected_gains([0.5], 7, 0.5)[-1]
+
+    rise, stay = log_errors(_ROSE), log_errors([0.5] * 8)
+    assert gain(Course("full", rise), Course("top_k", stay)) > gain(
+        Course("top_k", rise), Course("full", stay)
+    )
+    own, other = Course("full", rise, is_own=True), Course("full", rise)
+    assert gain(own, Course("full", stay)) > gain(other, Course("full", stay))
+
+
+def test_where_nothing_is_known_much_is_possible():
+    assert CurveModel([], "full", 0.01).expected_gains([0.8], 7, 0.94)[-1] > 1e-3
 
 
 def test_a_new_trial_promises_more_where_others_differ_more():
@@ -217,7 +245,7 @@ def test_gain_ends_a_search_in_which_nothing_is_left_to_gain():
     dear = standing(9, [0.9, 0.9], paused=True, seconds=1000.0)
     told = GainPerSecond().enough(board(dear, finished=flat, noise=0.01, seconds_left=2.0))
     assert told == "nothing is expected to gain in the time left"
-    hopeless = standing(9, [0.85, 0.85], paused=True)
+    hopeless = standing(9, [0.75, 0.75], paused=True)
     facts = {"finished": flat, "noise": 0.01, "may_begin": False}
     assert "expected to gain less than" in str(GainPerSecond().enough(board(hopeless, **facts)))
     apart = [finished(n, [0.1 * n] * 3) for n in range(5)]
@@ -250,10 +278,10 @@ def test_gain_does_not_put_off_what_gains_most_until_there_is_no_time_for_it():
     heads = [TrialConfig("net", "linear_probe", {"row": row}) for row in range(5)]
     done = [replace(finished(row, [0.68 + 0.01 * row], seconds=10.0), config=heads[row]) for row in range(4)]
     rising = standing(9, [0.5, 0.62, 0.68], seconds=30.0, epochs=6)
-    offers = [Prospect(heads[4], Price(10.0, 10.0))]
+    offers = [Prospect(heads[4], Price(2.0, 2.0))]
     facts = {"finished": done, "noise": 0.01, "offers": offers}
     assert GainPerSecond().judge(rising, board(rising, seconds_left=200.0, **facts)) is Verdict.PAUSE
-    assert GainPerSecond().judge(rising, board(rising, seconds_left=95.0, **facts)) is Verdict.GO_ON
+    assert GainPerSecond().judge(rising, board(rising, seconds_left=91.0, **facts)) is Verdict.GO_ON
 
 
 def test_gain_chooses_although_the_time_has_just_run_out():

@@ -17,10 +17,10 @@ from autotl.training.heads import best_head
 from autotl.training.plan import head_depths
 
 
-def start(bench, **params):
+def start(bench, state=None, **params):
     defaults = {"cut": 0.5, "epochs": 4, "batch_size": 8, "learning_rate": 1e-3, "augment": "none"}
     config = TrialConfig("tiny", "top_k", {**defaults, **params})
-    return strategy("top_k").start(bench, config)
+    return strategy("top_k").start(bench, config, state)
 
 
 def test_token_dropout_reaches_activations_that_were_kept(tmp_path):
@@ -117,3 +117,16 @@ def test_convolutions_train_channels_last_and_leave_as_they_came(tmp_path):
     with torch.no_grad():
         raw = model(bench.frozen.hidden(bench.splits.val, 0))
     torch.testing.assert_close(raw, run.validation_outputs(), atol=1e-5, rtol=1e-5)
+
+
+def test_a_paused_training_goes_on_from_where_the_clock_had_driven_it(tmp_path):
+    bench = replace(tiny_workbench(tmp_path), deadline=time.monotonic() + 100)
+    run = start(bench, epochs=50)
+    run.step()
+    run._schedule._start -= 100  # half of its time is over
+    reached = run._schedule.progress
+    assert reached == pytest.approx(0.5, abs=0.05)
+    later = replace(bench, deadline=time.monotonic() + 1000)
+    resumed = start(later, run.state(), epochs=50)
+    assert resumed._schedule.progress == pytest.approx(reached, abs=0.01)
+    assert resumed._schedule.factor == pytest.approx(run._schedule.factor, abs=0.05)

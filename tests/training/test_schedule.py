@@ -51,4 +51,16 @@ def test_time_that_is_kept_back_ends_the_training_sooner():
 
 
 def test_a_training_that_goes_on_starts_where_it_was():
-    assert Schedule(100, 0.1, math.inf, step=50).progress == pytest.approx(0.5)
+    assert Schedule(100, 0.1, math.inf, step=50, begun=0.5).progress == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("deadline", [math.inf, 1000.0])
+def test_a_training_that_the_clock_had_driven_on_does_not_fall_back(deadline):
+    schedule = Schedule(100, 0.2, time.monotonic() + deadline, step=10, begun=0.6)
+    assert schedule.progress == pytest.approx(0.6, abs=1e-3)
+    before = schedule.factor
+    schedule.step += 45
+    assert schedule.progress == pytest.approx(0.8, abs=1e-3)
+    assert schedule.factor < before
+    schedule.step = 100
+    assert schedule.progress == 1.0

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board, Standing
-from autotl.search.curves import CurveModel, fresh_gain
+from autotl.search.curves import Course, CurveModel, fresh_gain, log_errors
 from autotl.search.improvement import expected_reduction
-from autotl.search.merit import merit, merit_noise, raised
+from autotl.search.merit import merit, merit_noise, raised, score_unit
 from autotl.search.schedulers.scheduler import Verdict
 from autotl.search.surrogate import Surrogate, surrogate
 from autotl.trial.trial import Price
@@ -125,8 +125,7 @@ class _Outlook:
         self.best = board.best
         # Where only trials are counted a search must repeat itself: each epoch costs the same.
         self._is_timed = math.isfinite(board.seconds_left)
-        # Scores are shares; losses, which are negative, are measured in the best one.
-        self._unit = -self.best if -math.inf < self.best < 0 else 1.0
+        self._unit = score_unit(self.best)
         self._noise = max(board.noise / self._unit, _LEAST_NOISE)
         self.worth = _WORTH * self._noise
         trials: list[Standing | TrialResult] = [*board.finished, *board.open.values()]
@@ -152,13 +151,16 @@ class _Outlook:
         return int(np.argmax(rates))
 
     def of(self, trial: Standing) -> _Promise:
-        """What a trial that was begun promises; curves of its strategy teach what further epochs bring."""
+        """What a trial that was begun promises: other trainings teach what further epochs bring.
+
+        One that the time cuts short has its learning rate fall by the clock, and ends as others do.
+        """
         epochs = self._affordable(trial)
         if epochs < 1 or not trial.curve:
             return _NOTHING
         scores = [point.score / self._unit for point in trial.curve]
         model = self._model(trial.config.strategy)
-        gains = model.expected_gains(scores, trial.epochs_left, self.best / self._unit)[:epochs]
+        gains = model.expected_gains(scores, epochs, self.best / self._unit)
         epoch_seconds = max(trial.epoch_seconds, 1e-3) if self._is_timed else 1.0
         seconds = epoch_seconds * np.arange(1, epochs + 1)
         return _Promise(float(gains[-1]), float(seconds[-1]), float((gains / seconds).max()))
@@ -273,10 +275,23 @@ class _Outlook:
 
     def _model(self, strategy: str) -> CurveModel:
         if strategy not in self._models:
-            own = [trial.scores for trial in self._begun if trial.config.strategy == strategy]
-            curves = [[score / self._unit for score in scores] for scores in own]
-            self._models[strategy] = CurveModel.of(curves, self._noise).rounded()
+            self._models[strategy] = CurveModel(self._courses, strategy, self._noise)
         return self._models[strategy]
+
+    @cached_property
+    def _courses(self) -> list[Course]:
+        """Trainings that came to their end, on other data sets and here."""
+        taught = [Course(each.config.strategy, each.errors) for each in self._board.lessons if each.errors]
+        own = [
+            Course(
+                result.config.strategy,
+                log_errors([point.score / self._unit for point in result.curve]),
+                is_own=True,
+            )
+            for result in self._board.finished
+            if result.state is TrialState.COMPLETE and len(result.curve) > 1
+        ]
+        return taught + own
 
 
 @lru_cache(maxsize=1)
