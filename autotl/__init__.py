@@ -19,21 +19,23 @@ __all__ = ["AutoTL", "load", "__version__"]
 __version__: str
 
 
-def load(bundle: str | Path) -> Predictor:
+def load(bundle: str | Path, *, device: str = "cpu") -> Predictor:
     """Open an exported bundle for prediction.
 
     Args:
         bundle: The bundle's folder, such as `runs/flowers/model`.
+        device: "cpu", or "cuda" for an NVIDIA GPU, for which onnxruntime-gpu must be installed.
 
     Returns:
         A predictor: `load("runs/flowers/model").predict(["a.jpg"])`.
 
     Raises:
         BundleError: The bundle is missing, incomplete, or was changed.
+        MissingExtraError: The installed ONNX Runtime cannot run on the device.
     """
     from autotl.serve.predictor import Predictor
 
-    return Predictor(bundle)
+    return Predictor(bundle, device=device)
 
 
 def __getattr__(name: str) -> Any:

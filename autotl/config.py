@@ -152,6 +152,10 @@ class TrialState(StrEnum):
     FAILED = "failed"
 
 
+#: The fact that tells why a finished trial may not be delivered in this run, in words.
+LEFT_OUT = "left_out"
+
+
 @dataclass(frozen=True)
 class TrialResult:
     """What a trial has left. A failed trial has an error and no score, never a fake one.
@@ -179,6 +183,15 @@ class TrialResult:
     error: str | None = None
     best_epoch: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> str | None:
+        """Why it may not be delivered, although it has a score; None where it may.
+
+        A run that goes on may allow less than it did when the trial was run.
+        """
+        reason: str | None = self.facts.get(LEFT_OUT)
+        return reason
 
     def with_facts(self, **facts: Any) -> TrialResult:
         """A copy with more measured facts."""

@@ -4,9 +4,9 @@
 
 Faults are planted in copies: 5 % of the training labels are wrong, 3 % of the training rows are changed
 copies of test rows (recompressed, mirrored, cropped; texts: other case and marks, words exchanged), some
-files are torn; in another copy all rows of one class bear a mark. `results/audit.jsonl` has a row a set:
-shares of what was planted that were found, share of suspects that were planted, and what is found where
-nothing is.
+files are torn; in another copy all rows of one class bear a mark, where there are classes.
+`results/audit.jsonl` has a row a set: shares of what was planted that were found, share of suspects that were
+planted, and what is found where nothing is.
 """
 
 from __future__ import annotations
@@ -90,7 +90,6 @@ def measure(name: str, data: Path, folder: Path, count: int, cache_dir: Path | N
     planted, mark = Planted(), Planted(marked=marked_class(source, rows))
     write(source, rows, clean, Planted())
     write(source, with_faults(source, rows), faulty, planted)
-    write(source, rows, marked, mark)
     told = {"offline": True, "cache_dir": cache_dir or folder / "cache", "task": source.task.kind.value}
     if source.modality == "text":
         told["target"] = "label"
@@ -99,8 +98,11 @@ def measure(name: str, data: Path, folder: Path, count: int, cache_dir: Path | N
     after = audit_data(faulty, rows=10_000, **told)
     seconds = time.perf_counter() - begun
     counted = {"set": name, "rows": len(rows), "seconds": round(seconds, 1)}
-    found = {**counted, **scores(after, planted), "clean": alarms(before)}
-    return {**found, "leak": leak(audit_data(marked, rows=10_000, **told), mark)} if mark.marked else found
+    named = None
+    if mark.marked:
+        write(source, rows, marked, mark)
+        named = leak(audit_data(marked, rows=10_000, **told), mark)
+    return {**counted, **scores(after, planted), "clean": alarms(before), "leak": named}
 
 
 def sampled(source: Dataset, count: int) -> list[Row]:

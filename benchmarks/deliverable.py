@@ -23,8 +23,6 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from autotl.backbones.catalogue import catalogue
 from autotl.backbones.load import availability, load
@@ -36,6 +34,7 @@ from autotl.export.compress import Rows, compress
 from autotl.export.reference import network_input
 from autotl.modalities.modality import Item
 from autotl.serve.predictor import Predictor
+from autotl.training.linear import Standardiser
 from autotl.training.model import TransferModel
 from autotl.trial.benches import specification
 from benchmarks.record import append
@@ -93,16 +92,17 @@ def _measure(backbone: Any, dataset: Dataset) -> dict[str, Any]:
 
 
 def _fit(head: torch.nn.Linear, features: Any, targets: Any) -> None:
-    """Logistic regression on frozen features."""
-    scaled = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, C=0.1)).fit(features, targets)
-    scale, regression = scaled[0], scaled[1]
-    weight = regression.coef_ / scale.scale_
-    bias = regression.intercept_ - weight @ scale.mean_
+    """Logistic regression on frozen features, some of which hardly vary: MiniLM has two that are 1e-32."""
+    raw = torch.from_numpy(features)
+    standardise = Standardiser(raw)
+    regression = LogisticRegression(max_iter=1000, C=0.1).fit(standardise(raw).numpy(), targets)
+    weight, bias = regression.coef_, regression.intercept_
     if len(weight) == 1:  # of two classes, the second against the first
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    fitted = standardise.unfold(torch.from_numpy(weight).float(), torch.from_numpy(bias).float(), 0.0)
     with torch.no_grad():
-        head.weight.copy_(torch.from_numpy(weight))
-        head.bias.copy_(torch.from_numpy(bias))
+        head.weight.copy_(fitted.weight)
+        head.bias.copy_(fitted.bias)
 
 
 def _latencies(model: TransferModel, predictor: Predictor, items: list[Item], threads: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from autotl.cores import usable_cores
+from autotl.cores import processor, usable_cores
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -28,7 +28,7 @@ def provenance() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": git("log", "-1", "--format=%h", *measured) + changed,
-        "machine": f"{platform.machine()}, {_cores()}, {_processor()}",
+        "machine": f"{platform.machine()}, {_cores()}, {processor()}",
     }
 
 
@@ -49,11 +49,3 @@ def _cores() -> str:
     """Cores of the machine, and how many of them this process may use where these are fewer."""
     usable, there = usable_cores(), os.cpu_count() or 1
     return f"{there} cores" if usable == there else f"{usable} of {there} cores"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")

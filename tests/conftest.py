@@ -10,11 +10,18 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+#: For what must withstand anything: AUTOTL_EXAMPLES says how much of it each such test tries.
+settings.register_profile(
+    "many",
+    settings(),
+    max_examples=int(os.environ.get("AUTOTL_EXAMPLES", "300")),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 @pytest.fixture(scope="session", autouse=True)

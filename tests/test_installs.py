@@ -16,6 +16,8 @@ from autotl.testing.workbench import tiny_workbench
 
 ROOT = Path(__file__).parents[1]
 MEGABYTE = 10**6
+#: Cold starts, of which the best counts: the first one compiles, and others may be at work on the machine.
+_STARTS = 3
 
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("AUTOTL_INSTALLS"), reason="AUTOTL_INSTALLS is not set"),
@@ -67,15 +69,20 @@ def bundle(tmp_path) -> Path:
     return export_bundle(model, bench.dataset, np.arange(8), tmp_path / "model").folder
 
 
-def test_what_a_predictor_needs_is_under_240_mb_and_predicts_without_torch(tmp_path, source, bundle):
+def test_what_a_predictor_needs_is_under_240_mb_and_predicts_soon_without_torch(tmp_path, source, bundle):
     python = installed(tmp_path / "base", str(source))
     assert size_mb(python) < 240
     code = f"""
-import sys, autotl
+import sys, time
+begun = time.perf_counter()
+import autotl
 assert autotl.load({str(bundle)!r}).predict(["where is my card"])
+print(time.perf_counter() - begun)
 assert not {{"torch", "onnx", "transformers"}} & set(sys.modules)
 """
-    subprocess.run([python, "-c", code], check=True, cwd=tmp_path)
+    command = [python, "-c", code]
+    starts = [subprocess.run(command, check=True, cwd=tmp_path, capture_output=True) for _ in range(_STARTS)]
+    assert min(float(start.stdout) for start in starts) < 1.5, "seconds until a first prediction"
 
 
 def test_what_the_server_needs_is_under_270_mb(tmp_path, source):

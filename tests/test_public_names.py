@@ -26,8 +26,8 @@ def test_a_wrong_name_is_an_attribute_error():
         autotl.AutoML  # noqa: B018
 
 
-def test_load_takes_a_bundle():
-    assert list(inspect.signature(autotl.load).parameters) == ["bundle"]
+def test_load_takes_a_bundle_and_where_it_runs():
+    assert list(inspect.signature(autotl.load).parameters) == ["bundle", "device"]
 
 
 def test_the_estimator_takes_these_parameters():

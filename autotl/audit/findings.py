@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from autotl.audit.copies import Copies
 from autotl.audit.held_out import rows_by_code
@@ -18,6 +19,8 @@ from autotl.task import TaskKind
 WORTH_A_LOOK = 0.01
 _MOST_ROWS, _LEAK_ROWS = 1000, 24
 SUSPECT, OUTLIER, COPY, COPY_ACROSS = "suspect_label", "outlier", "copy", "copy_across_parts"
+#: Parts that judge others, the stricter the higher.
+_JUDGES = {"val": 1, "test": 2}
 _ROW = tuple[int, str]
 
 
@@ -30,15 +33,28 @@ def findings(rows: Rows, found: Found) -> tuple[Finding, ...]:
     """
     listed = [*_leaks(rows, found.leaks)]
     if found.copies is not None:
-        listed += _copies(rows, found.copies)
+        listed += copy_findings(rows, found.copies)
     listed += [*_suspects(rows, found.suspects), *_outliers(rows, found.outliers)]
     return tuple(sorted(listed, key=lambda finding: finding.severity != "warning"))
 
 
-def _finding(kind: str, severity: str, message: str, rows: Rows, phrases: Sequence[_ROW]) -> Finding:
+def _finding(
+    kind: str,
+    severity: str,
+    message: str,
+    rows: Rows,
+    phrases: Sequence[_ROW],
+    groups: Sequence[Sequence[int]] = (),
+) -> Finding:
     shown = phrases[:_MOST_ROWS]
     names = tuple(rows.names[row] for row, _ in shown)
-    return Finding(kind, severity, message, names, None, tuple(phrase for _, phrase in shown))
+    ends = accumulate(map(len, groups))
+    named = tuple(
+        tuple(rows.names[row] for row in group)
+        for group, end in zip(groups, ends, strict=True)
+        if end <= _MOST_ROWS
+    )
+    return Finding(kind, severity, message, names, None, tuple(phrase for _, phrase in shown), named)
 
 
 def _severity(count: int, rows: Rows) -> str:
@@ -87,29 +103,44 @@ def _outliers(rows: Rows, outliers: Sequence[Outlier]) -> Iterator[Finding]:
     yield _finding(OUTLIER, "info", message, rows, phrases)
 
 
-def _copies(rows: Rows, copies: Copies) -> Iterator[Finding]:
-    """Copies that stand in different parts, then groups of copies anywhere."""
-    phrases = _across(rows, copies)
-    if phrases:
-        are = verb(len(phrases), "row is a changed copy", "rows are changed copies")
-        message = f"{len(phrases):,} {are} of rows in another part; scores may be too good."
-        yield _finding(COPY_ACROSS, "warning", message, rows, phrases)
+def copy_findings(rows: Rows, copies: Copies) -> Iterator[Finding]:
+    """Copies that stand in different parts, then groups of copies anywhere.
+
+    Args:
+        rows: Their names and parts are what is needed of them.
+        copies: Of these rows.
+    """
+    across = _across(rows, copies)
+    if across:
+        are = verb(len(across), "row is a changed copy", "rows are changed copies")
+        message = f"{len(across):,} {are} of rows in another part; scores may be too good."
+        said = [(row, f"like {rows.names[o]} of {rows.parts[o]}{like}") for row, o, like in across]
+        pairs = [(row, other) for row, other, _ in across]
+        yield _finding(COPY_ACROSS, "warning", message, rows, said, pairs)
     groups = sorted((g.tolist() for g in rows_by_code(copies.groups) if len(g) > 1), key=len, reverse=True)
     phrases = [(row, _place(rows, group, i)) for group in groups for i, row in enumerate(group)]
     if phrases:
         extent = f"{plural(len(phrases), 'row')} of {len(rows):,}, up to {len(groups[0])} a group"
         message = f"{plural(len(groups), 'group')} of changed copies ({extent})."
-        yield _finding(COPY, _severity(len(phrases), rows), message, rows, phrases)
+        yield _finding(COPY, _severity(len(phrases), rows), message, rows, phrases, groups)
 
 
-def _across(rows: Rows, copies: Copies) -> list[_ROW]:
-    """Rows with a copy in another part, those of train where one of the two is, each once."""
-    phrases: dict[int, str] = {}
-    for (left, right), like in zip(copies.pairs.tolist(), copies.likeness.tolist(), strict=True):
-        if rows.parts[left] != rows.parts[right]:
-            row, other = (right, left) if rows.parts[right] == "train" else (left, right)
-            phrases.setdefault(row, f"like {rows.names[other]} of {rows.parts[other]} ({like:.2f})")
-    return list(phrases.items())
+def _across(rows: Rows, copies: Copies) -> list[tuple[int, int, str]]:
+    """Rows with a copy in a part that judges theirs, that copy, and how alike they are, where that is known.
+
+    Test judges validation, and both judge training; each row comes once.
+    """
+    rank = [_JUDGES.get(part, 0) for part in rows.parts.tolist()]
+    found: dict[int, tuple[int, int, str]] = {}
+    for pair, like in zip(copies.pairs.tolist(), copies.likeness.tolist(), strict=True):
+        row, other = sorted(pair, key=lambda one: rank[one])
+        if rank[row] < rank[other]:
+            found.setdefault(row, (row, other, f" ({like:.2f})"))
+    for group in rows_by_code(copies.groups):
+        judge = max(group.tolist(), key=lambda one: rank[one])
+        for row in group[[rank[one] < rank[judge] for one in group.tolist()]].tolist():
+            found.setdefault(row, (row, judge, ""))
+    return list(found.values())
 
 
 def _place(rows: Rows, group: Sequence[int], place: int) -> str:

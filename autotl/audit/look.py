@@ -21,6 +21,9 @@ from autotl.audit.rows import Found, Rows
 
 Array = NDArray[Any]
 
+#: What is looked for, in this order.
+CHECKS = ("copies", "suspect labels", "outliers", "leaks")
+
 
 def look(rows: Rows, until: float = math.inf) -> Found:
     """Look for copies, suspect labels, outliers and leaks.

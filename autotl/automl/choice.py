@@ -22,7 +22,7 @@ def contenders(results: Sequence[TrialResult]) -> list[TrialResult]:
     """
     candidates = [result for result in results if is_candidate(result)]
     if not candidates:
-        reasons = (result.error or result.facts.get(OVER_LIMIT) for result in results)
+        reasons = (result.error or result.left_out or result.facts.get(OVER_LIMIT) for result in results)
         errors = sorted({str(reason) for reason in reasons if reason})
         raise SearchError(
             "no trial can be delivered",

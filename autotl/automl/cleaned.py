@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,15 @@ from numpy.typing import NDArray
 
 from autotl.atomic import folder_at, replacing
 from autotl.automl.audit import Audited
-from autotl.data.dataset import Dataset
+from autotl.data.dataset import PARTS, Dataset
 from autotl.data.open import source_tables
 from autotl.data.rows import is_missing, plural
 from autotl.data.splits import units_of
 from autotl.errors import DataError
 
 Array = NDArray[Any]
-_HELD_OUT = ("val", "test")
+#: What names a group in an index: rows of their own have no name.
+_GROUP = re.compile(r"(g[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -77,18 +79,14 @@ def write_cleaned(
         drop_suspects: Whether rows with doubtful labels are left out.
 
     Raises:
-        DataError: The file has no ending of CSV, is one of the source, or cannot hold the data.
+        DataError: The file has no ending of CSV, lies in the source, is there already and no index, or cannot
+            hold the data.
         StorageError: It cannot be written.
     """
-    if path.suffix.lower() != ".csv":
-        raise DataError("a cleaned index is a CSV file", found=path.name, expected="a name ending in .csv")
+    check_place(path, source, val, test)
     dataset = audited.dataset
     kept, reasons = _kept(audited, drop_suspects)
     tables = source_tables(source, val=val, test=test)
-    if path.resolve() in {item.resolve() for item in _files(source, val, test)}:
-        raise DataError(
-            "a cleaned index replaces no data", found=str(path), hint="Name another file with --fix."
-        )
     cells = _of_tables(dataset, tables, path.parent) if tables else _of_folders(dataset, path.parent)
     units = units_of(replace(dataset, clusters=audited.copies, fingerprints=()))
     part_name = "part" if "part" not in cells or dataset.parts is not None else "audit_part"
@@ -97,6 +95,7 @@ def write_cleaned(
     columns = {**cells, part_name: parts.tolist(), group_name: _group_names(units)}
     if part_name == "part" and "split" in columns:  # the index says it once
         del columns["split"]
+    _refuse_other_file(path, columns, part_name, group_name)
     _write(path, columns, kept)
     return Cleaned(path, len(kept), reasons, group_name, dataset.task.target)
 
@@ -107,13 +106,18 @@ def _kept(audited: Audited, drop_suspects: bool) -> tuple[Array, tuple[str, ...]
     reasons = [f.message for f in dataset.findings if f.repaired is not None and "dropped" in f.repaired]
     keep = np.ones(len(dataset), bool)
     if dataset.parts is not None:
-        held = np.isin(dataset.parts, _HELD_OUT)
-        judged = np.isin(audited.copies, np.unique(audited.copies[held])) & ~held
-        keep &= ~judged
-        if judged.any():
-            reasons.append(
-                f"{plural(int(judged.sum()), 'training row')} like rows of the validation or test part."
-            )
+        val, test = dataset.parts == "val", dataset.parts == "test"
+        judges = (
+            (~val & ~test, val | test, "training", "validation or test"),
+            (val, test, "validation", "test"),
+        )
+        for part, judging, name, others in judges:
+            repeated = part & np.isin(audited.copies, audited.copies[judging])
+            keep &= ~repeated
+            if repeated.any():
+                reasons.append(
+                    f"{plural(int(repeated.sum()), f'{name} row')} like rows of the {others} part."
+                )
     if drop_suspects and len(audited.suspects):
         doubted = keep.copy()
         keep[audited.suspects] = False
@@ -178,10 +182,49 @@ def _group_names(units: Array) -> list[str]:
     return [f"g{numbers[unit]}" if counts[unit] > 1 else "" for unit in inverse.tolist()]
 
 
-def _files(*sources: Any) -> list[Path]:
-    """Files of sources that must not be written to."""
-    paths = [Path(source) for source in sources if isinstance(source, (str, Path))]
-    return [file for path in paths for file in ([path] if path.is_file() else path.glob("*.csv"))]
+def check_place(path: Path, *sources: Any) -> None:
+    """Refuse a place where an index would change data: a further table may change how their folder is read.
+
+    Args:
+        path: Where an index is to be written.
+        sources: What the data are read from; what is no path does not count.
+
+    Raises:
+        DataError: The file has no ending of CSV, or lies in a source.
+    """
+    if path.suffix.lower() != ".csv":
+        raise DataError("a cleaned index is a CSV file", found=path.name, expected="a name ending in .csv")
+    for source in sources:
+        if not isinstance(source, (str, Path)):
+            continue
+        if path.resolve().is_relative_to(Path(source).resolve()):
+            raise DataError(
+                "a cleaned index changes no data",
+                found=str(path),
+                expected=f"a file beside {source}",
+                hint="Name another file with --fix.",
+            )
+
+
+def _refuse_other_file(path: Path, columns: Iterable[str], part: str, group: str) -> None:
+    """Refuse to replace what is no index of the same columns."""
+    if path.exists() and not _is_index(path, list(columns), part, group):
+        raise DataError(
+            "a cleaned index replaces nothing but an earlier one of the same data",
+            found=f"another file at {path}",
+            hint="Name another file with --fix.",
+        )
+
+
+def _is_index(path: Path, columns: Sequence[str], part: str, group: str) -> bool:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            return rows.fieldnames == columns and all(
+                row[part] in ("", *PARTS) and _GROUP.fullmatch(row[group] or "") is not None for row in rows
+            )
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
 
 
 def _write(path: Path, columns: Mapping[str, list[Any]], rows: Array) -> None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from autotl.automl.cached_audit import audit_cached
 from autotl.automl.combine import Combinations
 from autotl.automl.delivery import Delivery, SeenRows
-from autotl.automl.examples import write_examples
-from autotl.automl.explanations import explained_errors
+from autotl.automl.leavings import Leavings
 from autotl.automl.ledger import Ledger
 from autotl.automl.predecessor import Predecessor
 from autotl.automl.settings import Settings
+from autotl.automl.ten_lines import default_recipe, ten_lines, ten_lines_seconds
+from autotl.backbones.cache_dir import cache_at
+from autotl.backbones.provenance import provenance
 from autotl.config import TrialResult
 from autotl.export.bundle import add_metrics
 from autotl.leaderboard.leaderboard import Leaderboard
+from autotl.leaderboard.verdict import on_ten_lines
 from autotl.profile.profile import DatasetProfile
 from autotl.report import mlflow
-from autotl.report.html import write_report
 from autotl.search.candidates import backbone_ranks
 from autotl.search.events import Note
 from autotl.search.local import guarded
@@ -73,6 +74,8 @@ class Closing:
     ) -> None:
         self._settings, self._ledger = settings, ledger
         self._delivery, self._predecessor = delivery, predecessor
+        self._leavings = Leavings(settings, ledger, delivery)
+        self._over: tuple[str, ...] = ()
 
     def deliver(self, winner: TrialResult, refit: bool, results: list[TrialResult]) -> None:
         """Fit the winner again on training and validation rows where there is time, and export it."""
@@ -89,16 +92,25 @@ class Closing:
             "refitted": refit,
             "config": winner.config.to_json(),
         }
+        record["weights"] = self._weights(winner.config.backbone)
         self._ledger.stages.begin("export")
         facts = {"winner": record["winner"], "metrics": {"validation": {record["metric"]: score}}}
         delivery.export(model, facts, runner.folder.bundle)
         if self._settings.compress != "none":
-            self._compress(runner.folder)
+            self._compress(runner.folder, winner if refit else None)
+        if self._settings.limits:
+            self._hold_to_limits(runner.folder)
         record["parity"] = read_bundle(runner.folder.bundle, check=False).manifest["parity"][MODEL]
         record["model_seconds"] = self._ledger.time.elapsed
         row = runner.bench(combinations.members(winner)[0].config).frozen.seconds_a_row
         is_measured = all("latency_ms" in result.facts for result in results if result.score is not None)
-        self._ledger.time.exported(TEST_PASSES * len(runner.splits.test) * row, is_measured=is_measured)
+        default = default_recipe(results, winner)
+        _, seconds = guarded(lambda: ten_lines_seconds(delivery, winner, default) if default else 0.0)
+        self._ledger.time.exported(
+            TEST_PASSES * len(runner.splits.test) * row,
+            is_measured=is_measured,
+            baseline_seconds=seconds or 0.0,
+        )
 
     def account(
         self,
@@ -126,18 +138,10 @@ class Closing:
         predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
         seen = delivery.run_test(predictor)
         test = delivery.score_test(seen.outputs, control)
-        scores = {test["metric"]: test["score"], **test["metrics"]}
-        keep_rows = self._settings.reference_rows
-        error, reference = guarded(lambda: delivery.reference(seen, keep_rows=keep_rows))
-        if error is not None:
-            self._ledger.tell(
-                Note(f"the bundle cannot tell what its inputs look like: {error}", warning=True)
-            )
-        error, _ = guarded(lambda: add_metrics(runner.folder.bundle, "test", scores, reference=reference))
-        if error is not None:
-            self._ledger.tell(Note(f"the bundle does not tell its test scores: {error}", warning=True))
-        self._remember(predictor, winner)
-        test["verdict"] = (*test["verdict"], *further)
+        self._ten_lines(test, predictor, seen, winner, results)
+        self._complete(runner.folder, seen, test)
+        self._leavings.remember(predictor, winner)
+        test["verdict"] = (*test["verdict"], *further, *self._over)
         if self._predecessor is not None:
             test["verdict"] = (*test["verdict"], self._compare(self._predecessor, runner, seen))
         self._ledger.record["test"] = test
@@ -149,44 +153,58 @@ class Closing:
             runner.folder.write_result(result)
         leaderboard.to_csv(runner.folder.path / "leaderboard.csv")
         leaderboard.to_json(runner.folder.path / "leaderboard.json")
-        self._audit(runner, winner)
+        self._leavings.audit(winner)
         self._ledger.stages.begin("report")
+        self._ledger.record["stages"] = self._ledger.stages.seconds()
         self._ledger.write(runner.folder)
-        write_report(runner.folder, delivery.preview(), self._explain(predictor, seen))
+        self._leavings.report(predictor, seen)
         return Outcome(profile, results, leaderboard, winner, runner.folder, test, predictor)
 
-    def _remember(self, predictor: Predictor, winner: TrialResult) -> None:
-        """Leave rows that the winner was fitted on, to be shown beside inputs that are like them."""
-        until, seed = self._ledger.time.spare_deadline(is_measured=False), self._settings.seed
-        error, count = guarded(
-            lambda: write_examples(self._delivery, predictor, winner, seed=seed, until=until)
-        )
+    def _complete(self, folder: RunFolder, seen: SeenRows, test: Mapping[str, Any]) -> None:
+        """Let the bundle tell its scores, and what the inputs of the test part look like."""
+        scores = {test["metric"]: test["score"], **test["metrics"]}
+        keep_rows = self._settings.reference_rows
+        error, reference = guarded(lambda: self._delivery.reference(seen, keep_rows=keep_rows))
         if error is not None:
-            self._ledger.tell(Note(f"training rows cannot be shown beside new inputs: {error}", warning=True))
-        self._ledger.record["examples"] = count or 0
+            self._ledger.tell(
+                Note(f"the bundle cannot tell what its inputs look like: {error}", warning=True)
+            )
+        error, _ = guarded(lambda: add_metrics(folder.bundle, "test", scores, reference=reference))
+        if error is not None:
+            self._ledger.tell(Note(f"the bundle does not tell its test scores: {error}", warning=True))
 
-    def _explain(self, predictor: Predictor, seen: SeenRows) -> dict[str, str]:
-        """What the worst errors rest on, as far as there is time to tell."""
-        until = self._ledger.time.spare_deadline(is_measured=True)
-        error, found = guarded(lambda: explained_errors(self._delivery, predictor, seen, until=until))
-        if error is not None:
-            self._ledger.tell(Note(f"the report does not explain single errors: {error}", warning=True))
-        return found or {}
-
-    def _audit(self, runner: TrialRunner, winner: TrialResult) -> None:
-        """Add what cached features tell of the data to the findings, as far as there is time."""
-        self._ledger.stages.begin("audit")
-        config = self._delivery.combinations.members(winner)[0].config
-        until = self._ledger.time.spare_deadline(is_measured=True)
-        error, found = guarded(lambda: audit_cached(runner, config, self._settings.seed, until))
-        if error is not None:
-            self._ledger.tell(Note(f"the data were not audited by features: {error}", warning=True))
-        if found is None:
+    def _ten_lines(
+        self,
+        test: dict[str, Any],
+        predictor: Predictor,
+        seen: SeenRows,
+        winner: TrialResult,
+        results: Sequence[TrialResult],
+    ) -> None:
+        """Add to the record of the test part what the ten lines reach there, where there is time to tell."""
+        default = default_recipe(results, winner)
+        if default is None:
             return
-        for finding in found.findings:
-            self._ledger.show(Note(finding.message, warning=finding.severity != "info"))
-        self._ledger.record["findings"] += [asdict(finding) for finding in found.findings]
-        runner.folder.write_arrays("embedding.npz", **found.arrays)
+        until, refit = self._ledger.time.baseline_deadline(), self._ledger.record["winner"]["refitted"]
+        error, found = guarded(
+            lambda: ten_lines(self._delivery, predictor, seen, winner, default, refit=refit, until=until)
+        )
+        if found is None:
+            reason = f"it failed: {error}" if error else "no time was left for it"
+            said = f"What the ten lines reach on the test part is not known: {reason}."
+        else:
+            said = on_ten_lines(self._delivery.evidence.metric, found.score, found.gain)
+            test.update(found.to_json())
+        test["verdict"] = (*test["verdict"][:1], said, *test["verdict"][1:])
+
+    def _weights(self, name: str) -> dict[str, Any] | None:
+        """What identifies the pretrained weights of the winner; None where that cannot be told."""
+        runner = self._delivery.runner
+        with cache_at(runner.plan.resources.cache_dir):
+            error, found = guarded(lambda: provenance(runner.infos[name]))
+        if error is not None:
+            self._ledger.tell(Note(f"the weights of {name} could not be identified: {error}", warning=True))
+        return found
 
     def _final_model(
         self, combinations: Combinations, winner: TrialResult, refit: bool
@@ -202,9 +220,22 @@ class Closing:
             )
         return combinations.model(winner, refit=False), False
 
-    def _compress(self, folder: RunFolder) -> None:
+    def _hold_to_limits(self, folder: RunFolder) -> None:
+        """Compare what ships with the limits: the choice was made by graphs of the models before that."""
+        error, over = guarded(lambda: self._delivery.hold_to_limits(folder.bundle))
+        if error is not None:
+            told = f"Whether the delivered model meets the limits could not be measured: {error}"
+        elif over is not None:
+            told = f"The delivered model is over a limit: {over} on the graph that ships."
+        else:
+            return
+        self._over = (told,)
+        self._ledger.tell(Note(told, warning=True))
+
+    def _compress(self, folder: RunFolder, refitted: TrialResult | None) -> None:
         """Ship a smaller graph where that pays; the bundle stays what it is where that fails."""
-        error, told = guarded(lambda: self._delivery.compress(folder.bundle, self._settings.compress))
+        form = self._settings.compress
+        error, told = guarded(lambda: self._delivery.compress(folder.bundle, form, refitted=refitted))
         if told is None:
             self._ledger.tell(Note(f"the graph could not be compressed: {error}", warning=True))
             return

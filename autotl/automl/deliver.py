@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autotl.errors import DataError
-from autotl.serve.bundle import MODEL, BundleInfo
-from autotl.serve.parity import Answers, check_flips, prove
+from autotl.serve.bundle import BundleInfo
+from autotl.serve.evidence import CERTIFICATES, Answers, Certificate
+from autotl.serve.parity import check_flips, prove
 from autotl.serve.predictor import Predictor
 from autotl.serve.raw import RAW, RawGraph, prove_raw
 from autotl.task import metrics
@@ -32,6 +33,7 @@ def evaluate(
     labels: Sequence[Any] | None = None,
     target: str | None = None,
     part: str | None = None,
+    device: str = "cpu",
     **columns: Any,
 ) -> dict[str, Any]:
     """Score a bundle on labelled data.
@@ -43,6 +45,7 @@ def evaluate(
         labels: Labels of a list of items.
         target: Target column of a table.
         part: Which official part to score; None means the test part where there is one, else all rows.
+        device: Where the bundle runs, "cpu" or "cuda".
         columns: Further arguments of `open_dataset`.
 
     Returns:
@@ -52,7 +55,7 @@ def evaluate(
         DataError: The data cannot be read, have no such part, or are of another kind than the bundle's.
         TargetError: The data have classes that the bundle does not know.
     """
-    predictor = Predictor(bundle)
+    predictor = Predictor(bundle, device=device)
     task = predictor.task
     dataset = _open(predictor, data, target=target, labels=labels, **columns)
     rows = np.arange(len(dataset))
@@ -72,7 +75,13 @@ def evaluate(
 
 
 def verify(
-    bundle: str | Path, data: Any, *, target: str | None = None, threads: int | None = None, **columns: Any
+    bundle: str | Path,
+    data: Any,
+    *,
+    target: str | None = None,
+    threads: int | None = None,
+    device: str = "cpu",
+    **columns: Any,
 ) -> dict[str, Any]:
     """Compare a bundle, here and now, with what the trained network answered when it was exported.
 
@@ -81,6 +90,7 @@ def verify(
         data: The data that it was trained on, as `open_dataset` takes them; rows are known by their content.
         target: Target column of a table.
         threads: Threads of the runtime; None for all cores that the process may use.
+        device: Where it runs, "cpu" or "cuda"; a second graph runs on the CPU.
         columns: Further arguments of `open_dataset`.
 
     Returns:
@@ -89,14 +99,14 @@ def verify(
         with a second graph its figures too, as "raw.onnx".
 
     Raises:
-        BundleError: The bundle is incomplete or was changed.
+        BundleError: The bundle is incomplete, was changed, or holds no answers of the trained network.
         DataError: The data cannot be read, or hold none of the rows.
         ParityError: A label or value differs.
         MissingExtraError: It has a second graph, and what runs that is not installed.
     """
-    predictor = Predictor(bundle, threads=threads)
+    predictor = Predictor(bundle, threads=threads, device=device)
+    known, certificate = Answers.read(predictor.bundle), Certificate.read(predictor.bundle)
     dataset = _open(predictor, data, target=target, **columns)
-    known = Answers.read(predictor.bundle.folder)
     rows, expected = known.among(dataset.items, dataset.modality)
     if not len(rows):
         raise DataError(
@@ -106,8 +116,7 @@ def verify(
             hint=f"To score it on other data: autotl evaluate {bundle} DATA",
         )
     chosen = dataset.take(rows)
-    certificate = predictor.bundle.manifest["parity"][MODEL]
-    exact = certificate["tolerance"] is not None
+    exact = certificate.is_exact
     parity = prove(predictor, expected, chosen.items, chosen.names, chosen.targets, exact=exact)
     if not exact:
         check_flips(parity, certificate)
@@ -131,10 +140,10 @@ def _verify_raw(
         MissingExtraError: The operators that it needs are not installed.
         ParityError: It decides otherwise on clearly more rows.
     """
-    certificate = bundle.manifest["parity"].get(RAW)
-    if certificate is None:
+    certificates = bundle.section(CERTIFICATES)
+    if certificates is None or RAW not in certificates:
         return None
-    graph = RawGraph(bundle, threads=threads)
+    certificate, graph = Certificate.read(bundle, RAW), RawGraph(bundle, threads=threads)
     parity = prove_raw(graph, expected, chosen)
     check_flips(parity, certificate, RAW)
     return parity.to_json()

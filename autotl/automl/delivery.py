@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from numpy.typing import NDArray
 
 from autotl.automl.combine import Combinations
 from autotl.automl.evidence import Evidence
-from autotl.automl.footprints import footprint
+from autotl.automl.footprints import footprint, shipped_footprint
 from autotl.config import TrialConfig, TrialResult
 from autotl.data.dataset import Splits
 from autotl.data.stratify import spread
-from autotl.export.bundle import export_bundle
+from autotl.export.bundle import add_limits, export_bundle
 from autotl.export.compress import Compression, Rows, compress
 from autotl.graph.footprint import Footprint
 from autotl.leaderboard.calibration import fit_temperature
@@ -40,8 +41,16 @@ Array = NDArray[Any]
 _COMPARED_TRIALS = 10
 #: Rows compared between training and bundle.
 PARITY_ROWS = 256
+#: And of a bundle that nobody keeps.
+_FEW_PARITY_ROWS = 32
 #: Training rows that a smaller graph is calibrated on, and about how many validation rows judge it.
 CALIBRATION_ROWS, JUDGED_ROWS = 128, 2000
+#: How often a graph that is to ship is measured until it meets the limits.
+_ATTEMPTS = 2
+#: Numbers of features of the test part that are kept: 256 MB.
+_MOST_FEATURES = 2**26
+#: Kinds of head that are one and the same graph; any other is one of its own.
+_LINEAR_HEADS = ("logistic", "ridge", "prototype")
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class SeenRows:
         described: (D,) numbers of the rows whose features are held, a random sample, D at most 2,048.
         described_outputs: Their outputs.
         features: (D, F) float32.
+        all_features: (N, F) float32, of all rows in their order; None where they are too many to be kept.
     """
 
     rows: Array
@@ -61,6 +71,7 @@ class SeenRows:
     described: Array
     described_outputs: Array
     features: Array
+    all_features: Array | None = None
 
 
 class Delivery:
@@ -117,18 +128,30 @@ class Delivery:
         bundle = export_bundle(model, dataset, rows, folder, record=record, verify_rows=parity_rows)
         return dict(bundle.manifest)
 
-    def compress(self, folder: Path, form: str) -> Compression:
+    def compress(self, folder: Path, form: str, *, refitted: TrialResult | None = None) -> Compression:
         """Ship a smaller graph in a bundle that was exported, where that pays; see `autotl.export.compress`.
 
         Args:
             folder: The bundle.
             form: "int8", whose ranges come from training rows, or "fp16".
+            refitted: What the bundle's model was fitted again of, on the validation rows too. As they are no
+                longer new to it, they judge the graph of the model as it was before.
         """
         dataset, splits = self.runner.dataset, self.runner.splits
         few = some(splits, dataset.targets, CALIBRATION_ROWS, JUDGED_ROWS, self._seed)
         judged = np.unique(np.concatenate([splits.val[:PARITY_ROWS], few.val]))
         rows = Rows(dataset.take(few.train).items, dataset.take(judged).items, dataset.targets[judged])
-        return compress(folder, rows, form, threads=self.runner.plan.resources.threads)
+        threads = self.runner.plan.resources.threads
+        if refitted is None:
+            return compress(folder, rows, form, threads=threads)
+        with tempfile.TemporaryDirectory() as temporary:
+            former = Path(temporary) / "model"
+            model = self.combinations.model(refitted)
+            self.calibrate(model, refitted)
+            self.export(model, {}, former, parity_rows=_FEW_PARITY_ROWS)
+            told = compress(former, rows, form, threads=threads)
+        told = replace(told, before_final_fit=True)
+        return compress(folder, rows, form, threads=threads, judged=told)
 
     def run_test(self, predictor: Predictor, most_rows: int | None = None) -> SeenRows:
         """Run rows of the test part through a bundle, once for its score and for its reference.
@@ -139,13 +162,16 @@ class Delivery:
         """
         rows = self.runner.splits.test
         shuffled = np.random.default_rng(self._seed).permutation(rows)[:most_rows]
-        described, others = shuffled[:MOST_ROWS], shuffled[MOST_ROWS:]
-        dataset = self.runner.dataset
-        outputs, features = predictor.outputs(dataset.take(described).items)
-        if len(others):
-            outputs = np.concatenate([outputs, predictor.predict_proba(dataset.take(others).items)])
-        order = np.argsort(shuffled)
-        return SeenRows(shuffled[order], outputs[order], described, outputs[: len(described)], features)
+        outputs, features = predictor.outputs(self.runner.dataset.take(shuffled).items)
+        order, some_rows = np.argsort(shuffled), slice(MOST_ROWS)
+        return SeenRows(
+            rows=shuffled[order],
+            outputs=outputs[order],
+            described=shuffled[some_rows],
+            described_outputs=outputs[some_rows],
+            features=features[some_rows].copy(),
+            all_features=features[order] if features.size <= _MOST_FEATURES else None,
+        )
 
     def reference(self, run: SeenRows, *, keep_rows: bool) -> Reference | None:
         """What a bundle is to remember of the test part; None of fewer than two rows.
@@ -188,9 +214,13 @@ class Delivery:
         else:
             scratch = self._interval(targets, self.runner.predict(control[1], splits.test))
             extent = f"in {control[0].seconds:.0f} s"
-        names = np.array(dataset.take(splits.test).names)
+        tested = dataset.take(splits.test)
         self.runner.folder.write_arrays(
-            "test_predictions.npz", targets=targets, predictions=outputs, names=names
+            "test_predictions.npz",
+            targets=targets,
+            predictions=outputs,
+            names=np.array(tested.names),
+            fingerprints=np.array([content.encode() for content in tested.fingerprints], np.bytes_),
         )
         return {
             "metric": task.metric,
@@ -222,13 +252,31 @@ class Delivery:
             until: Time (`time.monotonic`) after which nothing more is measured.
         """
         for result in sorted(results, key=lambda r: -math.inf if r.score is None else r.score, reverse=True):
-            if result.score is not None and time.monotonic() < until:
+            if self._graph_key(result) and time.monotonic() < until:
                 self._footprint(result)
         return [self._with_footprint(result) for result in results]
 
     def over_limit(self, result: TrialResult) -> str | None:
         """Which limit the exported form of a trial is over, in words; None where it meets them all."""
         return self._limits.exceeded_by(self._footprint(result)) if self._limits else None
+
+    def hold_to_limits(self, folder: Path) -> str | None:
+        """Measure the graph that a bundle ships, and let the bundle tell what was asked and what it takes.
+
+        Args:
+            folder: The bundle.
+
+        Returns:
+            Which limit it is over, in words; None where it meets them all.
+        """
+        limits, runner = self._limits, self.runner
+        for _ in range(_ATTEMPTS):  # what else the machine does makes a figure larger, never smaller
+            found = shipped_footprint(folder, runner.dataset, runner.splits.val, limits)
+            over = limits.exceeded_by(found)
+            if over is None:
+                break
+        add_limits(folder, {"asked": asdict(limits), "words": limits.words(found), "over": over})
+        return over
 
     def marked(self, results: list[TrialResult], like: TrialResult, over_limit: str) -> list[TrialResult]:
         """The results, with those marked as over a limit whose graphs are the same as that of one that is."""
@@ -252,12 +300,12 @@ class Delivery:
 
     def _graph_key(self, result: TrialResult) -> tuple[str, ...]:
         """What the exported graph's size and speed depend on; empty where there is no graph."""
-        if result.score is None:
+        if result.score is None or result.left_out is not None:
             return ()
         members = self.combinations.members(result)
         configs = [TrialConfig.from_json(member.facts["refit"]) for member in members]
         spec = self.runner.bench(configs[0]).spec
-        heads = [str(config.get("depths", "last")) for config in configs]
+        heads = [f"{config.get('depths', 'last')}, {_head(config)}" for config in configs]
         return configs[0].backbone, spec.key, result.config.strategy if len(heads) > 1 else "", *heads
 
     def leaderboard(
@@ -275,7 +323,7 @@ class Delivery:
             results,
             metric=evidence.metric.name,
             greater_is_better=evidence.metric.greater_is_better,
-            intervals={r.number: evidence.interval(r) for r in results if r.score is not None},
+            intervals={r.number: evidence.interval(r) for r in results if is_candidate(r)},
             gains=self._gains(results),
             winner=winner.number,
             predicted=predicted,
@@ -283,9 +331,9 @@ class Delivery:
 
     def _gains(self, results: list[TrialResult]) -> dict[int, Interval]:
         """What the best trials gain over trial 0, the default recipe."""
-        scored = [r for r in results if r.score is not None]
-        default = next((r for r in scored if r.number == 0), None)
-        others = sorted((r for r in scored if r.number), key=lambda r: -(r.score or 0.0))
+        default = next((r for r in results if r.number == 0 and r.score is not None), None)
+        rivals = (r for r in results if r.number and is_candidate(r))
+        others = sorted(rivals, key=lambda r: -(r.score or 0.0))
         if default is None:
             return {}
         return {r.number: self.evidence.gain(r, default) for r in others[:_COMPARED_TRIALS]}
@@ -304,7 +352,7 @@ class Delivery:
         gain = None if default is None or default_won else self.evidence.gain(winner, default)
         top = 1.0 if chosen.greater_is_better else 0.0
         crossed = default is not None and self.evidence.are_crossed([winner, default])
-        outlook = expected_gain(results, seconds, top)
+        outlook = expected_gain([r for r in results if r.left_out is None], seconds, top)
         rivals = [result for result in [*results, *combined] if is_candidate(result)]
         best = max([winner, *rivals], key=lambda r: -math.inf if r.score is None else r.score)
         ahead = None if best.score == winner.score else best.number
@@ -313,6 +361,12 @@ class Delivery:
     def _interval(self, targets: Array, outputs: Array) -> Interval:
         task = self.runner.dataset.task
         return bootstrap_interval(metric(task.metric, task.kind), targets, outputs, seed=self._seed)
+
+
+def _head(config: TrialConfig) -> str:
+    """The kind of graph that the head of a trial is."""
+    head = str(config.get("head", _LINEAR_HEADS[0]))
+    return "linear" if head in _LINEAR_HEADS else head
 
 
 def some(splits: Splits, targets: Array, train: int, val: int, seed: int) -> Splits:

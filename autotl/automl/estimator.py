@@ -37,8 +37,8 @@ class AutoTL:
             prediction, its file, and a process that runs it, Python included. Backbones and input sizes that
             cannot meet them are left out before any training, and the winner meets them; all is measured in
             ONNX Runtime on this machine's CPU.
-        latency_batch, latency_threads: For how many inputs together, and on how many threads, that is
-            measured; None for `threads`.
+        latency_batch, latency_threads: For how many inputs together time and memory are limited, beside the
+            time of one, which is always measured; and on how many threads, None for `threads`.
         target, group, text, image: Columns of a table.
         engine: "local" or "ray".
         ray_address: The Ray cluster to run on, "auto" or "HOST:PORT"; None starts Ray on this machine.
@@ -190,8 +190,8 @@ class AutoTL:
         from autotl.automl.settings import Settings
 
         settings = Settings.of(self.get_params())
-        listener = shown_in_notebook(self.listener, self.verbose)  # type: ignore[attr-defined]
-        outcome = Fit(settings, listener, start).run(data, labels)
+        with shown_in_notebook(self.listener, self.verbose) as listener:  # type: ignore[attr-defined]
+            outcome = Fit(settings, listener, start).run(data, labels)
         self.leaderboard_: Leaderboard = outcome.leaderboard
         self.profile_: DatasetProfile = outcome.profile
         self.best_trial_: TrialResult = outcome.winner

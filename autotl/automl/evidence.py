@@ -101,7 +101,7 @@ class Evidence:
     def validation(self, result: TrialResult) -> Array:
         """Predictions on the validation rows."""
         if result.number not in self._validation:
-            bench = self._runner.bench(result.config)
+            bench = self._runner.benches.any_of(result.config)
             raw = torch.from_numpy(self.raw_outputs(result))
             self._validation[result.number] = bench.predictions(raw)
         return self._validation[result.number]

@@ -13,7 +13,7 @@ import numpy as np
 from autotl.automl.delivery import Delivery, SeenRows
 from autotl.errors import AutotlError
 from autotl.report.mistakes import mistakes
-from autotl.report.previews import Preview
+from autotl.report.previews import Preview, previews
 from autotl.report.recorded import plain
 from autotl.serve.explain import Explanation, explain
 from autotl.serve.explain.neighbours import Examples
@@ -28,6 +28,8 @@ def explained_errors(
     delivery: Delivery, predictor: Predictor, seen: SeenRows, *, until: float
 ) -> dict[str, str]:
     """Safe HTML of each error that the report shows singly, by name of its row, the worst first.
+
+    What is explained is the answer that was given; of several labels, the one that was judged most wrongly.
 
     Args:
         delivery: Holds data and splits.
@@ -45,8 +47,9 @@ def explained_errors(
     for miss in () if found is None else found.misses:
         if time.monotonic() >= until:
             break
+        label = None if miss.label is None else dataset.task.classes[miss.label.index]
         try:
-            (explanation,) = explain(predictor, [dataset.items[places[miss.name]]])
+            (explanation,) = explain(predictor, [dataset.items[places[miss.name]]], target=label)
         except AutotlError:
             continue  # an input that cannot be explained is no loss for the others
         shown[miss.name] = html_of(explanation) + _nearest(explanation, examples, preview)
@@ -58,8 +61,9 @@ def _nearest(explanation: Explanation, examples: Examples | None, preview: Previ
     if examples is None:
         return ""
     near = examples.nearest(explanation.task, explanation.features, _NEAREST)
+    seen = previews(preview, (plain(row.name) for row in near))
     rows = [
-        f"<div>{preview(plain(row.name)) if preview else escape(row.name)} "
+        f"<div>{seen.get(plain(row.name)) or escape(row.name)} "
         f"<small>{escape(row.label)}, {row.similarity:.2f}</small></div>"
         for row in near
     ]

@@ -15,6 +15,7 @@ from autotl.serve.predictor import Predictor
 if TYPE_CHECKING:
     from autotl.automl.delivery import Delivery
     from autotl.config import TrialResult
+    from autotl.export.compress import Compression
     from autotl.trial.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -50,13 +51,15 @@ def export_trial(
     Raises:
         RunError: No such trial, or it left no weights.
         ExportError: A second graph was asked for that cannot be made.
-        MissingExtraError: It needs a package that is not installed.
+        MissingExtraError: It needs a package, or a device, that is not here.
         ParityError: A graph does not answer as the trained network did.
         StorageError: The disk is full or not writable.
     """
     from autotl.export.bundle import leave_out_rows
-    from autotl.export.compress import is_compressed
+    from autotl.export.compress import check_form, is_compressed
     from autotl.trial.run_folder import RunFolder
+
+    check_form(compress)
 
     source = _Source(run if isinstance(run, RunFolder) else RunFolder(run), number)
     is_there = source.is_there
@@ -65,7 +68,7 @@ def export_trial(
     target = source.copied(folder) if is_there else source.exported(folder)
     is_new = not is_there
     if compress != "none" and not (is_there and is_compressed(target)):
-        tell(source.delivery.compress(target, compress).words)
+        tell(source.compress(target, compress).words)
         is_new = True
     if is_new:
         source.describe(target, reference_rows)
@@ -156,6 +159,12 @@ class _Source:
         facts = {"winner": {"trial": chosen.number}, "metrics": {"validation": validation}}
         delivery.export(model, facts, target)
         return target
+
+    def compress(self, target: Path, form: str) -> Compression:
+        """Ship a smaller graph in a bundle of the trial, where that pays."""
+        self.delivery.combinations.know(self._trials)
+        is_refitted = self.is_there and bool(self._record["winner"].get("refitted"))
+        return self.delivery.compress(target, form, refitted=self._chosen if is_refitted else None)
 
     def check_raw(self) -> None:
         """Refuse a second graph of the bundle that is there before anything is written."""

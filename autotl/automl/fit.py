@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 from autotl.automl.choice import choose
@@ -13,7 +14,7 @@ from autotl.automl.distill import Distillation
 from autotl.automl.experience import Experience
 from autotl.automl.inspect import student_of
 from autotl.automl.ledger import Ledger
-from autotl.automl.opening import Opening
+from autotl.automl.opening import Opened, Opening
 from autotl.automl.settings import Settings, hardware, pick_device
 from autotl.config import TrialResult
 from autotl.features.allocator import keep_freed_memory
@@ -70,22 +71,28 @@ class Fit:
         """All stages."""
         with self._ledger:
             opened = Opening(self._settings, self._ledger, self._experience, self._device).run(data, labels)
-            self._settings, profile, runner = opened.settings, opened.profile, opened.runner
-            delivery = Delivery(runner, self._settings.seed, self._settings.limits)
-            closing = Closing(self._settings, self._ledger, delivery, opened.predecessor)
-            self._first_model(delivery, opened.space)
-            space = self._probe(opened.space, runner)
-            results = self._search(profile, space, runner)
-            results, combined = self._weigh(delivery, results)
-            combined = [*combined, *self._distill(delivery, space, results, combined)]
-            results, combined, (winner, refit) = self._choose(delivery, results, combined)
-            closing.deliver(winner, refit, results)
-            control = self._train_control(space, runner)
-            further = self._on_search(delivery, winner, results, combined)
-            outcome = closing.account(profile, results, combined, winner, control, further)
-            self._finish(outcome, runner)
-            closing.log(runner.folder)
-            return outcome
+            self._settings = opened.settings
+            with closing(opened.runner):
+                return self._run(opened)
+
+    def _run(self, opened: Opened) -> Outcome:
+        """The stages that follow opening."""
+        profile, runner = opened.profile, opened.runner
+        delivery = Delivery(runner, self._settings.seed, self._settings.limits)
+        end = Closing(self._settings, self._ledger, delivery, opened.predecessor)
+        self._first_model(delivery, opened.space)
+        space = self._probe(opened.space, runner)
+        results = self._search(profile, space, runner)
+        results, combined = self._weigh(delivery, results)
+        combined = [*combined, *self._distill(delivery, space, results, combined)]
+        results, combined, (winner, refit) = self._choose(delivery, results, combined)
+        end.deliver(winner, refit, results)
+        control = self._train_control(space, runner)
+        further = self._on_search(delivery, winner, results, combined)
+        outcome = end.account(profile, results, combined, winner, control, further)
+        self._finish(outcome, runner)
+        end.log(runner.folder)
+        return outcome
 
     # --- stages --------------------------------------------------------------------------------------------
 
@@ -122,14 +129,19 @@ class Fit:
             + _FURTHER_ROWS * row
             + self._compress_seconds(runner, row),
             test_seconds=TEST_PASSES * len(runner.splits.test) * row,
+            baseline_seconds=len(runner.splits.test) * row,
         )
 
     def _compress_seconds(self, runner: TrialRunner, row_seconds: float) -> float:
-        """What smaller graphs are expected to take: to make two, and to run the rows that judge them."""
+        """What smaller graphs are expected to take: to make two, and to run the rows that judge them.
+
+        They are judged on the model before its final fit, so that one more bundle and graph are made.
+        """
         if self._settings.compress == "none":
             return 0.0
-        rows = 4 * CALIBRATION_ROWS + 3 * min(len(runner.splits.val), JUDGED_ROWS)
-        return _QUANTIZE_SECONDS + rows * row_seconds
+        rows = 6 * CALIBRATION_ROWS + PARITY_ROWS + 3 * min(len(runner.splits.val), JUDGED_ROWS)
+        export = self._first_export_seconds or 0.0
+        return 1.5 * _QUANTIZE_SECONDS + export + rows * row_seconds
 
     def _probe(self, space: SearchSpace, runner: TrialRunner) -> SearchSpace:
         """Rank the backbones by their features of a few rows, and let the better ones go first."""
@@ -148,7 +160,7 @@ class Fit:
 
     def _search(self, profile: DatasetProfile, space: SearchSpace, runner: TrialRunner) -> list[TrialResult]:
         self._ledger.stages.begin("search")
-        self._earlier = {result.number for result in runner.folder.results()}
+        self._spent = {result.number: result.seconds for result in runner.folder.results()}
 
         def listen(event: Event) -> None:
             if isinstance(event, TrialFinished) and event.result.score is not None:
@@ -287,15 +299,15 @@ class Fit:
         return (*said, self._distillation.words(winner, [*results, *combined]))
 
     def _finish(self, outcome: Outcome, runner: TrialRunner) -> None:
-        """Let go of what is cached, leave the run to later ones, and write how long everything took."""
-        runner.close()
+        """Leave the run to later ones, and write how long everything took."""
         self._experience.record(outcome.profile, outcome.results, runner.pace.rates)
         self._ledger.record["stages"] = self._ledger.stages.seconds()
-        self._ledger.record["overhead_seconds"] = self._seconds_beside_work(outcome.results)
+        if self._settings.engine == "local":  # elsewhere trials run side by side
+            self._ledger.record["overhead_seconds"] = self._seconds_beside_work(outcome.results)
         self._ledger.write(runner.folder)
 
     def _seconds_beside_work(self, results: list[TrialResult]) -> float:
-        """Seconds of search and report that no trial accounts for."""
+        """Seconds of search and report that no trial accounts for, in this process."""
         seconds = self._ledger.stages.seconds()
-        fresh = [r for r in results if r.number not in self._earlier]
-        return seconds["search"] - sum(result.seconds for result in fresh) + seconds["report"]
+        spent = sum(result.seconds - self._spent.get(result.number, 0.0) for result in results)
+        return seconds["search"] - spent + seconds["report"]

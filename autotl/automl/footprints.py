@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 from torch import nn
@@ -14,6 +15,8 @@ from autotl.automl.settings import Settings
 from autotl.backbones.backbone import BackboneInfo
 from autotl.backbones.cache_dir import cache_at
 from autotl.backbones.load import load
+from autotl.config import Choice
+from autotl.cores import processor
 from autotl.data.dataset import Dataset, Splits
 from autotl.export.onnx import to_graph
 from autotl.features.record import MachineRecord
@@ -21,14 +24,21 @@ from autotl.graph.footprint import Footprint, measure
 from autotl.modalities.modality import Decoder, Example, Item
 from autotl.modalities.registry import modality
 from autotl.profile.profile import DatasetProfile
-from autotl.search.ranking import other_sizes
+from autotl.serve.bundle import read_bundle
+from autotl.space.limited import SIZE
 from autotl.space.limits import Limits
+from autotl.space.resolve import BASELINE_STRATEGY
 from autotl.space.space import SearchSpace
 from autotl.training.model import TransferModel
 from autotl.trial.benches import specification
 from autotl.versions import SERVING, versions
 
+if TYPE_CHECKING:
+    import onnx
+
 Array = NDArray[Any]
+#: What makes a graph of a network, beside autotl.
+_EXPORTING = ("torch", "timm", "transformers", "onnx", "onnxscript")
 #: Rows of which the one of middle size stands for all.
 _LOOKED_AT = 15
 
@@ -44,9 +54,32 @@ def footprint(model: TransferModel, dataset: Dataset, rows: Array, limits: Limit
     """
     decoder = modality(model.spec.modality).decoder(model.spec)
     example = _typical(decoder, dataset.take(rows[:_LOOKED_AT]).items)
+    return _measured(to_graph(model, example), decoder, example, limits)
+
+
+def shipped_footprint(folder: Path, dataset: Dataset, rows: Array, limits: Limits) -> Footprint:
+    """What the graph of a bundle takes here, measured as `footprint` does.
+
+    Args:
+        folder: The bundle.
+        dataset: The data.
+        rows: Rows of them, of the first of which a typical one is predicted.
+        limits: Tell batch and threads, and whether memory matters.
+    """
+    import onnx
+
+    bundle = read_bundle(folder, check=False)
+    decoder = modality(bundle.spec.modality).decoder(bundle.spec)
+    example = _typical(decoder, dataset.take(rows[:_LOOKED_AT]).items)
+    return _measured(onnx.load(bundle.model), decoder, example, limits)
+
+
+def _measured(graph: onnx.ModelProto, decoder: Decoder, example: Example, limits: Limits) -> Footprint:
+    batch = limits.batch
     return measure(
-        to_graph(model, example),
-        decoder.collate([example] * limits.batch),
+        graph,
+        decoder.collate([example]),
+        many=None if batch == 1 else (batch, decoder.collate([example] * batch)),
         threads=limits.threads,
         with_memory=limits.max_memory_bytes is not None,
     )
@@ -56,6 +89,15 @@ def _typical(decoder: Decoder, items: Sequence[Item]) -> Example:
     """The decoded input of middle size."""
     examples = sorted(map(decoder.decode, items), key=lambda e: sum(values.nbytes for values in e.values()))
     return examples[len(examples) // 2]
+
+
+def _offered(space: SearchSpace, info: BackboneInfo) -> list[int]:
+    """The input sizes that the baseline may take on a backbone, 0 for its own."""
+    active = space.strategy(BASELINE_STRATEGY).active(info.name, {})
+    domain = next((parameter.domain for parameter in active if parameter.name == SIZE), None)
+    if info.input.get("fixed_size") or not isinstance(domain, Choice):
+        return [0]
+    return [int(option) for option in domain.options if isinstance(option, int)]
 
 
 class Meter:
@@ -73,19 +115,24 @@ class Meter:
         self._record = MachineRecord(settings.cache_dir / "footprints.json")
 
     def sizes(self, space: SearchSpace, info: BackboneInfo) -> list[int] | str:
-        """The input sizes at which a backbone meets the limits, or why it does at none.
+        """The input sizes, of those that the space offers, at which a backbone meets the limits.
 
         Its own size, 0, comes first; what is smaller than one that meets them is not measured.
+
+        Returns:
+            The sizes; why it meets the limits at none where that is so.
         """
-        others = sorted(other_sizes(space, info), reverse=True)
         own = info.input.get("size", 0)
-        over = self._limits.exceeded_by(self._footprint(info, 0))
-        allowed = [] if over else [0]
-        for size in others:
-            is_smaller = any(size < (known or own) for known in allowed)
-            if is_smaller or self._limits.exceeded_by(self._footprint(info, size)) is None:
+        allowed: list[int] = []
+        reasons: list[str] = []
+        for size in sorted(_offered(space, info), key=lambda size: (size != 0, size != own, -size)):
+            is_smaller = any((size or own) < (known or own) for known in allowed)
+            over = None if is_smaller else self._limits.exceeded_by(self._footprint(info, size))
+            if over is None:
                 allowed.append(size)
-        return allowed or str(over)
+            else:
+                reasons.append(over)
+        return allowed or reasons[0]
 
     def words(self, info: BackboneInfo, size: int) -> str:
         """What a backbone takes at an input size that was found to meet the limits, for a person."""
@@ -94,6 +141,7 @@ class Meter:
 
     def _footprint(self, info: BackboneInfo, size: int) -> Footprint:
         """What a backbone takes at an input size, measured when first asked for."""
+        size = 0 if size == info.input.get("size") else size
         key = self._key(info, size)
         known = self._record.get(key)
         if known is None:
@@ -122,6 +170,7 @@ class Meter:
             "batch": limits.batch,
             "threads": limits.threads,
             "memory": limits.max_memory_bytes is not None,
-            "versions": versions(SERVING),
+            "versions": versions(("autotl", *SERVING, *_EXPORTING)),
+            "processor": processor(),
         }
         return json.dumps(facts, sort_keys=True)

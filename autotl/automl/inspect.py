@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from autotl.automl.footprints import Meter
+from autotl.automl.originals import with_originals
 from autotl.automl.settings import Settings, pick_device
 from autotl.backbones.backbone import BackboneInfo
 from autotl.backbones.cache_dir import cache_at
@@ -28,6 +29,7 @@ from autotl.space.builder import build_space
 from autotl.space.document import read as read_document
 from autotl.space.limited import limited
 from autotl.space.limits import Limits
+from autotl.space.narrowed import narrowed
 from autotl.space.resolve import BASELINE_STRATEGY
 from autotl.space.space import SearchSpace
 from autotl.strategies.registry import strategies
@@ -60,14 +62,22 @@ def read_data(
         test=settings.test,
     )
     dataset = audit(dataset, modality(dataset.modality), threads=settings.threads)
+    dataset = with_originals(dataset, seconds=settings.time_seconds, threads=settings.threads)
     splits = split(dataset, seed=settings.seed, test_share=settings.test_share, val_share=settings.val_share)
     return dataset, splits
 
 
 def plan_space(
-    dataset: Dataset, splits: Splits, settings: Settings, *, device: str
+    dataset: Dataset, splits: Splits, settings: Settings, *, device: str, begun: SearchSpace | None = None
 ) -> tuple[DatasetProfile, SearchSpace, list[BackboneChoice], dict[str, BackboneInfo]]:
     """Profile a data set and build the space for it.
+
+    Args:
+        dataset: The data.
+        splits: Their parts.
+        settings: What the user asked for.
+        device: Where torch runs.
+        begun: The space of a run that goes on: what of it the settings still allow is searched.
 
     Returns:
         The profile, the space, why each backbone is in or out, and the backbones that are in.
@@ -77,7 +87,7 @@ def plan_space(
     with cache_at(settings.cache_dir):
         available = {name: availability(info, offline=settings.offline) for name, info in infos.items()}
     student = None if settings.distill_to is None else student_of(infos.values(), settings.distill_to)
-    build = partial(
+    fresh = partial(
         build_space,
         profile,
         list(infos.values()),
@@ -89,17 +99,18 @@ def plan_space(
         device=device,
         time_seconds=settings.time_seconds,
         user_space=settings.space,
-        only_backbones=_only(settings.backbones, infos),
+        only_backbones=_only(settings.backbones, infos) if begun is None else _still(begun, settings, infos),
         licence=settings.license,
         threads=settings.threads,
     )
+    build = fresh if begun is None else partial(_narrowed, begun, fresh)
     space, choices = build()
     meter = Meter(dataset, splits, profile, settings) if settings.limits else None
     if student is not None:
         space = _with_student(space, choices, infos[student], meter)
     elif meter is not None:
         space, choices = _within_limits(build, infos, meter)
-    included = {choice.name: infos[choice.name] for choice in choices if choice.included}
+    included = {c.name: infos[c.name] for c in choices if c.included and c.name in space.backbones}
     return profile, space, choices, included
 
 
@@ -143,8 +154,8 @@ def _with_student(
     Raises:
         SpaceError: It cannot take part.
     """
-    reason = next(choice.reason for choice in choices if choice.name == student.name)
-    sizes: list[int] | str = reason
+    choice = next(choice for choice in choices if choice.name == student.name)
+    sizes: list[int] | str = "it is not in the space of the run" if choice.included else choice.reason
     if student.name in space.backbones:
         sizes = [] if meter is None else meter.sizes(space, student)
     if isinstance(sizes, str):
@@ -223,6 +234,36 @@ def _only(asked: tuple[str, ...] | None, infos: Mapping[str, BackboneInfo]) -> t
     if asked is None:
         return None
     return (*asked, *(info.name for info in infos.values() if info.source == SOURCE.name))
+
+
+def _still(begun: SearchSpace, settings: Settings, infos: Mapping[str, BackboneInfo]) -> tuple[str, ...]:
+    """The backbones of a run that goes on, as far as they are asked for.
+
+    Raises:
+        SpaceError: None of them is.
+    """
+    asked = _only(settings.backbones, infos)
+    found = tuple(n for n in begun.backbones if asked is None or {n, *_reference(n, infos)} & set(asked))
+    if not found:
+        raise SpaceError(
+            "the run was begun without the backbones that are asked for",
+            found=", ".join(asked or ()),
+            expected=f"some of {', '.join(begun.backbones)}",
+            hint="Begin anew with another --out.",
+        )
+    return found
+
+
+def _reference(name: str, infos: Mapping[str, BackboneInfo]) -> tuple[str, ...]:
+    return (infos[name].reference,) if name in infos else ()
+
+
+def _narrowed(
+    begun: SearchSpace, fresh: Callable[..., tuple[SearchSpace, list[BackboneChoice]]], **how: Any
+) -> tuple[SearchSpace, list[BackboneChoice]]:
+    """What `fresh` admits of the space of a run that goes on."""
+    _, choices = fresh(**how)
+    return narrowed(begun, {choice.name for choice in choices if choice.included}), choices
 
 
 def student_of(infos: Iterable[BackboneInfo], asked: str) -> str:

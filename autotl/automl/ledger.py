@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -42,7 +41,6 @@ class Ledger:
             begun.isoformat(), settings.time_seconds, settings.trials, resumed=settings.resume
         )
         self.record: dict[str, Any] = {
-            "command": sys.argv,
             "started": begun.isoformat(timespec="seconds"),
             "seed": settings.seed,
             "budget_seconds": settings.time_seconds,

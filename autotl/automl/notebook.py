@@ -5,30 +5,36 @@ IPython is never imported: in a notebook it is there already, and elsewhere noth
 
 from __future__ import annotations
 
+import contextvars
+import math
 import sys
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
+from autotl.search import in_words
 from autotl.search.events import Event, Listener, RunEnded
 from autotl.search.progress import Progress, clock_time
 
 if TYPE_CHECKING:
     from autotl.leaderboard.leaderboard import Row
 
-#: Least seconds between two drawings.
-_DRAWN_EVERY = 0.5
+#: Least seconds between two drawings, most where only the clock has changed, and between two looks.
+_DRAWN_EVERY, _CLOCK_EVERY, _LOOKED_EVERY = 0.5, 1.0, 0.1
 #: Trials of the live table, and rows of a fitted model's leaderboard.
 _TRIALS, _ROWS = 6, 8
 _WORD, _NUMBER = ' style="text-align: left"', ' style="text-align: right"'
 
 
-def shown_in_notebook(listener: Listener | None, verbose: bool) -> Listener | None:
-    """A listener that also shows a live table, where this is a notebook and that is wanted.
+@contextmanager
+def shown_in_notebook(listener: Listener | None, verbose: bool) -> Iterator[Listener | None]:
+    """Give a listener that also shows a live table, where this is a notebook and that is wanted.
 
     Args:
         listener: Whom the user wants told; None for nobody.
@@ -36,59 +42,95 @@ def shown_in_notebook(listener: Listener | None, verbose: bool) -> Listener | No
     """
     shell = _notebook() if verbose else None
     if shell is None:
-        return listener
-    table = LiveTable(shell.display_pub.publish)
+        yield listener
+        return
+    with LiveTable(shell.display_pub.publish) as table:
 
-    def told(event: Event) -> None:
-        table(event)
-        if listener is not None:
-            listener(event)
+        def told(event: Event) -> None:
+            table(event)
+            if listener is not None:
+                listener(event)
 
-    return told
+        yield told
 
 
 class LiveTable:
-    """A listener that draws where a run stands, in one place of a notebook, twice a second at most.
+    """A listener that draws where a run stands in one place of a notebook, some times a second at most.
+
+    While it is entered a thread of its own draws too, so that the last thing told is always shown, and the
+    clock goes on between events.
 
     Args:
         publish: `publish(data, metadata, transient=..., update=...)` of IPython's display publisher.
         clock: A monotonic clock in seconds.
+
+    Attributes:
+        progress: Where the run stands.
     """
 
     def __init__(self, publish: Callable[..., object], clock: Callable[[], float] = time.monotonic) -> None:
         self._publish, self._clock = publish, clock
-        self._progress = Progress(None, None, clock)
+        self.progress = Progress(None, None, clock)
         self._place = {"display_id": f"autotl-{uuid.uuid4().hex}"}
         self._drawn: float | None = None
+        self._is_behind = False
+        self._lock, self._ends = threading.Lock(), threading.Event()
+        # In the context of the cell: it says which output the table belongs to.
+        run = contextvars.copy_context().run
+        self._drawer = threading.Thread(
+            target=run, args=(self._keep_drawing,), name="autotl-table", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._drawer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop drawing; what was told last is shown."""
+        self._ends.set()
+        self._drawer.join()
+        with self._lock:
+            if self._is_behind:
+                self._draw()
 
     def __call__(self, event: Event) -> None:
-        """Take in one event, and draw where the last drawing is old; the end is always drawn."""
-        self._progress.update(event)
-        now = self._clock()
-        is_due = self._drawn is None or now - self._drawn >= _DRAWN_EVERY
-        if is_due or isinstance(event, RunEnded):
-            data = {"text/html": live_html(self._progress), "text/plain": _in_a_line(self._progress)}
-            self._publish(data, {}, transient=self._place, update=self._drawn is not None)
-            self._drawn = now
+        """Take in one event, and draw where the last drawing is old; the end is drawn at once."""
+        with self._lock:
+            self.progress.update(event)
+            self._is_behind = True
+            if self._age() >= _DRAWN_EVERY or isinstance(event, RunEnded):
+                self._draw()
+
+    def _keep_drawing(self) -> None:
+        """Draw what was told since the last drawing, and the clock now and then."""
+        while not self._ends.wait(_LOOKED_EVERY):
+            with self._lock:
+                old = _DRAWN_EVERY if self._is_behind else _CLOCK_EVERY
+                if self._drawn is not None and self.progress.ended is None and self._age() >= old:
+                    self._draw()
+
+    def _age(self) -> float:
+        """Seconds since the last drawing; infinite before the first."""
+        return math.inf if self._drawn is None else self._clock() - self._drawn
+
+    def _draw(self) -> None:
+        data = {"text/html": live_html(self.progress), "text/plain": _in_a_line(self.progress)}
+        self._publish(data, {}, transient=self._place, update=self._drawn is not None)
+        self._drawn, self._is_behind = self._clock(), False
 
 
 def live_html(progress: Progress) -> str:
     """Where a run stands, as HTML."""
     ended = progress.ended
-    stage = progress.stage if ended is None else ended.state
-    facts = {"stage": " ".join(filter(None, (stage, progress.detail if ended is None else "")))}
-    if progress.advanced is not None:
-        facts["stage"] += (
-            f": {progress.advanced.done:,} of {progress.advanced.total:,} {progress.advanced.unit}"
-        )
+    facts = {"stage": _stage(progress)}
     if ended is not None and ended.error:
         facts["error"] = ended.error
-    budget = "" if progress.trials is None else f" of {progress.trials}"
-    failed = f", {progress.failed} failed" if progress.failed else ""
-    facts["trials"] = f"{progress.done}{budget} done{failed}"
-    facts["time"] = f"{clock_time(progress.elapsed)} passed"
-    if progress.expected_left is not None:
-        facts["time"] += f", {clock_time(progress.expected_left)} left"
+    facts["trials"] = in_words.trials(progress)
+    facts["best so far"] = " ".join(filter(None, in_words.best(progress)))
+    course = in_words.over_time(progress)
+    if course is not None:
+        facts["over time"] = " ".join(course)
+    facts["time"] = in_words.times(progress)[0]
     rows = [
         (
             "running" if line.rank is None else str(line.rank),
@@ -98,12 +140,22 @@ def live_html(progress: Progress) -> str:
             f"{line.epoch} of {line.epochs}",
             "" if line.score is None else f"{line.score:.4f}",
             clock_time(line.seconds),
+            in_words.sparkline(line.curve),
         )
         for line in progress.lines(_TRIALS)
     ]
-    head = ("#", "trial", "backbone", "strategy", "epoch", _score_name(progress), "time")
+    head = ("#", "trial", "backbone", "strategy", "epoch", _score_name(progress), "time", "curve")
     notes = "".join(f"<div>{escape(note.message)}</div>" for note in progress.notes)
-    return f"<div>{_facts(facts)}{_table(head, rows, {2, 3}) if rows else ''}{notes}</div>"
+    return f"<div>{_facts(facts)}{_table(head, rows, {2, 3, 7}) if rows else ''}{notes}</div>"
+
+
+def _stage(progress: Progress) -> str:
+    """The stage under way and how far it is, or how the run ended."""
+    if progress.ended is not None:
+        return progress.ended.state
+    stage = " ".join(filter(None, (progress.stage, progress.detail)))
+    done = progress.advanced
+    return stage if done is None else f"{stage}: {done.done:,} of {done.total:,} {done.unit}"
 
 
 def fitted_html(run: Path, verdict: Iterable[str], metric: str, rows: Sequence[Row]) -> str:
@@ -142,8 +194,10 @@ def _notebook() -> Any:
 
 
 def _in_a_line(progress: Progress) -> str:
-    best = "none yet" if progress.best is None else progress.shown(progress.best)
-    return f"{progress.stage}: {progress.done} trials done, best so far {best}"
+    score, *_ = in_words.best(progress)
+    trials, course = in_words.trials(progress), in_words.over_time(progress)
+    curve = "" if course is None else f" {course[1]}"
+    return f"{_stage(progress)}; trials: {trials}; best so far {score}{curve}; {in_words.times(progress)[0]}"
 
 
 def _score_name(progress: Progress) -> str:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from autotl.automl.command import command, resumed
 from autotl.automl.experience import Experience
 from autotl.automl.inspect import data_of, plan_space, read_data
 from autotl.automl.ledger import Ledger
 from autotl.automl.predecessor import Predecessor
 from autotl.automl.settings import Settings
+from autotl.config import LEFT_OUT
 from autotl.data.dataset import Dataset, Splits
 from autotl.errors import RunError
+from autotl.export.compress import check_form
 from autotl.modalities.registry import modality
 from autotl.profile.build import dataset_fingerprint
 from autotl.profile.profile import DatasetProfile
 from autotl.report import mlflow
 from autotl.search.events import Advanced, DataRead, Note
+from autotl.space.admission import BackboneChoice
 from autotl.space.space import SearchSpace
 from autotl.task import Task
 from autotl.trial.plan import RunnerPlan
@@ -66,12 +70,14 @@ class Opening:
 
     def run(self, data: Any, labels: Sequence[Any] | None) -> Opened:
         """Everything before the first model."""
+        self._ledger.record["command"] = command(self._settings, data, labels)
         folder = self._open_folder()
+        check_form(self._settings.compress)
         if self._settings.mlflow is not None:
             mlflow.check(self._settings.mlflow)
         if self._predecessor is not None:
             self._settings = self._predecessor.inherited(self._settings)
-            self._ledger.record["settings"] = self._settings.to_json()
+        self._ledger.record["settings"] = self._settings.to_json()
         with folder.created():
             dataset, splits = self._read(folder, data, labels)
             if self._predecessor is not None:
@@ -89,12 +95,7 @@ class Opening:
             )
         if self._settings.resume:
             recorded = folder.record("settings", "data", "task")
-            former = recorded["settings"].get("from_run")
-            self._settings = replace(
-                self._settings,
-                metric=self._settings.metric or recorded["task"]["metric"],
-                from_run=self._settings.from_run or (None if former is None else Path(former)),
-            )
+            self._settings = _gone_on(self._settings, recorded["settings"], recorded["task"]["metric"])
         if self._settings.from_run is not None:
             self._predecessor = Predecessor(self._settings.from_run)
         return folder
@@ -105,7 +106,7 @@ class Opening:
         for finding in dataset.findings:
             self._ledger.show(Note(finding.message, warning=finding.severity != "info"))
         self._ledger.tell(DataRead(len(dataset), dataset.task))
-        self._ledger.record["findings"] = [asdict(finding) for finding in dataset.findings]
+        self._ledger.record["findings"] = [finding.to_json() for finding in dataset.findings]
         if folder.exists():
             self._check_same_data(folder, dataset)
             splits = folder.read_splits()
@@ -143,18 +144,25 @@ class Opening:
         self, folder: RunFolder, dataset: Dataset, splits: Splits
     ) -> tuple[DatasetProfile, SearchSpace, TrialRunner]:
         self._ledger.stages.begin("profile")
-        profile, space, choices, infos = plan_space(dataset, splits, self._settings, device=str(self._device))
         previous = folder.read_json("run.json") if folder.exists() else None
-        if previous is not None:
-            space = SearchSpace.from_json(folder.read_json("space.json"))
+        begun = None if previous is None else SearchSpace.from_json(folder.read_json("space.json"))
+        profile, space, choices, infos = plan_space(
+            dataset, splits, self._settings, device=str(self._device), begun=begun
+        )
+        left_out: dict[str, str] = {}
+        if previous is not None and begun is not None:
+            left_out = {c.name: c.reason for c in choices if c.name in begun.backbones and not c.included}
+            choices = _updated(previous["backbones"], [c for c in choices if c.name in begun.backbones])
             self._ledger.record = {
                 **previous,
                 **self._ledger.record,
+                **resumed(previous, self._ledger.record["command"]),
                 "notes": [*previous["notes"], *self._ledger.record["notes"]],
             }
         else:
             space, self._ledger.record["recommended"] = self._experience.advise(profile, space)
             space = space if self._predecessor is None else self._predecessor.lead(space)
+            folder.write_json("space.json", space.to_json())
         self._ledger.record |= {
             "task": dataset.task.to_json(),
             "metric": dataset.task.metric,
@@ -165,9 +173,9 @@ class Opening:
             usable = f"{len(infos)} of {len(choices)} backbones take part; autotl space says why"
             self._ledger.tell(Note(usable))
         folder.write_splits(splits)
-        folder.write_json("space.json", space.to_json())
         folder.write_json("profile.json", profile.to_json())
-        self._ledger.write(folder)
+        self._ledger.write(folder)  # from here on the folder is this process's own
+        self._leave_out(folder, left_out)
         resources = self._settings.resources(self._device)
         runner = TrialRunner(
             RunnerPlan(dataset, splits, infos, profile.inputs, folder, resources),
@@ -176,3 +184,34 @@ class Opening:
         )
         runner.pace.expect(self._experience.rates())
         return profile, space, runner
+
+    def _leave_out(self, folder: RunFolder, reasons: Mapping[str, str]) -> None:
+        """Mark the trials of backbones that may no longer be used, for the reasons by name; scores stay."""
+        for name, reason in reasons.items():
+            self._ledger.tell(Note(f"{name} takes part no longer: {reason}", warning=True))
+        for result in folder.results():
+            told = reasons.get(result.config.backbone)
+            if told != result.left_out:
+                known = result.without_fact(LEFT_OUT)
+                folder.write_result(known if told is None else known.with_facts(**{LEFT_OUT: told}))
+
+
+def _updated(
+    recorded: Sequence[Mapping[str, Any]], choices: Sequence[BackboneChoice]
+) -> list[BackboneChoice]:
+    """Why backbones are in or out as a run said before, but for those of which it is known anew."""
+    known = {choice.name: choice for choice in choices}
+    return [known.get(choice["name"], BackboneChoice(**choice)) for choice in recorded]
+
+
+def _gone_on(asked: Settings, former: Mapping[str, Any], metric: str) -> Settings:
+    """The settings of a run that goes on, with what it was begun with where nothing else is asked."""
+    names = former.get("backbones")
+    space, run = (Path(former[name]) if former.get(name) else None for name in ("space", "from_run"))
+    return replace(
+        asked,
+        metric=asked.metric or metric,
+        backbones=asked.backbones or (None if names is None else tuple(names)),
+        space=asked.space or (space if space is not None and space.is_file() else None),
+        from_run=asked.from_run or run,
+    )

@@ -21,6 +21,8 @@ _MARGIN, _REPORT_SECONDS = 1.2, 4.0
 _MEASURE_SHARE, _MEASURE_MOST_SECONDS = 0.04, 15.0
 #: Share that each thing may take, at most, that is nice to have at the end.
 _SPARE_SHARE, _SPARE_MOST_SECONDS = 0.03, 15.0
+#: Share kept back to score the ten-line baseline on the test part, at most.
+_BASELINE_SHARE = 0.03
 #: Share kept back for a smaller network to learn from the winner.
 _DISTILL_SHARE = 0.3
 
@@ -49,7 +51,8 @@ class TimePlan:
         self._export = min(_UNMEASURED_SHARE * share, _UNMEASURED_MOST_SECONDS)
         self._measure = min(_MEASURE_SHARE * share, _MEASURE_MOST_SECONDS)
         self._distill = _DISTILL_SHARE * share if distills else 0.0
-        self._test = 0.0
+        self._test = self._baseline = 0.0
+        self._baseline_most = _BASELINE_SHARE * share
         self.budget = Budget(seconds, trials, start=start)
         self._keep_back()
 
@@ -58,9 +61,10 @@ class TimePlan:
         """Seconds since the run began."""
         return time.monotonic() - self.start
 
-    def measured(self, export_seconds: float, test_seconds: float) -> None:
-        """Take over how long export and test are now expected to take."""
+    def measured(self, export_seconds: float, test_seconds: float, baseline_seconds: float = 0.0) -> None:
+        """Take over how long export and test, and the baseline on the test part, are now expected to take."""
         self._export, self._test = _MARGIN * export_seconds, _MARGIN * test_seconds
+        self._baseline = min(_MARGIN * baseline_seconds, self._baseline_most)
         self._keep_back()
 
     def refit_takes(self, seconds: float) -> None:
@@ -75,14 +79,17 @@ class TimePlan:
             self._refit = 0.0
         self._keep_back()
 
-    def exported(self, test_seconds: float, *, is_measured: bool) -> None:
+    def exported(self, test_seconds: float, *, is_measured: bool, baseline_seconds: float = 0.0) -> None:
         """Leave to the control what test and measurements need less than was kept for any winner.
 
         Args:
             test_seconds: How long the test of the winner is expected to take.
             is_measured: Whether the graphs of all trials are measured.
+            baseline_seconds: How long the baseline is expected to take; 0 where the test of the winner gives
+                all that it needs.
         """
         self._test = min(self._test, _MARGIN * test_seconds)
+        self._baseline = min(self._baseline, _MARGIN * baseline_seconds)
         self._measure = 0.0 if is_measured else self._measure
         self._keep_back()
 
@@ -139,12 +146,18 @@ class TimePlan:
         after = _REPORT_SECONDS + (0.0 if is_measured else self._measure)
         return min(time.monotonic() + seconds, self.start + self._total - after)
 
+    def baseline_deadline(self) -> float:
+        """When scoring the baseline on the test part must end, so that graphs can be measured after it."""
+        if self.budget.cancelled:
+            return time.monotonic()
+        return self.start + self._total - self._measure - _REPORT_SECONDS
+
     def measure_deadline(self) -> float:
         """When measuring graphs must end."""
         return self.start + self._total - _REPORT_SECONDS
 
     def _after_export(self) -> float:
-        return self._test + self._measure + _REPORT_SECONDS
+        return self._test + self._baseline + self._measure + _REPORT_SECONDS
 
     def _keep_back(self) -> None:
         if not math.isinf(self._total):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -131,3 +131,11 @@ class Source(Protocol):
             BackboneUnavailableError: The weights cannot be reached.
             ChecksumError: A file's sha256 is not the recorded one.
         """
+
+
+@runtime_checkable
+class SupportsFiles(Protocol):
+    """A source that reads files of the user's, which nothing else identifies."""
+
+    def files(self, info: BackboneInfo) -> list[Path]:
+        """The files that hold the weights of a backbone that can be loaded."""

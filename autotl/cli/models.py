@@ -27,6 +27,7 @@ def predict(
         typer.Option(metavar="FILE", help="Write to a .csv or .jsonl file, not to standard output."),
     ] = None,
     threads: options.Threads = None,
+    device: options.RunOn = "cpu",
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object a row, not CSV.")] = False,
 ) -> None:
     """Predict INPUTs with an exported BUNDLE; writes CSV, or JSON Lines with all probabilities."""
@@ -35,7 +36,7 @@ def predict(
     from autotl.serve.inputs import read_inputs
     from autotl.serve.predictor import Predictor
 
-    predictor = Predictor(bundle_folder(bundle), threads=threads)
+    predictor = Predictor(bundle_folder(bundle), threads=threads, device=device)
     arguments = list(inputs or ([] if sys.stdin.isatty() else ["-"]))
     names, items = read_inputs(predictor.bundle, arguments, sys.stdin)
     rows = predictions.predictions(predictor, names, items)
@@ -75,6 +76,7 @@ def explain(
         ),
     ] = 3,
     threads: options.Threads = None,
+    device: options.RunOn = "cpu",
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object a row.")] = False,
 ) -> None:
     """Tell why INPUTs are predicted as they are: which words or parts of an image speak for it.
@@ -84,9 +86,8 @@ def explain(
     from autotl.console import explaining
 
     arguments = list(inputs or ([] if sys.stdin.isatty() else ["-"]))
-    failed = explaining.run(
-        bundle, arguments, sys.stdin, target=target, top=top, out=out, as_json=json, threads=threads
-    )
+    shown: dict[str, Any] = {"target": target, "top": top, "out": out, "as_json": json}
+    failed = explaining.run(bundle, arguments, sys.stdin, **shown, threads=threads, device=device)
     if failed:
         raise typer.Exit(2)
 
@@ -104,6 +105,7 @@ def evaluate(
         options.PartName | None,
         typer.Option(help="Which part to score; test where DATA has one, else all rows."),
     ] = None,
+    device: options.RunOn = "cpu",
     json: options.Json = False,
 ) -> None:
     """Score an exported BUNDLE on labelled DATA."""
@@ -111,7 +113,8 @@ def evaluate(
     from autotl.console import output
     from autotl.console.runs import bundle_folder
 
-    found = score(bundle_folder(bundle), data, target=target, part=part, **_columns(text, image))
+    how: dict[str, Any] = {"part": part, "device": device, **_columns(text, image)}
+    found = score(bundle_folder(bundle), data, target=target, **how)
     for note in found["notes"]:
         typer.echo(f"warning: {note}", err=True)
     if json:
@@ -141,6 +144,7 @@ def serve(
     timeout: options.Timeout = 30,
     workers: options.Workers = 1,
     threads: options.Threads = None,
+    device: options.RunOn = "cpu",
 ) -> None:
     """Answer HTTP requests with an exported BUNDLE: /predict, and the Open Inference Protocol under /v2.
 
@@ -161,7 +165,7 @@ def serve(
         "queue_bytes": parse_size(queue_bytes),
         "timeout_seconds": timeout,
     }
-    how = {"host": host, "port": port, "workers": workers, "threads": threads}
+    how = {"host": host, "port": port, "workers": workers, "threads": threads, "device": device}
     batches = {"batch_items": max_batch, "delay_ms": max_delay}
     serve_bundle(bundle_folder(bundle), name, limits, **how, **batches)
 
@@ -191,6 +195,7 @@ def monitor(
         typer.Option(metavar="FOLDER", help="Write drift.json and drift.svg, a plot, to this folder."),
     ] = None,
     threads: options.Threads = None,
+    device: options.RunOn = "cpu",
     json: options.Json = False,
 ) -> None:
     """Tell whether new INPUTs, which need no labels, still look like what BUNDLE was measured on.
@@ -203,9 +208,8 @@ def monitor(
     from autotl.console.runs import bundle_folder
 
     arguments = list(inputs or ([] if sys.stdin.isatty() else ["-"]))
-    checked = monitoring.check(
-        bundle_folder(bundle), arguments, list(reference or []), sys.stdin, alpha=alpha, threads=threads
-    )
+    how: dict[str, Any] = {"alpha": alpha, "threads": threads, "device": device}
+    checked = monitoring.check(bundle_folder(bundle), arguments, list(reference or []), sys.stdin, **how)
     monitoring.show(checked, out, as_json=json)
     raise typer.Exit(monitoring.exit_code(checked.report))
 
@@ -218,6 +222,7 @@ def verify(
     text: options.Text = None,
     image: options.Image = None,
     threads: options.Threads = None,
+    device: options.RunOn = "cpu",
     json: options.Json = False,
 ) -> None:
     """Compare a BUNDLE with what the trained network answered, on the DATA that it was trained on."""
@@ -225,7 +230,8 @@ def verify(
     from autotl.console import output
     from autotl.console.runs import bundle_folder
 
-    found = prove(bundle_folder(bundle), data, target=target, threads=threads, **_columns(text, image))
+    how: dict[str, Any] = {"threads": threads, "device": device, **_columns(text, image)}
+    found = prove(bundle_folder(bundle), data, target=target, **how)
     if json:
         output.show_json(found)
     else:

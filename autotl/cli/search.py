@@ -167,11 +167,13 @@ def audit(
     from autotl.automl import audit_data
     from autotl.console import auditing
 
+    if fix is not None:
+        from autotl.automl.cleaned import check_place, write_cleaned
+
+        check_place(fix, data, val, test)
     found = audit_data(data, rows=rows, threads=threads, **_data_parameters(locals()))
     cleaned = None
     if fix is not None:
-        from autotl.automl.cleaned import write_cleaned
-
         cleaned = write_cleaned(
             found, data, fix, group=group, val=val, test=test, drop_suspects=drop_suspects
         )

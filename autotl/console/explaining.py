@@ -65,10 +65,10 @@ class Source:
     lacking: str
 
     @classmethod
-    def of(cls, path: Path, threads: int | None) -> Source:
+    def of(cls, path: Path, threads: int | None, device: str = "cpu") -> Source:
         """A bundle, or a run folder with its winner and its rows."""
         folder = bundle_folder(path)
-        predictor = Predictor(folder, threads=threads)
+        predictor = Predictor(folder, threads=threads, device=device)
         if folder == path:
             hint = "To see the nearest training rows, name a run folder: a bundle holds none."
             return cls(predictor, None, hint)
@@ -104,6 +104,7 @@ def run(
     out: Path | None,
     as_json: bool,
     threads: int | None,
+    device: str = "cpu",
 ) -> int:
     """Explain inputs as the command line names them; gives how many could not be read.
 
@@ -116,13 +117,14 @@ def run(
         out: Folder to write to, None for none.
         as_json: Print JSON Lines.
         threads: Threads of the runtime.
+        device: Where it runs, "cpu" or "cuda".
 
     Raises:
         BundleError: The bundle is damaged.
         DataError: An input does not exist, or there is no such class.
         StorageError: The folder cannot be written.
     """
-    source = Source.of(path, threads)
+    source = Source.of(path, threads, device)
     names, items = read_inputs(source.predictor.bundle, arguments, stdin)
     if out is not None:
         folder_at(out)

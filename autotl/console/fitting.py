@@ -83,8 +83,9 @@ def verdict(test: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
 
 def whereabouts(folder: Path) -> list[str]:
     """Where everything lies, and the next command."""
+    report = folder / "report.html"
     return [
-        f"report   {folder / 'report.html'}",
+        *([f"report   {report}"] if report.is_file() else []),
         f"model    {folder / 'model'}",
         f"predict  autotl predict {folder / 'model'} INPUT...",
     ]

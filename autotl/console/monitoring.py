@@ -69,6 +69,7 @@ def check(
     *,
     alpha: float,
     threads: int | None,
+    device: str = "cpu",
 ) -> Checked:
     """Check inputs as the command line names them.
 
@@ -80,12 +81,13 @@ def check(
         stdin: Where "-" reads from.
         alpha: Level of significance.
         threads: Threads of the runtime.
+        device: Where it runs, "cpu" or "cuda".
 
     Raises:
         BundleError: The bundle is damaged, or describes no rows and no others are named.
         DataError: No input can be read.
     """
-    predictor = Predictor(folder, threads=threads)
+    predictor = Predictor(folder, threads=threads, device=device)
     bundle = predictor.bundle
     if reference:
         held_out = read_inputs(bundle, reference, stdin)[1]

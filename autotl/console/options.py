@@ -12,6 +12,7 @@ LicenseRule = Literal["any", "permissive"]
 EngineName = Literal["local", "ray"]
 QualityName = Literal["fast", "balanced", "best"]
 CompressName = Literal["none", "int8", "fp16"]
+RunDevice = Literal["cpu", "cuda"]
 FormatName = Literal["bundle", "docker", "triton"]
 PartName = Literal["train", "val", "test"]
 DemoName = Literal["image", "text"]
@@ -190,7 +191,7 @@ LatencyBatch = Annotated[
         min=1,
         max=4096,
         metavar="N",
-        help="Inputs that are predicted together where that is measured.",
+        help="Inputs that are predicted together where that is measured; the limit is then theirs.",
         rich_help_panel=_DEPLOYMENT,
     ),
 ]
@@ -218,6 +219,14 @@ Threads = Annotated[
     int | None,
     typer.Option(
         min=1, max=1024, metavar="N", help="CPU threads; all cores where unset.", rich_help_panel=_MACHINE
+    ),
+]
+RunOn = Annotated[
+    RunDevice,
+    typer.Option(
+        "--device",
+        help="Where the model runs: cpu, or cuda for an NVIDIA GPU, with onnxruntime-gpu.",
+        rich_help_panel=_MACHINE,
     ),
 ]
 Offline = Annotated[

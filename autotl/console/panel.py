@@ -11,12 +11,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from autotl.config import TrialConfig
-from autotl.search.progress import Progress, Stage, TrialLine, best_over_time, clock_time
+from autotl.search import in_words
+from autotl.search.progress import Progress, Stage, TrialLine, clock_time
 
-_BARS = "▁▂▃▄▅▆▇█"
-#: Epochs of a trial's curve that are drawn.
-_CURVE = 24
 #: Trials that are shown, and columns that the border takes.
 _TRIALS, _BORDER = 8, 4
 #: From this width on labels are whole, and all columns of the table of trials are there.
@@ -28,8 +25,6 @@ _COLUMNS = ("#", "trial", "backbone", "strategy", "epoch", "score", "time", "cur
 _CUT = ("curve", "strategy", "backbone")
 _NARROW = ("#", "trial", "backbone", "epoch", "score")
 _LEAST = 6
-#: How far ahead an end is told by the hour of the day.
-_DAY_SECONDS = 24 * 3600
 
 
 def panel(
@@ -52,10 +47,10 @@ def panel(
     grid.add_column(no_wrap=True, overflow="ellipsis", width=values)
     grid.add_row("stage", _stage(progress))
     grid.add_row("before", _before(progress.stages, progress.elapsed, values))
-    grid.add_row("trials", _trials(progress))
+    grid.add_row("trials", in_words.trials(progress))
     grid.add_row("best so far" if is_wide else "best", _best(progress))
     grid.add_row("over time" if is_wide else "", _over_time(progress, values))
-    grid.add_row("time", _time(progress, values, wall))
+    grid.add_row("time", _fitting(in_words.times(progress, wall), values))
     left = _TRIALS + _TABLE + len(progress.notes) if height is None else max(height - _FIXED, 0)
     lines = progress.lines(min(_TRIALS, max(left - _TABLE, 0)))
     parts: list[RenderableType] = [grid]
@@ -67,21 +62,6 @@ def panel(
         style = "yellow" if note.warning else "dim"
         parts.append(Text(note.message, style=style, no_wrap=True, overflow="ellipsis"))
     return Panel(Group(*parts), title="autotl", title_align="left", border_style="cyan", width=width)
-
-
-def curve(scores: Sequence[float], most: int = _CURVE) -> str:
-    """Scores as a row of bars, lowest to highest of what is shown: the last ones, at most so many."""
-    shown = scores[-most:]
-    if len(shown) < 2:
-        return ""
-    low, high = min(shown), max(shown)
-    span = (high - low) or 1.0
-    return "".join(_BARS[round((score - low) / span * (len(_BARS) - 1))] for score in shown)
-
-
-def named(config: TrialConfig) -> str:
-    """Backbone and strategy of a trial."""
-    return f"{config.backbone}, {config.strategy}"
 
 
 def _stage(progress: Progress) -> Text:
@@ -107,50 +87,22 @@ def _before(stages: Sequence[Stage], now: float, width: int) -> Text:
     return Text(_fitting([*tails[:1], *(f"… {tail}" for tail in tails[1:])], width))
 
 
-def _trials(progress: Progress) -> str:
-    paused = sum(trial.paused for trial in progress.running.values())
-    text = (
-        f"{progress.done} done" if progress.trials is None else f"{progress.done} of {progress.trials} done"
-    )
-    text += f", {progress.failed} failed" if progress.failed else ""
-    return f"{text}, {paused} paused" if paused else text
-
-
 def _best(progress: Progress) -> Text:
+    score, metric, trial = in_words.best(progress)
     if progress.best is None:
-        return Text("none yet", style="dim")
-    text = Text(progress.shown(progress.best), style="bold green")
-    if progress.metric is not None:
-        text.append(f" {progress.metric.name}", style="not bold")
-    if progress.best_trial is not None:
-        number, config = progress.best_trial
-        text.append(f"  trial {number}, {named(config)}", style="not bold default")
-    return text
+        return Text(score, style="dim")
+    text = Text(score, style="bold green")
+    text.append(f" {metric}" if metric else "", style="not bold")
+    return text.append(f"  {trial}" if trial else "", style="not bold default")
 
 
 def _over_time(progress: Progress, width: int) -> Text:
     """The best score from the first one to now: a curve between both."""
-    if len(progress.history) < 2:
+    found = in_words.over_time(progress, width)
+    if found is None:
         return Text("")
-    first, last = progress.shown(progress.history[0][1]), progress.shown(progress.history[-1][1])
-    steps = min(width - cell_len(first) - cell_len(last) - 2, 2 * _CURVE)
-    text = Text(f"{first} ", style="dim")
-    text.append(curve(best_over_time(progress, max(steps, 2)), 2 * _CURVE), style="cyan")
-    return text.append(f" {last}")
-
-
-def _time(progress: Progress, width: int, wall: Callable[[], float]) -> str:
-    """Time left, time passed and the hour at which it should end, as far as there is room."""
-    passed = f"{clock_time(progress.elapsed)} passed"
-    left = progress.expected_left
-    if left is None:
-        return passed
-    about = "" if progress.left is not None else "about "
-    text = f"{about}{clock_time(left)} left"
-    if left >= _DAY_SECONDS:
-        return _fitting([f"{text}, {passed}", text], width)
-    hour = f"{time.strftime('%H:%M', time.localtime(wall() + left))}"
-    return _fitting([f"{text}, {passed}, ends at about {hour}", f"{text}, {passed}", text], width)
+    first, bars, last = found
+    return Text(f"{first} ", style="dim").append(bars, style="cyan").append(f" {last}")
 
 
 def _table(lines: Sequence[TrialLine], progress: Progress, room: int) -> Table:
@@ -192,7 +144,7 @@ def _cells(line: TrialLine, progress: Progress) -> dict[str, str]:
         else str(line.epoch),
         "score": "" if line.score is None else f"{line.score:.4f}",
         "time": clock_time(line.seconds),
-        "curve": curve(line.curve),
+        "curve": in_words.sparkline(line.curve),
     }
 
 

@@ -16,18 +16,22 @@ from numpy.typing import NDArray
 from autotl.data.checks import (
     absent_labels,
     check_usable,
-    conflicting_labels,
     empty_inputs,
-    exact_duplicates,
     groups_across_parts,
     imbalance,
-    near_duplicates,
     rare_classes,
     refuse_one_input,
 )
 from autotl.data.dataset import Dataset, Finding
 from autotl.data.duplicates import near_clusters
 from autotl.data.examine import Examination, examine
+from autotl.data.repeats import (
+    conflicting_labels,
+    exact_duplicates,
+    first_alike,
+    near_duplicates,
+    repeated_rows,
+)
 from autotl.data.rows import plural, verb
 from autotl.errors import DataError
 from autotl.modalities.modality import Modality, SupportsTurnedKeys
@@ -102,22 +106,22 @@ def _without_leaks(dataset: Dataset) -> tuple[Dataset, tuple[Finding, ...]]:
         return dataset, ()
     prints = np.asarray(dataset.fingerprints)
     val, test = dataset.parts == "val", dataset.parts == "test"
-    train = ~val & ~test
-    leaks_train = train & np.isin(prints, prints[val | test])
-    leaks_val = val & np.isin(prints, prints[test])
-    findings = tuple(
-        Finding(
-            "duplicate_across_parts",
-            "warning",
-            f"{plural(int(leak.sum()), 'row')} of the {part} part "
-            f"{verb(int(leak.sum()), 'repeats', 'repeat')} the input of {others} rows.",
-            tuple(dataset.names[i] for i in np.flatnonzero(leak)[:1000]),
-            f"rows dropped from {part}",
-        )
-        for leak, part, others in (
-            (leaks_train, "train", "validation or test"),
-            (leaks_val, "validation", "test"),
-        )
-        if leak.any()
-    )
-    return (dataset.take(np.flatnonzero(~(leaks_train | leaks_val))) if findings else dataset), findings
+    drops = ((~val & ~test, val | test, "train", "validation or test"), (val, test, "validation", "test"))
+    kept, findings = np.ones(len(dataset), bool), []
+    for part, judged, name, others in drops:
+        rows = np.flatnonzero(part & np.isin(prints, prints[judged]))
+        if len(rows):
+            message = (
+                f"{plural(len(rows), 'row')} of the {name} part "
+                f"{verb(len(rows), 'repeats', 'repeat')} the input of {others} rows."
+            )
+            alike = first_alike(prints, rows, np.flatnonzero(judged))
+            repaired = f"rows dropped from {name}"
+            findings.append(repeated_rows("duplicate_across_parts", message, dataset, rows, alike, repaired))
+            kept[rows] = False
+    if not findings:
+        return dataset, ()
+    named = {row for finding in findings for row in finding.rows}
+    dropped = np.flatnonzero(~kept).tolist()
+    shown = tuple((dataset.names[row], dataset.items[row]) for row in dropped if dataset.names[row] in named)
+    return replace(dataset.take(np.flatnonzero(kept)), left_out=shown), tuple(findings)

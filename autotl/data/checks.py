@@ -53,7 +53,7 @@ def check_usable(dataset: Dataset, state: str = "") -> None:
     if len(targets) and np.all(targets == targets[0]):
         raise TargetError(
             f"the target '{task.target}' has one value only{state}, so there is nothing to learn",
-            found=_describe(dataset, int(rows[0])),
+            found=described(dataset, int(rows[0])),
             expected="two or more classes" if task.kind is not TaskKind.REGRESSION else "different numbers",
         )
     if not task.is_classification:
@@ -68,7 +68,8 @@ def check_usable(dataset: Dataset, state: str = "") -> None:
         )
 
 
-def _describe(dataset: Dataset, row: int) -> str:
+def described(dataset: Dataset, row: int) -> str:
+    """The target of a row, as a person gave it."""
     target = dataset.targets[row]
     if dataset.task.is_classification:
         return repr(dataset.task.classes[int(target)])
@@ -110,63 +111,8 @@ def refuse_one_input(dataset: Dataset) -> None:
         )
 
 
-def conflicting_labels(dataset: Dataset) -> Iterator[Finding]:
-    """Equal inputs with different targets."""
-    prints = np.unique(np.asarray(dataset.fingerprints), return_inverse=True)[1]
-    first = np.unique(prints, return_index=True)[1]
-    differs = dataset.targets != dataset.targets[first[prints]]
-    if differs.ndim == 2:
-        differs = differs.any(axis=1)
-    codes = np.unique(prints[differs])
-    if len(codes):
-        rows = np.flatnonzero(np.isin(prints, codes))
-        severity = "info" if dataset.task.kind is TaskKind.REGRESSION else "warning"
-        message = (
-            f"{plural(len(codes), 'input')} {verb(len(codes), 'has', 'have')} "
-            f"different targets in different rows ({plural(len(rows), 'row')} in all)."
-        )
-        yield Finding("conflicting_labels", severity, message, _names(dataset, rows))
-
-
-def exact_duplicates(dataset: Dataset) -> Iterator[Finding]:
-    """Inputs that stand in several rows."""
-    prints, counts = np.unique(np.asarray(dataset.fingerprints), return_inverse=True, return_counts=True)[1:]
-    rows = np.flatnonzero(counts[prints] > 1)
-    if len(rows):
-        copies = len(rows) - int((counts > 1).sum())
-        message = f"{plural(copies, 'row')} {verb(copies, 'repeats', 'repeat')} the input of another row."
-        yield Finding("duplicate", "info", message, _names(dataset, rows), _together(dataset))
-
-
-def near_duplicates(dataset: Dataset) -> Iterator[Finding]:
-    """Inputs that are nearly equal, across official parts and elsewhere."""
-    if dataset.clusters is None:
-        return
-    prints = np.unique(np.asarray(dataset.fingerprints), return_inverse=True)[1]
-    several = _codes_of_several(dataset.clusters, prints)
-    rows = np.flatnonzero(np.isin(dataset.clusters, several))
-    if not len(rows):
-        return
-    message = f"{plural(len(several), 'set')} of near duplicates ({plural(len(rows), 'row')} in all)."
-    yield Finding("near_duplicate", "info", message, _names(dataset, rows), _together(dataset))
-    if dataset.parts is None:
-        return
-    held = np.isin(dataset.parts, ("val", "test"))
-    judged = several[np.isin(several, dataset.clusters[held])]
-    leaking = rows[~held[rows] & np.isin(dataset.clusters[rows], judged)]
-    if len(leaking):
-        nearly = "row nearly repeats" if len(leaking) == 1 else "rows nearly repeat"
-        yield Finding(
-            "near_duplicate_across_parts",
-            "warning",
-            f"{len(leaking):,} training {nearly} an input of the validation or test part; "
-            "scores on these parts may be too good.",
-            _names(dataset, leaking),
-        )
-
-
-def _codes_of_several(codes: Array, values: Array) -> Array:
-    """Codes that go with more than one distinct value."""
+def codes_of_several(codes: Array, values: Array) -> Array:
+    """Codes (N,) that go with more than one distinct value (N,)."""
     pairs = np.unique(np.stack([codes, values]), axis=1)
     found, counts = np.unique(pairs[0], return_counts=True)
     return np.asarray(found[counts > 1])
@@ -177,7 +123,7 @@ def groups_across_parts(dataset: Dataset) -> Iterator[Finding]:
     if dataset.groups is None or dataset.parts is None:
         return
     parts = np.unique(dataset.parts, return_inverse=True)[1]
-    divided = _codes_of_several(dataset.groups, parts)
+    divided = codes_of_several(dataset.groups, parts)
     if len(divided):
         rows = np.flatnonzero(np.isin(dataset.groups, divided))
         are = verb(len(divided), "is", "are")
@@ -246,9 +192,3 @@ def _label_counts(dataset: Dataset) -> Array | None:
 
 def _names(dataset: Dataset, rows: Array) -> tuple[str, ...]:
     return tuple(dataset.names[i] for i in rows[:_ROWS])
-
-
-def _together(dataset: Dataset) -> str | None:
-    """What is done about duplicates: splits that are drawn keep them together."""
-    drawn = dataset.parts is None or not {"val", "test"} <= set(dataset.parts)
-    return "kept together when parts are drawn" if drawn else None

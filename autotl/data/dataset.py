@@ -5,8 +5,8 @@ Items stay raw (paths, arrays, texts): decoding belongs to the modality.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class Finding:
         rows: Names (`Dataset.names`) of the rows concerned, at most 1,000.
         repaired: What was done about it, or None.
         details: A phrase for each of `rows`, in their order; empty where there is nothing to say of them.
+        groups: Names of rows that belong together, such as copies of one input; where rows repeat others that
+            are not among `rows`, the row and then what it repeats. At most 1,000 names in all.
     """
 
     kind: str
@@ -49,6 +51,22 @@ class Finding:
     rows: tuple[str, ...] = ()
     repaired: str | None = None
     details: tuple[str, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary; `from_json` inverts it."""
+        groups = [list(group) for group in self.groups]
+        return {**asdict(self), "rows": list(self.rows), "details": list(self.details), "groups": groups}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Finding:
+        """Rebuild a finding that `to_json` wrote; what came later has its default."""
+        lists = {name: tuple(value.get(name, ())) for name in ("rows", "details")}
+        groups = tuple(tuple(group) for group in value.get("groups", ()))
+        repaired = value.get("repaired")
+        return cls(
+            value["kind"], value["severity"], value["message"], repaired=repaired, groups=groups, **lists
+        )
 
 
 @dataclass(frozen=True)
@@ -82,6 +100,8 @@ class Dataset:
         findings: What the audit found, and repaired.
         source: Where it came from, for the record.
         columns: Input columns used, in order, for tables.
+        left_out: Names and items of rows that can be read and that the audit left out, so that they can be
+            shown; those that findings name.
     """
 
     modality: str
@@ -96,6 +116,7 @@ class Dataset:
     source: str = ""
     columns: tuple[str, ...] = field(default=())
     clusters: Array | None = None
+    left_out: tuple[tuple[str, Item], ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)

@@ -117,12 +117,15 @@ def _whole(quota: Array, rng: np.random.Generator) -> Array:
 
 
 def _fill(candidates: Array, sizes: Array, goal: int, taken: Array) -> None:
-    """Take units in order while they fit into `goal` rows."""
+    """Take units in order while they fit into `goal` rows; if none does, the smallest if that is nearer."""
     room = goal
     for unit in candidates:
         if sizes[unit] <= room:
             taken[unit] = True
             room -= sizes[unit]
+    if room == goal and len(candidates):
+        smallest = candidates[sizes[candidates].argmin()]
+        taken[smallest] = sizes[smallest] < 2 * goal
 
 
 def _give_back(taken: Array, present: Array, units: Array, sizes: Array) -> None:

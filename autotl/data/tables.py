@@ -1,26 +1,60 @@
 """Reads tables: CSV, TSV, JSON Lines and Parquet files, and data frames, into `Table`.
 
-Texts stay as they are ("" and "NA" are texts). What a column means is decided in `columns`.
+Texts stay as they are ("" and "NA" are texts). What a column means is decided in `columns`. A table from a
+stranger is read within `TableLimits`, which are kept while it is read and not only afterwards.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import json
-import threading
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autotl.data.rows import Table
-from autotl.errors import DataError
+from autotl.data.rows import Table, some
+from autotl.errors import DataError, TooLargeError
+
+Columns = dict[str, list[Any]]
 
 _FIELD_LIMIT = 1 << 30
-#: The csv module keeps its limit of field sizes for the whole process.
-_FIELD_LIMIT_LOCK = threading.Lock()
+#: A line with its end, which may be that of any system; the last may have none.
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n|\Z)")
 _ENCODING_HINT = "Save it as UTF-8, for instance: iconv -f latin1 -t utf-8 {name} > utf8_{name}"
+
+
+@dataclass(frozen=True)
+class TableLimits:
+    """How much a table may hold; None is no limit.
+
+    Attributes:
+        rows: Most rows.
+        columns: Most columns.
+        cells: Most cells, rows times columns, however few of them are filled.
+    """
+
+    rows: int | None = None
+    columns: int | None = None
+    cells: int | None = None
+
+    def check(self, name: str, rows: int, columns: int) -> None:
+        """Refuse a table that has got so large.
+
+        Raises:
+            TooLargeError: It is over a limit.
+        """
+        if self.rows is not None and rows > self.rows:
+            raise _too_many(name, "rows", self.rows)
+        if self.columns is not None and columns > self.columns:
+            raise _too_many(name, "columns", self.columns)
+        if self.cells is not None and rows * columns > self.cells:
+            raise _too_many(name, "cells", self.cells)
+
+
+UNLIMITED = TableLimits()
 
 
 def read_table(path: Path) -> Table:
@@ -38,18 +72,20 @@ def read_table(path: Path) -> Table:
     return parse_table(path.name, path.read_bytes(), path.parent)
 
 
-def parse_table(name: str, content: bytes, folder: Path = Path()) -> Table:
+def parse_table(name: str, content: bytes, folder: Path = Path(), limits: TableLimits = UNLIMITED) -> Table:
     """Read one table from memory.
 
     Args:
         name: What the table is called in messages; its ending, one of `READERS`, says the format.
         content: What a file of that name would hold.
         folder: Where relative paths in it start.
+        limits: How much it may hold.
 
     Raises:
         DataError: It is empty, malformed, or not UTF-8.
+        TooLargeError: It is over a limit.
     """
-    columns, numbers = READERS[Path(name).suffix.lower()](name, content)
+    columns, numbers = READERS[Path(name).suffix.lower()](name, content, limits)
     if not numbers:
         raise DataError(f"{name} holds no rows", expected="a header and one row for each input")
     return Table(columns, [f"{name}:{n}" for n in numbers], name, folder)
@@ -93,89 +129,105 @@ def _decode(name: str, raw: bytes) -> str:
             expected="UTF-8 text",
             hint=_ENCODING_HINT.format(name=name),
         ) from error
-    if not text.strip():
+    if not text or text.isspace():
         raise DataError(f"{name} is empty", expected="a header and one row for each input")
     return text
 
 
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Lets fields of any length through; the limit is the csv module's only setting."""
-    with _FIELD_LIMIT_LOCK:
-        before = csv.field_size_limit(_FIELD_LIMIT)
-        try:
-            yield
-        finally:
-            csv.field_size_limit(before)
+def _let_long_fields_through() -> None:
+    """Raise the csv module's limit. It is the whole process's, and only ever raised: no lock is needed."""
+    if csv.field_size_limit() < _FIELD_LIMIT:
+        csv.field_size_limit(_FIELD_LIMIT)
 
 
 def _delimiter(name: str, text: str) -> str:
     if name.lower().endswith(".tsv"):
         return "\t"
-    header = text.split("\n", 1)[0]
+    end = text.find("\n")
+    header = text if end < 0 else text[:end]
     return next((mark for mark in (",", ";", "\t") if mark in header), ",")
 
 
-def _read_delimited(name: str, content: bytes) -> tuple[dict[str, list[Any]], list[int]]:
+def _read_delimited(name: str, content: bytes, limits: TableLimits) -> tuple[Columns, list[int]]:
     text = _decode(name, content)
     header: list[str] = []
     rows: list[list[str]] = []
-    with _long_fields():
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(name, text))
-        line = 1
-        for fields in reader:
-            start, line = line, reader.line_num + 1
-            if not fields:
-                continue
+    try:
+        for line, fields in _records(text, _delimiter(name, text)):
             if not header:
                 header = [field.strip() for field in fields]
+                limits.check(name, 0, len(header))
                 _refuse_duplicates(header, name)
             elif len(fields) != len(header):
                 raise DataError(
                     f"{name} is ragged",
-                    found=f"{len(fields)} fields on line {start}",
+                    found=f"{len(fields)} fields on line {line}",
                     expected=f"{len(header)} as in the header",
                     hint="Quote texts that hold the separator, and close every quote.",
                 )
             else:
                 rows.append(fields)
-    columns: dict[str, list[Any]] = {field: [row[i] for row in rows] for i, field in enumerate(header)}
+                limits.check(name, len(rows), len(header))
+    except csv.Error as error:
+        raise DataError(f"{name} is malformed", found=error) from error
+    columns: Columns = {field: [row[i] for row in rows] for i, field in enumerate(header)}
     return columns, list(range(2, len(rows) + 2))
 
 
-def _read_jsonl(name: str, content: bytes) -> tuple[dict[str, list[Any]], list[int]]:
-    columns: dict[str, list[Any]] = {}
+def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The fields of each line that has any, and the number of the line that it begins on."""
+    _let_long_fields_through()
+    reader = csv.reader(filter(None, (line[0] for line in _LINE.finditer(text))), delimiter=delimiter)
+    line = 1
+    for fields in reader:
+        start, line = line, reader.line_num + 1
+        if fields:
+            yield start, fields
+
+
+def _read_jsonl(name: str, content: bytes, limits: TableLimits) -> tuple[Columns, list[int]]:
+    names: dict[str, None] = {}
+    records: list[dict[str, Any]] = []
     numbers: list[int] = []
     for number, line in enumerate(_decode(name, content).split("\n"), start=1):
         if not line.strip():
             continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(
-                f"{name} is not JSON Lines",
-                found=f"line {number}, column {error.colno}: {error.msg}",
-                expected="one JSON object a line",
-            ) from error
-        if not isinstance(record, dict):
-            raise DataError(
-                f"{name} is not JSON Lines",
-                found=f"line {number}: {type(record).__name__}",
-                expected="one JSON object a line",
-            )
-        for column in record:
-            columns.setdefault(column, [None] * len(numbers))
-        for column, values in columns.items():
-            values.append(record.get(column))
+        record = _record(name, number, line)
+        names.update(dict.fromkeys(record))
+        records.append(record)
         numbers.append(number)
+        limits.check(name, len(records), len(names))
+    columns: Columns = {column: [None] * len(records) for column in names}
+    for row, record in enumerate(records):
+        for column, value in record.items():
+            columns[column][row] = value
     return columns, numbers
 
 
-def _read_parquet(name: str, content: bytes) -> tuple[dict[str, list[Any]], list[int]]:
+def _record(name: str, number: int, line: str) -> dict[str, Any]:
+    """The object on a line of JSON Lines."""
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise _no_jsonl(name, f"line {number}, column {error.colno}: {error.msg}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or nested too deeply
+        raise _no_jsonl(name, f"line {number}: {str(error)[:80]}") from error
+    if not isinstance(record, dict):
+        raise _no_jsonl(name, f"line {number}: {type(record).__name__}")
+    return record
+
+
+def _no_jsonl(name: str, found: str) -> DataError:
+    return DataError(f"{name} is not JSON Lines", found=found, expected="one JSON object a line")
+
+
+def _read_parquet(name: str, content: bytes, limits: TableLimits) -> tuple[Columns, list[int]]:
     import pyarrow
     from pyarrow import parquet
 
     try:
+        head = parquet.read_metadata(pyarrow.BufferReader(content))
+        limits.check(name, head.num_rows, head.num_columns)
         table = parquet.read_table(pyarrow.BufferReader(content))
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
         raise DataError(f"{name} is not a Parquet file", found=error) from error
@@ -185,17 +237,21 @@ def _read_parquet(name: str, content: bytes) -> tuple[dict[str, list[Any]], list
 
 
 def _refuse_duplicates(names: list[str], source: str) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise DataError(
-            f"{source} has two columns of one name",
-            found=", ".join(map(repr, twice)),
-            expected="unique names",
+            f"{source} has two columns of one name", found=some([*map(repr, twice)]), expected="unique names"
         )
 
 
+def _too_many(name: str, what: str, most: int) -> TooLargeError:
+    return TooLargeError(
+        f"{name} has too many {what}", found=f"more than {most:,}", expected=f"at most {most:,}"
+    )
+
+
 #: Readers by file ending: each gives the columns and the number of each row.
-READERS: dict[str, Callable[[str, bytes], tuple[dict[str, list[Any]], list[int]]]] = {
+READERS: dict[str, Callable[[str, bytes, TableLimits], tuple[Columns, list[int]]]] = {
     ".csv": _read_delimited,
     ".tsv": _read_delimited,
     ".jsonl": _read_jsonl,

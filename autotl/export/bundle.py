@@ -45,6 +45,8 @@ from autotl.versions import SERVING, versions
 Array = NDArray[Any]
 
 CARD, REQUIREMENTS = "README.md", "requirements.txt"
+#: Where a manifest tells what its model was allowed to take.
+LIMITS = "limits"
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,21 @@ def add_reference(folder: Path, reference: Reference) -> None:
         manifest[KEY] = reference.write(new, Task.from_json(manifest["task"]))
 
 
+def add_limits(folder: Path, told: Mapping[str, Any]) -> None:
+    """Record in a bundle that is there what its model was allowed to take, and what it takes.
+
+    Args:
+        folder: The bundle.
+        told: "asked", the limits by name; "words", what it takes; "over", which limit it is over in words, or
+            None.
+
+    Raises:
+        StorageError: The disk is full or not writable; the bundle is as it was.
+    """
+    with rewriting(folder) as (_, manifest):
+        manifest[LIMITS] = dict(told)
+
+
 def leave_out_rows(folder: Path) -> None:
     """Take embeddings of single rows out of a bundle that is there; moments and counts stay.
 
@@ -142,24 +159,32 @@ def leave_out_rows(folder: Path) -> None:
 
 
 def copy_bundle(folder: Path, target: Path) -> Path:
-    """Copy a bundle as it is; gives where it lies then.
+    """Copy the files of a bundle, and nothing else that lies in its folder; gives where it lies then.
 
     Raises:
+        BundleError: It is incomplete or was changed.
         ExportError: Something lies there already.
     """
     if not _is_free(target):
         raise ExportError("cannot export there", found=f"{target} exists", expected="a new folder")
+    bundle = read_bundle(folder)
     with _replacing(target.resolve()) as new:
-        shutil.copytree(folder, new)
+        bundle.copy(new)
     return target
 
 
 @contextmanager
 def rewriting(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Give a copy of a bundle and its manifest; what is changed there takes its place, with a new card."""
+    """Give a copy of a bundle and its manifest; what is changed there takes its place, with a new card.
+
+    Raises:
+        BundleError: The bundle is incomplete or was changed: it is not for this to seal it anew.
+        StorageError: The disk is full or not writable; the bundle is as it was.
+    """
     target = folder.resolve()
+    bundle = read_bundle(target)
     with _replacing(target) as new:
-        shutil.copytree(target, new)
+        bundle.copy(new)
         manifest = json.loads((new / MANIFEST).read_text(encoding="utf-8"))
         yield new, manifest
         (new / CARD).write_text(model_card(manifest), encoding="utf-8")

@@ -162,20 +162,33 @@ def _data(manifest: Mapping[str, Any], task: Task) -> str:
 
 def _results(manifest: Mapping[str, Any]) -> str:
     lines = ["## Results", ""]
-    rows = list(_flatten(manifest["metrics"]))
-    if rows:
+    scores = list(_flatten(manifest["metrics"]))
+    if scores:
         lines += ["| metric | value |", "| --- | --- |"]
-        lines += [f"| {name} | {value} |" for name, value in rows]
+        lines += [f"| {name} | {value} |" for name, value in scores]
     else:
         lines.append("No score was recorded with this bundle.")
     if manifest["record"].get("winner", {}).get("refitted"):
         lines += ["", "After its validation score the model was fitted again, on the validation rows too."]
     if told := manifest.get("compression"):
         form = "The graph is" if told["kept"] else "The graph is in single precision. Tried and left out was"
-        lines += ["", f"{form} {told['method']}: on {told['rows']} rows {told['reason']}."]
+        rows = f"{told['rows']} rows"
+        if told.get("before_final_fit"):
+            rows += ", which were new to the model before its final fit,"
+        lines += ["", f"{form} {told['method']}: on {rows} {told['reason']}."]
+    if limits := manifest.get("limits"):
+        lines += ["", _held_to(limits)]
     for graph, parity in manifest["parity"].items():
         lines += ["", *_compared(graph, parity)]
     return "\n".join([*lines, ""])
+
+
+def _held_to(limits: Mapping[str, Any]) -> str:
+    """Whether the graph meets the limits that it was chosen within."""
+    where = "measured in ONNX Runtime on the CPU that made it"
+    if limits["over"] is None:
+        return f"The graph meets the limits that were asked for: {limits['words']}, {where}."
+    return f"**The graph is over a limit that was asked for**: {limits['over']} on the CPU that made it."
 
 
 def _compared(graph: str, parity: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from autotl.errors import ExportError
-from autotl.export.bundle import rewriting, seal
+from autotl.export.bundle import LIMITS, rewriting, seal
 from autotl.export.quantize import HALF, corrected, methods_for, smaller
 from autotl.export.raw import drop_raw_graph
+from autotl.graph.build import Builder
+from autotl.graph.session import open_session
 from autotl.modalities.modality import Feeds, Item
 from autotl.serve.bundle import MODEL, read_bundle
-from autotl.serve.parity import Answers, Parity, prove
+from autotl.serve.evidence import Answers
+from autotl.serve.parity import Parity, prove
 from autotl.serve.predictor import Predictor
 from autotl.task import Metric, metric
 
@@ -67,6 +70,8 @@ class Compression:
         score_after: Of the smaller one.
         speedup: How many times as fast it predicts a single row here.
         bytes_before, bytes_after: Sizes of the two files.
+        before_final_fit: Whether the model of these figures is that before the final fit, for which alone the
+            rows are new.
     """
 
     method: str
@@ -78,6 +83,7 @@ class Compression:
     speedup: float
     bytes_before: int
     bytes_after: int
+    before_final_fit: bool = False
 
     @property
     def words(self) -> str:
@@ -89,7 +95,14 @@ class Compression:
         return asdict(self)
 
 
-def compress(folder: Path, rows: Rows, form: str = "int8", *, threads: int | None = None) -> Compression:
+def compress(
+    folder: Path,
+    rows: Rows,
+    form: str = "int8",
+    *,
+    threads: int | None = None,
+    judged: Compression | None = None,
+) -> Compression:
     """Ship a smaller graph in place of a bundle's own where that pays; bundle and card tell what came of it.
 
     Args:
@@ -97,6 +110,8 @@ def compress(folder: Path, rows: Rows, form: str = "int8", *, threads: int | Non
         rows: What to calibrate and to judge with.
         form: "int8", timed on the CPU, or "fp16", timed on the GPU that it is for.
         threads: Threads of the runtime; None for all cores that the process may use.
+        judged: What came of it for the same model before its final fit, to which the rows were new. That
+            settles whether and how this one is made smaller: rows that it was fitted on cannot judge it.
 
     Returns:
         What came of it.
@@ -106,8 +121,6 @@ def compress(folder: Path, rows: Rows, form: str = "int8", *, threads: int | Non
         ExportError: It ships a smaller graph already; there is no GPU to time "fp16" on.
         StorageError: The disk is full or not writable; the bundle is as it was.
     """
-    import onnx
-
     device = "cuda" if form == HALF else "cpu"
     before = Predictor(folder, threads=threads, device=device)
     if is_compressed(folder):
@@ -117,33 +130,86 @@ def compress(folder: Path, rows: Rows, form: str = "int8", *, threads: int | Non
             expected="one in single precision",
             hint="Export the trial again: autotl export RUN --trial N",
         )
-    score = _score(before, rows)
     features = None if form == HALF else before.embed(rows.calibration)
     with rewriting(folder) as (new, manifest):
-        path = new / MODEL
-        model = onnx.load(path)
-        for method in methods_for(model, form):
-            made = smaller(model, method, _feeds(before, rows.calibration))
-            after = _reopened(new, manifest, made, threads, device)
-            if features is not None:
-                moved = after.embed(rows.calibration) - features
-                after = _reopened(new, manifest, corrected(made, moved.mean(axis=0)), threads, device)
-            told = _judge(method, before, after, rows, score)
-            if told.kept:
-                drop_raw_graph(new, manifest)
-                manifest["parity"] = {MODEL: _certificate(after, rows).to_json()}
-                manifest["metrics"].pop("test", None)  # of the former graph
-                break
+
+        def make(method: str) -> Predictor:
+            def reopened(graph: onnx.ModelProto) -> Predictor:
+                return _reopened(new, manifest, graph, threads, device)
+
+            return _made(method, before, rows.calibration, features, reopened)
+
+        if judged is None:
+            told, after = _chosen(form, before, rows, make)
         else:
-            shutil.copyfile(before.bundle.model, path)
+            told, after = judged, make(judged.method) if judged.kept else None
+        if after is None:
+            shutil.copyfile(before.bundle.model, new / MODEL)
+        else:
+            drop_raw_graph(new, manifest)
+            manifest["parity"] = {MODEL: _certificate(after, rows).to_json()}
+            manifest["metrics"].pop("test", None)  # of the former graph
+            manifest.pop(LIMITS, None)
         manifest[KEY] = told.to_json()
     return told
+
+
+def check_form(form: str) -> None:
+    """Make sure, before anything else takes its time, that such a graph could be judged here.
+
+    Raises:
+        MissingExtraError: It needs a device that ONNX Runtime cannot run on here.
+    """
+    if form == HALF:
+        open_session(_nothing(), threads=1, device="cuda")
 
 
 def is_compressed(folder: Path) -> bool:
     """Whether a bundle ships a smaller graph than the one that was exported."""
     told = read_bundle(folder, check=False).manifest.get(KEY)
     return isinstance(told, dict) and bool(told.get("kept"))
+
+
+def _chosen(
+    form: str, before: Predictor, rows: Rows, make: Callable[[str], Predictor]
+) -> tuple[Compression, Predictor | None]:
+    """The first way to make a graph smaller that pays, and the bundle with it; else the last, and none."""
+    import onnx
+
+    score = _score(before, rows)
+    for method in methods_for(onnx.load(before.bundle.model), form):
+        after = make(method)
+        told = _judge(method, before, after, rows, score)
+        if told.kept:
+            return told, after
+    return told, None
+
+
+def _made(
+    method: str,
+    before: Predictor,
+    calibration: Sequence[Item],
+    features: Array | None,
+    reopened: Callable[[onnx.ModelProto], Predictor],
+) -> Predictor:
+    """The bundle with a smaller graph, the mean of its features that of `features`, where they are given."""
+    import onnx
+
+    made = smaller(onnx.load(before.bundle.model), method, _feeds(before, calibration))
+    after = reopened(made)
+    if features is None:
+        return after
+    return reopened(corrected(made, (after.embed(calibration) - features).mean(axis=0)))
+
+
+def _nothing() -> onnx.ModelProto:
+    """The least graph that a device can run."""
+    from onnx import TensorProto, helper
+
+    build = Builder()
+    build.add("Identity", ["x"], "y")
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y"))
+    return build.model("nothing", [x], [y])
 
 
 def _reopened(
@@ -188,7 +254,7 @@ def _score(predictor: Predictor, rows: Rows) -> float:
 def _certificate(predictor: Predictor, rows: Rows) -> Parity:
     """How far a smaller graph's answers lie from those of the trained network, on the rows it answered."""
     kind = predictor.bundle.spec.modality
-    numbers, answers = Answers.read(predictor.bundle.folder).among(rows.items, kind)
+    numbers, answers = Answers.read(predictor.bundle).among(rows.items, kind)
     if not len(numbers):
         raise ExportError(
             "nothing to compare a smaller graph on",

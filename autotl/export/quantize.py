@@ -2,9 +2,9 @@
 
 Static quantization (activations with fixed ranges, QDQ form, weights a scale per channel: Jacob et al. 2018,
 Krishnamoorthi 2018) is calibrated on training rows. In transformers the ranges of activations differ too much
-from row to row, so they are taken at run time. The head keeps its precision: it is small, and decides. What
-quantization moves the mean of the features by is taken off them again (bias correction, Nagel et al. 2019,
-section 4.2, at the one place where it reaches the head).
+from row to row, so they are taken at run time. The head, all that reads the features, keeps its precision: it
+is small, and decides. What quantization moves the mean of the features by is taken off them again (bias
+correction, Nagel et al. 2019, section 4.2, at the one place where it reaches the head).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CAREFUL = "dynamic int8 but for what follows activations"
 _ACTIVATIONS = ("Gelu", "Relu", "Mul", "Sigmoid", "Tanh")
 #: What runs in int8 in a convolutional network, so that whole chains stay there.
 _CONVOLUTIONAL = ("Conv", "Clip", "Relu", "Add", "MaxPool", "GlobalAveragePool")
-#: And of a transformer: products of activations with weights, and the table of tokens. The head is a Gemm.
+#: And of a transformer: products of activations with weights, and the table of tokens.
 _TRANSFORMER = ("MatMul", "Gather")
 #: What stays in single precision of the head.
 _HEAD = ("Gemm", "Softmax", "Sigmoid")
@@ -83,17 +83,35 @@ def corrected(model: onnx.ModelProto, shift: NDArray[np.float32]) -> onnx.ModelP
     found = onnx.ModelProto()
     found.CopyFrom(model)
     nodes = found.graph.node
-    maker = {output: number for number, node in enumerate(nodes) for output in node.output}
-    name = FEATURES
-    while nodes[maker[name]].op_type in ("Cast", "Identity"):  # the head reads what is before
-        name = nodes[maker[name]].input[0]
-    number, before = maker[name], f"{name}_before_correction"
+    number, name = _features(found)
+    before = f"{name}_before_correction"
     outputs = nodes[number].output
     outputs[list(outputs).index(name)] = before
     found.graph.initializer.append(numpy_helper.from_array(np.asarray(shift, np.float32), f"{name}_shift"))
     nodes.insert(number + 1, helper.make_node("Sub", [before, f"{name}_shift"], [name], f"{name}_correction"))
     onnx.checker.check_model(found)
     return found
+
+
+def _features(model: onnx.ModelProto) -> tuple[int, str]:
+    """The place of the node that makes the features, and the name under which the head reads them."""
+    nodes = model.graph.node
+    maker = {output: number for number, node in enumerate(nodes) for output in node.output}
+    name = FEATURES
+    while nodes[maker[name]].op_type in ("Cast", "Identity"):  # the head reads what is before
+        name = nodes[maker[name]].input[0]
+    return maker[name], name
+
+
+def _head_of(model: onnx.ModelProto) -> list[str]:
+    """Nodes that read the features; a Gemm also by the name of the MatMul that ONNX Runtime makes of it."""
+    number, name = _features(model)
+    reached, names = {name}, []
+    for node in model.graph.node[number + 1 :]:
+        if reached & set(node.input):
+            reached |= set(node.output)
+            names += [node.name, f"{node.name}_MatMul"]
+    return names
 
 
 def _half(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -125,19 +143,20 @@ def _quantized(model: onnx.ModelProto, method: str, calibration: Iterable[Feeds]
                 source,
                 done,
                 op_types_to_quantize=list(_TRANSFORMER),
-                nodes_to_exclude=_after_activations(model) if method == CAREFUL else [],
+                nodes_to_exclude=_head_of(model) + (_after_activations(model) if method == CAREFUL else []),
                 per_channel=True,
                 weight_type=QuantType.QInt8,
             )
         else:
             quant_pre_process(source, ready, skip_symbolic_shape=True)
+            prepared = onnx.load(ready)
             quantize_static(
                 ready,
                 done,
                 _Reader(calibration),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=list(_CONVOLUTIONAL),
-                nodes_to_exclude=_before_convolutions(onnx.load(ready)),
+                nodes_to_exclude=_before_convolutions(prepared) + _head_of(prepared),
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,

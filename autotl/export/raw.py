@@ -20,7 +20,8 @@ from autotl.modalities.modality import SupportsRawGraph
 from autotl.modalities.preprocessing import PreprocessingSpec
 from autotl.modalities.registry import modality
 from autotl.serve.bundle import MODEL, read_bundle
-from autotl.serve.parity import MORE_FLIPS, Answers, Parity
+from autotl.serve.evidence import Answers
+from autotl.serve.parity import MORE_FLIPS, Parity
 from autotl.serve.raw import KEY, RAW, RawGraph, prove_raw
 from autotl.serve.session import open_session
 from autotl.task import Task, TaskKind
@@ -55,7 +56,7 @@ def add_raw_graph(folder: Path, dataset: Dataset) -> str:
 
     bundle = read_bundle(folder)
     first = raw_graph(bundle.spec, bundle.columns)
-    rows, expected = Answers.read(bundle.folder).among(dataset.items, dataset.modality)
+    rows, expected = Answers.read(bundle).among(dataset.items, dataset.modality)
     if not len(rows):
         raise ExportError(
             f"nothing to compare {RAW} on",

@@ -12,7 +12,8 @@ from autotl.data.dataset import Dataset
 from autotl.errors import ParityError
 from autotl.export.reference import torch_outputs
 from autotl.modalities.registry import modality
-from autotl.serve.parity import Answers, Parity, prove, raw_digest
+from autotl.serve.evidence import Answers, raw_digest
+from autotl.serve.parity import Parity, prove
 from autotl.serve.predictor import Predictor
 from autotl.training.model import TransferModel
 

@@ -1,4 +1,4 @@
-"""What a deployed graph takes: bytes on disk, time of a batch, memory of the process that runs it."""
+"""What a deployed graph takes: bytes on disk, time of an input and of a batch, memory of what runs it."""
 
 from __future__ import annotations
 
@@ -29,24 +29,34 @@ class Footprint:
 
     Attributes:
         size_bytes: Of the file.
-        latency_ms: Median time of one batch.
+        latency_ms: Median time of one input.
         memory_bytes: Most memory that a process held which loaded the graph and ran one batch, Python and
             ONNX Runtime included; None where it was not asked for.
+        batch: Inputs of a batch.
+        batch_latency_ms: Median time of one batch; None where that is one input.
     """
 
     size_bytes: int
     latency_ms: float
     memory_bytes: int | None = None
+    batch: int = 1
+    batch_latency_ms: float | None = None
 
 
 def measure(
-    graph: onnx.ModelProto, feeds: Feeds, *, threads: int | None = None, with_memory: bool = False
+    graph: onnx.ModelProto,
+    feeds: Feeds,
+    *,
+    many: tuple[int, Feeds] | None = None,
+    threads: int | None = None,
+    with_memory: bool = False,
 ) -> Footprint:
     """Run a graph in ONNX Runtime on the CPU, and tell what that takes.
 
     Args:
         graph: The exported model.
-        feeds: One batch of its inputs.
+        feeds: One of its inputs.
+        many: How many are a batch, and one; None where a batch is one input.
         threads: Threads of the runtime; None for all cores that the process may use.
         with_memory: Whether a process of its own is started to see how much memory that takes.
 
@@ -54,10 +64,13 @@ def measure(
         ExportError: That process failed.
     """
     session = open_session(graph, threads=threads)
+    batch, together = (1, feeds) if many is None else many
     return Footprint(
         size_bytes=size_bytes(graph),
         latency_ms=latency_ms(session, feeds),
-        memory_bytes=_memory_bytes(graph, feeds, threads) if with_memory else None,
+        memory_bytes=_memory_bytes(graph, together, threads) if with_memory else None,
+        batch=batch,
+        batch_latency_ms=None if many is None else latency_ms(session, together),
     )
 
 

@@ -38,6 +38,8 @@ class Row:
         parameters: Number of weights.
         size_bytes: Size of the exported model.
         latency_ms: Time of one prediction of the exported model.
+        batch_latency_ms: Time of one batch, where more than one input are a batch.
+        batch: Inputs of that.
         licence: Licence of the backbone.
         state: How the trial ended.
         pareto: Whether no other trial is at least as good in score, latency and size, and better in one.
@@ -72,6 +74,8 @@ class Row:
     settings: Mapping[str, Value] = field(default_factory=dict)
     predicted_rank: int | None = None
     realised_rank: int | None = None
+    batch_latency_ms: float | None = None
+    batch: int = 1
 
 
 @dataclass(frozen=True)
@@ -248,6 +252,7 @@ def _row(
 ) -> Row:
     facts: Callable[[str], Any] = result.facts.get
     is_failed = result.state is TrialState.FAILED
+    reason = result.error or result.left_out or facts(OVER_LIMIT)
     cross_validated = facts("cross_validated")
     return Row(
         rank=rank,
@@ -270,8 +275,10 @@ def _row(
         state=result.state.value,
         pareto=pareto,
         winner=winner,
-        error=(result.error or "no message was recorded") if is_failed else result.error or facts(OVER_LIMIT),
+        error=reason or "no message was recorded" if is_failed else reason,
         settings=dict(result.config.params),
         predicted_rank=predicted_rank,
         realised_rank=realised_rank,
+        batch_latency_ms=facts("batch_latency_ms"),
+        batch=facts("batch") or 1,
     )

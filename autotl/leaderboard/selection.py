@@ -66,9 +66,9 @@ def within_one_standard_error(
 
 
 def is_candidate(result: TrialResult) -> bool:
-    """Whether a trial has weights and a finite score, and is not over a limit of what may be deployed."""
+    """Whether a trial has weights and a finite score, and may be deployed: over no limit, not left out."""
     has_weights = result.state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.PAUSED)
-    if OVER_LIMIT in result.facts:
+    if OVER_LIMIT in result.facts or result.left_out is not None:
         return False
     return has_weights and result.score is not None and math.isfinite(result.score)
 

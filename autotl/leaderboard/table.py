@@ -34,7 +34,8 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
         **_backbone_ranks(rows),
         "time": [_seconds(row.seconds) for row in rows],
         "size": [_bytes(row.size_bytes) for row in rows],
-        "ms": ["" if row.latency_ms is None else f"{row.latency_ms:.3g}" for row in rows],
+        "ms": [_milliseconds(row.latency_ms) for row in rows],
+        **_batches(rows),
     }
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     drawn = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", expand=False)
@@ -51,6 +52,8 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
     drawn.title.append("; * winner; + none is better, faster and smaller")
     if "pred" in shown:
         drawn.title.append("; pred, real: rank of the backbone, as predicted and as it came out")
+    if (batch := next(iter(_batches(rows)), "")) in shown:
+        drawn.title.append(f"; {batch}: of a batch of {batch.removeprefix('ms/')}")
     failed = [row for row in rows if row.error]
     if failed:
         lines = [f"trial {row.trial} {row.state}: {row.error}" for row in failed]
@@ -64,6 +67,16 @@ def _backbone_ranks(rows: Sequence[Row]) -> dict[str, list[str]]:
     predicted = ["" if row.predicted_rank is None else str(row.predicted_rank) for row in rows]
     realised = ["" if row.realised_rank is None else str(row.realised_rank) for row in rows]
     return {"pred": predicted, "real": realised} if any(predicted) else {}
+
+
+def _batches(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Time of each row's batch, where more than one input are one."""
+    batch = max((row.batch for row in rows), default=1)
+    return {f"ms/{batch}": [_milliseconds(row.batch_latency_ms) for row in rows]} if batch > 1 else {}
+
+
+def _milliseconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
 
 
 def _interval(row: Row) -> str:

@@ -58,6 +58,22 @@ def verdict(
     return tuple(sentences)
 
 
+def on_ten_lines(metric: Metric, score: float, gain: Interval) -> str:
+    """What the winner gains over the ten lines that anybody would write, on the test part.
+
+    Args:
+        metric: The metric of both.
+        score: What the ten lines reach.
+        gain: What the winner gains on the same rows, positive is better.
+    """
+    there = f"The ten lines, frozen features under a linear head, reach {metric.name} {_number(score)}"
+    if gain.low > 0:
+        return f"{there} on the same rows; the winner gains {_with_bounds(gain)} over them."
+    if gain.high < 0:
+        return f"{there} on the same rows; the winner is worse, by {_number(-gain.value)}."
+    return f"{there} on the same rows; the difference of {_with_bounds(gain)} is within the noise."
+
+
 def on_search(
     metric: Metric,
     gain: Interval | None,

@@ -168,6 +168,18 @@ class SupportsAttributes(Protocol):
 
 
 @runtime_checkable
+class SupportsThumbnail(Protocol):
+    """A modality whose inputs are pictures, which can be laid upon one another."""
+
+    def thumbnail(self, item: Item, edge: int) -> NDArray[np.uint8]:
+        """The whole picture as a square (edge, edge, 3), its aspect changed.
+
+        Raises:
+            DecodeError: The item is unreadable.
+        """
+
+
+@runtime_checkable
 class SupportsText(Protocol):
     """A modality whose inputs a person reads."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autotl.report.findings import previewed_rows
+from autotl.report.findings import pictured, shown_findings
 from autotl.report.html import environment
 from autotl.report.previews import Preview, previews
-from autotl.report.recorded import mapping, sequence, text
+from autotl.report.recorded import sequence, text
 
 #: Rows of a finding that are shown as pictures or texts, and of all findings together.
 _SHOWN, _MOST_SHOWN = 24, 240
@@ -27,11 +27,11 @@ def audit_page(record: Mapping[str, Any], facts: Sequence[tuple[str, str]], prev
     """
     from markupsafe import Markup
 
-    findings = [{"repaired": None, **mapping(finding)} for finding in sequence(record.get("findings"))]
-    shown = previews(preview, previewed_rows(findings, each=_SHOWN, most=_MOST_SHOWN))
+    findings = shown_findings(sequence(record.get("findings")))
+    shown = previews(preview, pictured(findings, each=_SHOWN, most=_MOST_SHOWN))
     sections = {
-        "Look at these": [finding for finding in findings if finding["severity"] != "info"],
-        "For information": [finding for finding in findings if finding["severity"] == "info"],
+        "Look at these": [finding for finding in findings if finding.severity != "info"],
+        "For information": [finding for finding in findings if finding.severity == "info"],
     }
     return (
         environment()

@@ -1,12 +1,13 @@
 """Runs beside each other: what each reached, and which is better on the test rows that they share.
 
+Rows are the same where their content is, whatever they are called: `photos/` and an index of it share theirs.
 Reads run folders alone; neither data nor models are needed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,7 @@ class _Run:
         test, winner = mapping(record.get("test")), mapping(record.get("winner"))
         self.metric: Metric = metric(self.task.metric, self.task.kind)
         greater = self.metric.greater_is_better
+        self.data = text(mapping(record["data"]).get("fingerprint"))
         self.arrays = read_arrays(self.folder, "test_predictions.npz", [])
         self.facts = RunFacts(
             run=str(path),
@@ -150,11 +152,19 @@ class _Run:
         return score if score is None or self.metric.greater_is_better else -score
 
     @property
-    def rows(self) -> Mapping[str, int]:
-        """Place of each test row by its name; names that occur twice are left out."""
-        names = [plain(name) for name in self.arrays.get("names", ())]
-        repeated = {name for name, count in Counter(names).items() if count > 1}
-        return {name: place for place, name in enumerate(names) if name not in repeated}
+    def contents(self) -> list[str] | None:
+        """What each test row holds, as a hash; None where that was not kept."""
+        kept = self.arrays.get("fingerprints")
+        if kept is None or kept.dtype.kind != "S" or len(kept) != len(self.arrays["targets"]):
+            return None
+        return [found.decode("utf-8", "replace") for found in kept.tolist()]
+
+    @property
+    def names(self) -> list[str | None]:
+        """What each test row is called; None for names that occur twice."""
+        names = [plain(name) for name in self.arrays["names"]]
+        counts = Counter(names)
+        return [name if counts[name] == 1 else None for name in names]
 
 
 def _pair(best: _Run, other: _Run) -> Pair:
@@ -190,23 +200,48 @@ def _hindrance(one: _Run, other: _Run) -> str | None:
     for run in (one, other):
         if not {"targets", "predictions", "names"} <= set(run.arrays):
             return f"{run.facts.run} holds no test predictions"
+    unknown = next((run.facts.run for run in (one, other) if run.contents is None), None)
+    if unknown is not None and not _are_of_one_data_set(one, other):
+        return (
+            f"{unknown} was made before runs kept what identifies a test row, and rows of different data are "
+            "not the same because they are called the same; run it again"
+        )
     return None
 
 
+def _are_of_one_data_set(one: _Run, other: _Run) -> bool:
+    """Whether two runs read the same rows with the same labels, so that their names mean the same."""
+    return bool(one.data) and one.data == other.data
+
+
 def _shared(one: _Run, other: _Run) -> tuple[Array, Array, Array]:
-    """Targets, predictions of `one` and of `other` for rows of both that have the same label in both."""
-    places, elsewhere = one.rows, other.rows
-    names = [name for name in places if name in elsewhere]
-    rows = np.array([places[name] for name in names], dtype=np.int64)
-    others = np.array([elsewhere[name] for name in names], dtype=np.int64)
-    targets, predictions = one.arrays["targets"][rows], one.arrays["predictions"][rows]
-    theirs, reference = other.arrays["targets"][others], other.arrays["predictions"][others]
+    """Targets, predictions of `one` and of `other` for inputs of both that have the same label in both.
+
+    Inputs that occur several times in a test part count once.
+    """
+    targets, predictions = one.arrays["targets"], one.arrays["predictions"]
+    theirs, reference = other.arrays["targets"], other.arrays["predictions"]
     if one.task.classes:  # in the order of the first run
         order = np.array([other.task.classes.index(name) for name in one.task.classes])
         reference = reference[:, order]
         theirs = theirs[:, order] if one.task.kind is TaskKind.MULTILABEL else np.argsort(order)[theirs]
-    same = (targets == theirs).all(axis=tuple(range(1, targets.ndim)))
-    return targets[same], predictions[same], reference[same]
+    contents, elsewhere = one.contents, other.contents
+    if contents is None or elsewhere is None:
+        places, others = _places(one.names, targets), _places(other.names, theirs)
+    else:
+        places, others = _places(contents, targets), _places(elsewhere, theirs)
+    both = [(place, others[row]) for row, place in places.items() if row in others]
+    rows, same = np.array(both, dtype=np.int64).reshape(-1, 2).T
+    return targets[rows], predictions[rows], reference[same]
+
+
+def _places(rows: Sequence[str | None], targets: Array) -> dict[tuple[str, bytes], int]:
+    """The first place of each row with each label; rows that cannot be told apart have none."""
+    found: dict[tuple[str, bytes], int] = {}
+    for place, (row, target) in enumerate(zip(rows, targets.astype(np.float64) + 0.0, strict=True)):
+        if row is not None:
+            found.setdefault((row, target.tobytes()), place)
+    return found
 
 
 def _sentence(

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from autotl.atomic import replacing
 from autotl.errors import MissingExtraError
 from autotl.leaderboard.verdict import ON_TEST
-from autotl.report import words
-from autotl.report.findings import previewed_rows
+from autotl.report import provenance, words
+from autotl.report.findings import ShownFinding, pictured, shown_findings
 from autotl.report.landscape import typical
 from autotl.report.mistakes import ClassScore
 from autotl.report.obstacles import obstacles
 from autotl.report.previews import Preview, previews
-from autotl.report.recorded import mapping, number, plain, sequence, settings, text, whole
+from autotl.report.recorded import mapping, number, said, sequence, settings, text, whole
 from autotl.report.summarize import Summary, summarize
 from autotl.trial.run_folder import RunFolder
 
@@ -73,6 +72,7 @@ def render(
     data = mapping(summary.record.get("data"))
     figures = {name: Markup(svg) for name, svg in _figures(summary).items()}
     examples = () if summary.landscape is None else typical(summary.landscape, summary.classes)
+    findings = shown_findings(summary.findings)
     return template.render(
         summary=summary,
         outcome=summary.outcome,
@@ -82,19 +82,23 @@ def render(
         facts=_facts(summary),
         inputs=_described(mapping(summary.profile.get("inputs"))),
         shifts=[mapping(shift) for shift in sequence(summary.profile.get("shifts"))],
-        findings=[
-            {**_FINDING, **finding, "rows": sequence(finding.get("rows"))} for finding in summary.findings
-        ],
+        findings=findings,
+        compared=words.compared(mapping(summary.record.get("audit"))),
+        not_examined=words.not_examined(mapping(summary.record.get("audit"))),
         backbones=sorted(({**_BACKBONE, **b} for b in summary.backbones), key=lambda b: not b["included"]),
-        provenance=_provenance(summary.record),
-        command=_command(summary.record.get("command")),
+        provenance=provenance.provenance(summary.record),
+        asked=provenance.settings(summary.record),
+        command=provenance.command(summary.record),
+        resumed=provenance.resumed(summary.record),
         origin=" \u00b7 ".join(
             filter(None, (text(data.get("source")), words.moment(text(summary.record.get("started")))))
         ),
         hardest=_hardest(summary),
         obstacles=obstacles(summary),
         examples=examples if preview is not None else (),
-        previews={n: Markup(html) for n, html in previews(preview, _shown(summary, examples)).items()},
+        previews={
+            n: Markup(html) for n, html in previews(preview, _shown(summary, examples, findings)).items()
+        },
         explained={name: Markup(html) for name, html in (explained or {}).items()},
         notes=[text(note) for note in sequence(summary.record.get("notes"))],
     )
@@ -130,12 +134,11 @@ def environment() -> Environment:
         whole=whole,
         clip=words.clip,
         settings=_settings,
-        said=_said,
+        said=said,
     )
     return made
 
 
-_FINDING = {"kind": "", "severity": "info", "message": "", "rows": (), "repaired": None}
 _BACKBONE = {"name": "", "included": False, "reason": ""}
 
 
@@ -157,27 +160,13 @@ def _figures(summary: Summary) -> dict[str, str]:
         return {}
 
 
-def _said(value: object) -> str:
-    """Any recorded value on one line: numbers rounded, mappings and lists spelled out."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    found = number(value)
-    if found is not None:
-        return f"{found:,.0f}" if found == round(found) and abs(found) < 1e15 else f"{found:.4g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{plain(key)} {_said(item)}" for key, item in value.items()) or "none"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_said, value)) or "none"
-    return text(value) or "none"
-
-
 def _settings(values: Mapping[str, Any]) -> str:
     """Parameters of a trial on one line."""
     return ", ".join(f"{key} {said}" for key, said in settings(values).items())
 
 
 def _described(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(words.label(key), _said(value)) for key, value in values.items()]
+    return [(words.label(key), said(value)) for key, value in values.items()]
 
 
 def _facts(summary: Summary) -> list[tuple[str, str]]:
@@ -197,7 +186,7 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
         facts.append(("balance", _balance_in_words(imbalance)))
     statistics = mapping(profile.get("target_statistics"))
     if statistics:
-        facts.append(("target", _said(statistics)))
+        facts.append(("target", said(statistics)))
     return [(name, value) for name, value in facts if value]
 
 
@@ -216,40 +205,12 @@ def _balance_in_words(imbalance: float) -> str:
     return f"the largest class has {imbalance:.1f} times the rows of the smallest"
 
 
-def _provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a person needs to repeat the run, as pairs of name and value."""
-    data = mapping(record.get("data"))
-    took = words.seconds(number(record.get("seconds")))
-    budget = number(record.get("budget_seconds"))
-    first = number(record.get("first_model_seconds"))
-    delivered = number(record.get("model_seconds"))
-    pairs: Iterable[tuple[str, object]] = (
-        ("autotl", mapping(record.get("versions")).get("autotl")),
-        ("started", words.moment(text(record.get("started")))),
-        ("took", took if budget is None else f"{took} of a budget of {words.seconds(budget)}"),
-        ("first usable model", None if first is None else f"after {words.seconds(first)}"),
-        ("model delivered", None if delivered is None else f"after {words.seconds(delivered)}"),
-        ("seed", record.get("seed")),
-        ("data", data.get("source")),
-        ("data fingerprint", data.get("fingerprint")),
-        ("rows", _said(data["rows"]) if data.get("rows") else None),
-        ("temperature", record.get("temperature")),
-        ("hardware", _said(record["hardware"]) if record.get("hardware") else None),
-        ("versions", _versions(mapping(record.get("versions")))),
-        ("parity of the exported model", _said(record["parity"]) if record.get("parity") else None),
-    )
-    return [(name, text(value) or words.NOTHING) for name, value in pairs]
-
-
-def _command(value: object) -> str:
-    """The command as one line to type; a list of arguments is quoted for a POSIX shell."""
-    return shlex.join(map(text, value)) if isinstance(value, (list, tuple)) else text(value)
-
-
-def _shown(summary: Summary, examples: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+def _shown(
+    summary: Summary, examples: Sequence[tuple[str, Sequence[str]]], findings: Sequence[ShownFinding]
+) -> list[str]:
     """Rows that are shown, by name: single mistakes, typical ones of each class, those of findings."""
     misses = () if summary.mistakes is None else summary.mistakes.misses
-    remarked = previewed_rows(summary.findings, each=_SHOWN, most=_MOST_SHOWN)
+    remarked = pictured(findings, each=_SHOWN, most=_MOST_SHOWN)
     return [*(miss.name for miss in misses), *chain(*(names for _, names in examples)), *remarked]
 
 
@@ -257,7 +218,3 @@ def _hardest(summary: Summary) -> list[ClassScore]:
     """Classes by F1, the worst first; those that never occur last."""
     found = summary.mistakes.classes if summary.mistakes else ()
     return sorted(found, key=lambda row: (row.f1 is None, row.f1 or 0.0, row.name))
-
-
-def _versions(versions: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {text(version)}" for name, version in versions.items())

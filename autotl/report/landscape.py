@@ -67,18 +67,28 @@ def landscape(arrays: Mapping[str, Array], wrong: Sequence[str]) -> Landscape | 
 
 
 def typical(found: Landscape, classes: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Training rows in the middle of each class, as pairs of class and names; classes in their own order.
+    """Training rows in the middle of each class or label, as pairs of its name and theirs.
 
-    Those nearest to the medians of their class on the map, doubtful ones left out.
+    Those nearest to the medians of their class on the map, doubtful ones left out. At most 24 classes are
+    shown, in their own order, and at most 24 labels, the most frequent ones.
     """
-    if found.targets.ndim != 1 or not classes:
+    if found.targets.ndim > 2 or not classes:
         return ()
     clean = np.array([part == "train" for part in found.parts]) & ~found.suspect
     pairs = []
-    for code, label in list(enumerate(classes))[:_MOST_CLASSES]:
-        rows = np.flatnonzero(clean & (found.targets == code))
+    for code, applies in _members(found.targets, len(classes)):
+        rows = np.flatnonzero(clean & applies)
         if len(rows):
             distances = np.linalg.norm(found.xy[rows] - np.median(found.xy[rows], axis=0), axis=1)
             nearest = rows[np.argsort(distances, kind="stable")[:_EXAMPLES]]
-            pairs.append((label, tuple(found.names[row] for row in nearest.tolist())))
+            pairs.append((classes[code], tuple(found.names[row] for row in nearest.tolist())))
     return tuple(pairs)
+
+
+def _members(targets: Array, count: int) -> list[tuple[int, Array]]:
+    """The classes or labels that are shown, each with whether it is that of a row, (M,)."""
+    if targets.ndim == 1:
+        return [(code, targets == code) for code in range(min(count, _MOST_CLASSES))]
+    given = targets[:, :count] > 0
+    frequent = np.argsort(-given.sum(axis=0), kind="stable")[:_MOST_CLASSES]
+    return [(code, given[:, code]) for code in frequent.tolist()]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from autotl.report import words
 from autotl.report.recorded import LARGEST, plain
 from autotl.report.reliability import Reliability, reliability, uncalibrated
-from autotl.report.thresholds import Thresholds, thresholds
+from autotl.report.thresholds import Thresholds, label_thresholds, thresholds
 from autotl.task import THRESHOLD, TaskKind
 
 Array = NDArray[Any]
@@ -57,13 +57,37 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Misjudged:
+    """The label of a row whose probability lies farthest from the truth.
+
+    Attributes:
+        index: Of the label among the outputs.
+        name: Its name.
+        missed: Whether it applies and was not given; else it was given wrongly.
+    """
+
+    index: int
+    name: str
+    missed: bool
+
+
+@dataclass(frozen=True)
 class Miss:
-    """One row that went wrong. `weight` sorts them: confidence in the wrong class, or absolute residual."""
+    """One row that went wrong.
+
+    Attributes:
+        name: Of the row.
+        true, predicted: Class, labels or value.
+        weight: What sorts them: confidence in the wrong class, how far the worst label is off, or the
+            absolute residual.
+        label: Of several labels, the one that is off so far.
+    """
 
     name: str
     true: str
     predicted: str
     weight: float
+    label: Misjudged | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +95,7 @@ class Mistakes:
     """Everything known of the predictions of N test rows; parts that do not apply are empty or None.
 
     `uncalibrated` is `reliability` as it was before the temperature; None where that changed nothing.
+    `thresholds` are of the second of two classes, or of all labels together.
     """
 
     kind: TaskKind
@@ -82,6 +107,7 @@ class Mistakes:
     reliability: Reliability | None = None
     uncalibrated: Reliability | None = None
     thresholds: Thresholds | None = None
+    label_thresholds: tuple[Thresholds, ...] = ()
     misses: tuple[Miss, ...] = ()
     wrong_names: tuple[str, ...] = ()
     targets: Array | None = None
@@ -163,13 +189,15 @@ def _multilabel(targets: Array, predictions: Array, labels: Sequence[str], rows:
     predicted = predictions >= THRESHOLD
     scores = _scores((targets & predicted).sum(axis=0), targets.sum(axis=0), predicted.sum(axis=0), labels)
     wrong = np.flatnonzero((targets != predicted).any(axis=1))
-    worst = wrong[np.argsort(-_surprise(targets, predictions)[wrong], kind="stable")][:_MOST_MISSES]
+    off = np.abs(targets - predictions)
+    worst = wrong[np.argsort(-off.max(axis=1)[wrong], kind="stable")][:_MOST_MISSES]
     misses = tuple(
         Miss(
             rows[i],
             _together(labels, targets[i]),
             _together(labels, predicted[i]),
-            float(_surprise(targets[i : i + 1], predictions[i : i + 1])[0]),
+            float(off[i].max()),
+            Misjudged(int(k := off[i].argmax()), labels[k], bool(targets[i, k])),
         )
         for i in worst.tolist()
     )
@@ -179,14 +207,10 @@ def _multilabel(targets: Array, predictions: Array, labels: Sequence[str], rows:
         len(wrong),
         scores,
         thresholds=thresholds(targets, predictions, "any label"),
+        label_thresholds=label_thresholds(targets, predictions, labels),
         misses=misses,
         wrong_names=tuple(rows[i] for i in wrong.tolist()),
     )
-
-
-def _surprise(targets: Array, predictions: Array) -> Array:
-    """(N,) how far the probability of the label that was most wrongly judged lies from the truth."""
-    return np.asarray(np.abs(targets - predictions).max(axis=1))
 
 
 def _together(labels: Sequence[str], applies: Array) -> str:

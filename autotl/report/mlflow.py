@@ -161,7 +161,10 @@ def _metrics(record: Mapping[str, Any]) -> Iterator[tuple[str, float, int]]:
         f"validation_{name_of_score}": record["winner"].get("validation_score"),
         **{f"test_{name}": value for name, value in test.get("metrics", {}).items()},
         **{f"test_{name_of_score}_{end}": test.get(end) for end in ("low", "high")},
-        **{f"test_{name_of_score}_{name}": test.get(name) for name in ("trivial", "from_scratch")},
+        **{
+            f"test_{name_of_score}_{name}": test.get(name)
+            for name in ("trivial", "from_scratch", "ten_lines")
+        },
         **{name: record.get(name) for name in _FIGURES},
     }
     for name, value in found.items():

@@ -79,6 +79,20 @@ def settings(values: Mapping[str, Any]) -> dict[str, str]:
     return {key: text(value) if figure is None else f"{figure:.4g}" for key, (figure, value) in found.items()}
 
 
+def said(value: object) -> str:
+    """Any recorded value on one line: numbers rounded, mappings and lists spelled out."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    found = number(value)
+    if found is not None:
+        return f"{found:,.0f}" if found == round(found) and abs(found) < 1e15 else f"{found:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{plain(key)} {said(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(said, value)) or "none"
+    return text(value) or "none"
+
+
 def mapping(value: object) -> Mapping[str, Any]:
     """A mapping with text keys; empty for anything else."""
     return {plain(key): item for key, item in value.items()} if isinstance(value, Mapping) else {}

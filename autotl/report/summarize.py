@@ -44,7 +44,7 @@ class Outcome:
         score, low, high: Value and interval.
         n: Test rows.
         metrics: Other metrics by name.
-        trivial, from_scratch: The same metric of the baselines.
+        trivial, from_scratch, ten_lines: The same metric of the baselines.
     """
 
     metric: str
@@ -56,6 +56,7 @@ class Outcome:
     metrics: Mapping[str, float | None] | None = None
     trivial: float | None = None
     from_scratch: float | None = None
+    ten_lines: float | None = None
 
     def gain(self, value: float) -> float:
         """How much better the winner is than `value`, in units of the metric; 0 without a score."""
@@ -208,6 +209,7 @@ def _outcome(test: Mapping[str, Any], name: str, kind: TaskKind | None, greater:
         metrics={key: number(value) for key, value in mapping(test.get("metrics")).items()},
         trivial=shown(test.get("trivial"), greater),
         from_scratch=shown(test.get("from_scratch"), greater),
+        ten_lines=shown(test.get("ten_lines"), greater),
     )
 
 

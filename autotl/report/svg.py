@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: Draws a figure as SVG when it is called; None where there is no data for it.
+Draw = Callable[[], str | None]
 #: Placeholder colours by role, and the CSS variables that they become. The accents' two sets of values (for
 #: light and dark pages) derive from Okabe and Ito's palette, which colour-blind readers can tell apart.
 INK, SOFT, LINE, PAPER = "#010101", "#020202", "#030303", "#040404"
@@ -60,13 +62,32 @@ _SETTINGS = {
 class Drawing:
     """One figure under way; `svg` holds the markup once the block of `drawing` has ended."""
 
-    def __init__(self, figure: Figure, axes: Axes) -> None:
-        self.figure, self.axes, self.svg = figure, axes, ""
+    def __init__(self, figure: Figure, panels: Sequence[Axes]) -> None:
+        self.figure, self.panels, self.svg = figure, panels, ""
+
+    @property
+    def axes(self) -> Axes:
+        """The panel of a figure that has one."""
+        return self.panels[0]
+
+
+def check_drawable() -> None:
+    """Make sure that figures can be drawn at all.
+
+    Raises:
+        ImportError: Matplotlib is not installed.
+    """
+    import matplotlib  # noqa: F401
 
 
 @contextmanager
 def drawing(
-    name: str, title: str, description: str, width: float = 4.2, height: float = 2.7
+    name: str,
+    title: str,
+    description: str,
+    width: float = 4.2,
+    height: float = 2.7,
+    grid: tuple[int, int] = (1, 1),
 ) -> Iterator[Drawing]:
     """Give an empty figure, and turn it into SVG when the block ends.
 
@@ -76,6 +97,7 @@ def drawing(
         description: What it shows, for screen readers.
         width: In inches; one inch becomes at most 108 px of a page.
         height: In inches.
+        grid: Rows and columns of panels, which share their axes.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -86,7 +108,8 @@ def drawing(
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
         figure = Figure(figsize=(width, height))
         FigureCanvasSVG(figure)
-        result = Drawing(figure, figure.add_subplot())
+        panels = figure.subplots(*grid, sharex=True, sharey=True, squeeze=False)
+        result = Drawing(figure, panels.ravel().tolist())
         yield result
         target = io.StringIO()
         figure.savefig(

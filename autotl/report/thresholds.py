@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from autotl.task import THRESHOLD
 
 Array = NDArray[Any]
 _STEPS = 101
+#: Labels that are looked at one by one: the most frequent ones, then the worst of those with rows enough.
+_MOST_FREQUENT, _MOST_WORST, _FEWEST_ROWS = 6, 3, 5
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,23 @@ def thresholds(applies: Array, probabilities: Array, subject: str) -> Thresholds
     return Thresholds(
         subject, steps, precision, hits / positives, f1, float(steps[top]), float(f1[top]), float(usual)
     )
+
+
+def label_thresholds(applies: Array, probabilities: Array, labels: Sequence[str]) -> tuple[Thresholds, ...]:
+    """Curves of single labels: of those that occur most, and of the rest that do worst, nine at most.
+
+    Args:
+        applies: (N, K) bool.
+        probabilities: (N, K).
+        labels: K names.
+    """
+    counts = applies.sum(axis=0)
+    order = np.argsort(-counts, kind="stable")
+    known = [
+        (k, found)
+        for k in order.tolist()
+        if (found := thresholds(applies[:, k], probabilities[:, k], labels[k]))
+    ]
+    rest = [found for k, found in known[_MOST_FREQUENT:] if counts[k] >= _FEWEST_ROWS]
+    worst = sorted(rest, key=lambda found: found.usual_f1)[:_MOST_WORST]
+    return (*(found for _, found in known[:_MOST_FREQUENT]), *worst)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autotl.config import TrialResult
 from autotl.report.recorded import mapping, number, plain, shown, whole
@@ -36,12 +36,14 @@ class Curve:
 class Progress:
     """Best score so far: `best[i]` holds from `seconds[i]` on; the last point is the end.
 
-    Seconds count from the start of the run where its stages are known, else from that of the search.
+    Seconds count from the start of the run where its stages are known, else from that of the search. What
+    lies between `processes`, where it was resumed, is not counted.
     """
 
     seconds: tuple[float, ...]
     best: tuple[float, ...]
     stages: tuple[Stage, ...] = ()
+    processes: int = 1
 
 
 def stages(recorded: object) -> tuple[Stage, ...]:
@@ -55,20 +57,42 @@ def stages(recorded: object) -> tuple[Stage, ...]:
 
 
 def told(entries: Sequence[Entry], greater: bool) -> Progress | None:
-    """Progress as a run told it, to the second; None where it was resumed, or nothing was scored.
+    """Progress as the processes of a run told it, one after the other, to the second.
 
     Args:
-        entries: The run's event log.
+        entries: The run's event log; the seconds of each process count from its own start.
         greater: Direction of the metric.
+
+    Returns:
+        None where nothing was scored, or no stage can be read.
     """
-    if sum(isinstance(entry.told, RunStarted) for entry in entries) != 1:
-        return None  # what an earlier process did has a clock of its own
-    end = max(entry.seconds for entry in entries)
-    begun = [(entry.told.name, entry.seconds) for entry in entries if isinstance(entry.told, StageStarted)]
-    ends = [*(start for _, start in begun[1:]), end]
-    known = tuple(Stage(name, start, stop) for (name, start), stop in zip(begun, ends, strict=True))
-    moments = [(entry.seconds, _score(entry.told)) for entry in entries]
-    return _progress(moments, greater, end, known)
+    moments: list[tuple[float, float | None]] = []
+    known: list[Stage] = []
+    begun, processes = 0.0, _processes(entries)
+    for process in processes:
+        end = begun + max(entry.seconds for entry in process)
+        known += _stages_told(process, begun, end)
+        moments += [(begun + entry.seconds, _score(entry.told)) for entry in process]
+        begun = end
+    found = _progress(moments, greater, begun, tuple(known)) if known else None
+    return None if found is None else replace(found, processes=len(processes))
+
+
+def _processes(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """The entries of each process that worked on a run: each begins with `RunStarted`, if that was kept."""
+    found: list[list[Entry]] = []
+    for entry in entries:
+        if not found or isinstance(entry.told, RunStarted):
+            found.append([])
+        found[-1].append(entry)
+    return found
+
+
+def _stages_told(process: Sequence[Entry], begun: float, end: float) -> list[Stage]:
+    """The stages of one process, which ran from and to so many seconds; empty where none can be read."""
+    starts = [(entry.told.name, entry.seconds) for entry in process if isinstance(entry.told, StageStarted)]
+    ends = [*(begun + start for _, start in starts), end][1:]
+    return [Stage(name, begun + start, stop) for (name, start), stop in zip(starts, ends, strict=True)]
 
 
 def _score(event: object) -> float | None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from autotl.report.recorded import number, sequence, text
 
 if TYPE_CHECKING:
     from autotl.report.summarize import Outcome
 
 #: What stands where nothing was recorded.
 NOTHING = "not recorded"
+#: Parts of names that are written otherwise.
+SHORT_NAMES = {"f1": "F1", "auroc": "AUROC", "mcc": "MCC", "rmse": "RMSE", "mae": "MAE", "r2": "R\u00b2"}
 
 
 def score(value: float | None) -> str:
@@ -97,8 +102,22 @@ def clip(value: str, length: int) -> str:
 
 def label(name: str) -> str:
     """A metric's or key's name as a person writes it: macro_f1 becomes "macro F1"."""
-    special = {"f1": "F1", "auroc": "AUROC", "mcc": "MCC", "rmse": "RMSE", "mae": "MAE", "r2": "R\u00b2"}
-    return " ".join(special.get(part, part) for part in name.split("_"))
+    return " ".join(SHORT_NAMES.get(part, part) for part in name.split("_"))
+
+
+def compared(audit: Mapping[str, Any]) -> str:
+    """How many rows an audit compared by features, from its record; empty where none were."""
+    looked, rows = number(audit.get("rows_compared")), number(audit.get("rows"))
+    return f"{count(looked)} of {count(rows)} rows were compared by features." if looked else ""
+
+
+def not_examined(audit: Mapping[str, Any]) -> str:
+    """What an audit did not look for, and why, from its record; empty where it looked for everything."""
+    left = [text(what) for what in sequence(audit.get("not_examined"))]
+    if not left:
+        return ""
+    reason = text(audit.get("reason"))
+    return f"Not looked for by features: {', '.join(left)}{f', because {reason}' if reason else ''}."
 
 
 def verdict(outcome: Outcome) -> tuple[str, ...]:
@@ -112,6 +131,9 @@ def verdict(outcome: Outcome) -> tuple[str, ...]:
     if outcome.trivial is not None:
         against = outcome.against(outcome.trivial)
         sentences.append(f"That is {against} ignoring the input ({score(outcome.trivial)}).")
+    if outcome.ten_lines is not None:
+        against = outcome.against(outcome.ten_lines)
+        sentences.append(f"It is {against} the ten lines ({score(outcome.ten_lines)}).")
     if outcome.from_scratch is None:
         sentences.append("No control was trained from scratch, so it is not known how much transfer gave.")
     elif outcome.helped is None:

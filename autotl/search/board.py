@@ -68,6 +68,7 @@ class Board:
     Attributes:
         open: Trials under way or paused, by number.
         finished: Results of the others, in the order in which they ended.
+        left_out: Results of an earlier sitting that may not be delivered now: nothing is measured by them.
         seconds_left: Time left to search, infinite without a limit.
         may_begin: Whether the budget admits another trial.
         offers: What it may be, in the sampler's order; empty where the sampler is still to be asked.
@@ -77,6 +78,7 @@ class Board:
 
     open: dict[int, Standing] = field(default_factory=dict)
     finished: list[TrialResult] = field(default_factory=list)
+    left_out: list[TrialResult] = field(default_factory=list)
     seconds_left: float = math.inf
     may_begin: bool = True
     offers: Sequence[Prospect] = ()
@@ -97,7 +99,7 @@ class Board:
     @property
     def started(self) -> int:
         """How many trials were begun."""
-        return len(self.open) + len(self.finished)
+        return len(self.open) + len(self.finished) + len(self.left_out)
 
     def curves(self) -> Mapping[int, Sequence[EpochResult]]:
         """Learning curves of all trials that did not fail, by number."""

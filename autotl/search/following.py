@@ -48,6 +48,7 @@ class Follower:
         folder: The run folder.
         clock: A monotonic clock in seconds.
         wall: Seconds since 1970.
+        dead_at: Size and time of its events at which the run was found dead before.
 
     Attributes:
         ended: How the run says that it ended; None where it has not said so.
@@ -60,6 +61,7 @@ class Follower:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        dead_at: tuple[int, float] | None = None,
     ) -> None:
         self._folder, self._path = folder, folder / EVENTS
         self._clock, self._wall = clock, wall
@@ -70,6 +72,7 @@ class Follower:
         self._alive = False
         self._first_look = clock()
         self._seen: tuple[float, tuple[int, float]] | None = None
+        self._dead_at = dead_at
         self.ended: RunEnded | None = None
         self.process: Process | None = None
 
@@ -132,6 +135,8 @@ class Follower:
         except OSError:
             return False
         now, found = self._clock(), (stat.st_size, stat.st_mtime)
+        if found == self._dead_at:
+            return False
         age = self._wall() - stat.st_mtime
         if self._seen is None or self._seen[1] != found:
             self._seen = (now if self._seen is not None else now - max(age, 0.0), found)

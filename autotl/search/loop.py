@@ -124,7 +124,7 @@ class _Search:
     @property
     def results(self) -> list[TrialResult]:
         """Finished trials by number."""
-        return sorted(self.board.finished, key=lambda result: result.number)
+        return sorted([*self.board.finished, *self.board.left_out], key=lambda result: result.number)
 
     @property
     def running(self) -> dict[int, Standing]:
@@ -133,11 +133,16 @@ class _Search:
 
     def resume(self, recovered: Recovered) -> None:
         """Continue from what an earlier process left."""
-        self.board.finished = list(recovered.results)
+        self.board.finished = [result for result in recovered.results if result.left_out is None]
+        self.board.left_out = [result for result in recovered.results if result.left_out is not None]
         for result in recovered.paused:
+            if result.left_out is not None:
+                self.board.left_out.append(replace(result, state=TrialState.PRUNED))
+                self.storage.finish(self.board.left_out[-1])
+                continue
             self.proposer.hold(result.config)
             self._put_aside(result, Standing(result.number, result.config))
-        for result in recovered.results:
+        for result in self.board.finished:
             self.proposer.learn(result)
         self.proposer.retry(recovered.retry)
         if recovered.results or recovered.paused or recovered.retry:

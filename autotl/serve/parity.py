@@ -1,32 +1,28 @@
 """Whether a bundle gives the trained network's answers, from raw input to label; torch is never imported.
 
-The network's outputs on some rows travel in the bundle, beside digests of the raw inputs. Whoever holds the
-rows can compare again, on another machine and with other versions.
+Whoever holds the rows whose answers a bundle has, see `evidence`, can compare again, on another machine and
+with other versions.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autotl.errors import BundleError, DataError, ParityError
+from autotl.errors import ParityError
 from autotl.modalities.modality import Example, Item
-from autotl.modalities.registry import modality
+from autotl.serve.evidence import Answers, Certificate
 from autotl.task import THRESHOLD, Task, TaskKind, metric
 
 Array = NDArray[Any]
 
-ANSWERS = "parity.npz"
-#: Largest difference of a probability.
-PROBABILITY_TOLERANCE = 1e-3
+#: Largest difference of a probability, in single precision and from the same decoded pixels.
+PROBABILITY_TOLERANCE = 1e-4
 #: Largest difference of a value, relative to the larger of the value and the target's deviation.
 RELATIVE_TOLERANCE = 1e-4
 #: Probabilities this near (two best classes, or a label and its threshold) may fall either way.
@@ -35,57 +31,6 @@ _BATCH_SIZE, _SINGLE_ROWS = 32, 32
 #: Share of the rows that a graph of lower precision may decide otherwise beyond those of its certificate; and
 #: of all that one with another decoding may.
 MORE_FLIPS = 0.02
-#: What NumPy raises on a file that is no archive of arrays, or a torn one.
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What the trained network answered.
-
-    Attributes:
-        digests: N sha256 of raw inputs, hexadecimal.
-        outputs: Probabilities (N, K) or values (N,), float32.
-        scale: Deviation of a regression target, from which differences of values count.
-    """
-
-    digests: tuple[str, ...]
-    outputs: Array
-    scale: float = 1.0
-
-    def write(self, folder: Path) -> None:
-        """Keep it in a bundle."""
-        np.savez_compressed(
-            folder / ANSWERS, digests=np.array(self.digests), outputs=self.outputs, scale=self.scale
-        )
-
-    @classmethod
-    def read(cls, folder: Path) -> Answers:
-        """Read that of a bundle.
-
-        Raises:
-            BundleError: It is malformed.
-        """
-        try:
-            with (folder / ANSWERS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                digests, outputs, scale = (arrays[name] for name in ("digests", "outputs", "scale"))
-                return cls(tuple(map(str, digests)), np.asarray(outputs, np.float32), float(scale))
-        except _UNREADABLE as error:
-            raise BundleError(f"{folder / ANSWERS} is malformed", found=str(error)) from error
-
-    def among(self, items: Sequence[Item], kind: str) -> tuple[Array, Answers]:
-        """Which items are rows of it: their numbers (M,), and the answers to them.
-
-        Args:
-            items: Raw inputs.
-            kind: Name of their modality.
-        """
-        place = {digest: row for row, digest in enumerate(self.digests)}
-        found = [(number, place.pop(raw_digest(item, kind), None)) for number, item in enumerate(items)]
-        numbers = [number for number, row in found if row is not None]
-        rows = [row for _, row in found if row is not None]
-        kept = Answers(tuple(self.digests[row] for row in rows), self.outputs[rows], self.scale)
-        return np.array(numbers, np.int64), kept
 
 
 @dataclass(frozen=True)
@@ -193,7 +138,7 @@ def prove(
     )
 
 
-def check_flips(found: Parity, certificate: Mapping[str, Any], name: str = "the bundle") -> None:
+def check_flips(found: Parity, certificate: Certificate, name: str = "the bundle") -> None:
     """Hold a graph that is not exact to its certificate: other processors round otherwise, but not much.
 
     Args:
@@ -204,36 +149,13 @@ def check_flips(found: Parity, certificate: Mapping[str, Any], name: str = "the 
     Raises:
         ParityError: Clearly more decisions differ.
     """
-    allowed = certificate["label_flips"] + max(2, math.ceil(MORE_FLIPS * found.rows))
+    allowed = certificate.label_flips + max(2, math.ceil(MORE_FLIPS * found.rows))
     if found.label_flips > allowed:
         raise ParityError(
             f"{name} decides otherwise than when it was exported",
             found=f"{found.label_flips} of {found.rows} decisions differ from the trained network's",
-            expected=f"at most {allowed}; at the export {certificate['label_flips']} did",
+            expected=f"at most {allowed}; at the export {certificate.label_flips} did",
         )
-
-
-def raw_digest(item: Item, kind: str) -> str:
-    """Hexadecimal sha256 of a raw input: of a file's bytes, of texts, else of what the modality decodes.
-
-    Raises:
-        DataError: The file cannot be read.
-        DecodeError: The item is none of the modality's.
-    """
-    if isinstance(item, Path):
-        try:
-            content = item.read_bytes()
-        except OSError as error:
-            raise DataError(f"cannot read {item}", found=error.strerror) from error
-    elif isinstance(item, (bytes, bytearray)):
-        content = bytes(item)
-    elif isinstance(item, str):
-        content = item.encode("utf-8", "surrogatepass")
-    elif isinstance(item, tuple):
-        content = "\x1f".join(map(str, item)).encode("utf-8", "surrogatepass")
-    else:
-        return modality(kind).fingerprint(item)
-    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Decoding is the modality's, the same code that training used; all else is inside
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotl.cores import usable_cores
-from autotl.errors import BundleError, DataError, MissingExtraError
+from autotl.errors import BundleError, DataError
 from autotl.modalities.modality import Decoder, Example, Feeds, Item
-from autotl.modalities.registry import modality
 from autotl.serve.batches import batches
-from autotl.serve.bundle import FEATURES, MANIFEST, BundleInfo, read_bundle
+from autotl.serve.bundle import BundleInfo
 from autotl.serve.inputs import items_of
-from autotl.serve.session import open_session, unreadable
+from autotl.serve.opening import missing, open_bundle
+from autotl.serve.session import failures, first_line, open_session
 from autotl.task import Task, TaskKind
 
 Array = NDArray[Any]
@@ -30,9 +30,7 @@ Array = NDArray[Any]
 _WINDOW_BATCHES = 64
 _WINDOW_BYTES = 64 * 2**20
 _DECODED_TOGETHER = 32
-_OPENING_ATTEMPTS = 5
 _DECODING_THREADS = 4
-_DISTRIBUTIONS = {"PIL": "Pillow"}
 
 
 @runtime_checkable
@@ -61,7 +59,7 @@ class Predictor:
         self, folder: str | Path, *, threads: int | None = None, check: bool = True, device: str = "cpu"
     ) -> None:
         opens = partial(open_session, threads=threads, device=device)
-        self._bundle, self._decoder, self._session = _open(Path(folder), opens, check)
+        self._bundle, self._decoder, self._session = open_bundle(Path(folder), opens, check=check)
         self._inputs = {value.name for value in self._session.get_inputs()}
         self._threads = min(_DECODING_THREADS, threads or usable_cores())
 
@@ -154,8 +152,24 @@ class Predictor:
         return primary, features
 
     def run_batch(self, examples: Sequence[Example]) -> list[Array]:
-        """Predict decoded examples that can be collated, in one run of the graph; returns as `run` does."""
-        outputs: list[Array] = self._session.run(list(self._bundle.outputs), self.feeds(examples))
+        """Predict decoded examples that can be collated, in one run of the graph; returns as `run` does.
+
+        Raises:
+            BundleError: The graph cannot run on them, or gives what is no prediction for each.
+        """
+        feeds = self.feeds(examples)
+        try:
+            outputs: list[Array] = self._session.run(list(self._bundle.outputs), feeds)
+        except failures(ValueError) as error:  # ValueError: it takes another input, too
+            raise BundleError(f"{self._bundle.model} cannot be run", found=first_line(error)) from error
+        rows = len(examples)
+        wanted = (rows,) if self.task.kind is TaskKind.REGRESSION else (rows, self.task.outputs)
+        if outputs[0].shape != wanted or outputs[1].ndim != 2 or len(outputs[1]) != rows:
+            raise BundleError(
+                f"{self._bundle.model} gives no predictions",
+                found=f"shapes {outputs[0].shape} and {outputs[1].shape}",
+                expected=f"{wanted} and features of {rows} rows",
+            )
         return outputs
 
     def feeds(self, examples: Sequence[Example]) -> Feeds:
@@ -176,7 +190,7 @@ class Predictor:
             with ThreadPoolExecutor(self._threads) as pool:
                 return list(pool.map(self._decoder.decode, items))
         except ModuleNotFoundError as error:
-            raise _missing(error) from error
+            raise missing(error) from error
 
     def outputs(self, items: Iterable[Item], batch_size: int = 32) -> tuple[Array, Array]:
         """What `predict_proba` and `embed` give, from one pass."""
@@ -210,63 +224,6 @@ class Predictor:
             for shape in self.graph_outputs.values()
         )
         return np.empty((0, *primary), np.float32), np.empty((0, *features), np.float32)
-
-
-def _open(folder: Path, opens: Callable[[Path], Any], check: bool) -> tuple[BundleInfo, Decoder, Any]:
-    """Read the bundle, again if another took its place meanwhile."""
-    for _ in range(_OPENING_ATTEMPTS - 1):
-        before = _identity(folder)
-        try:
-            return _load(folder, opens, check)
-        except BundleError:
-            if _identity(folder) == before:
-                raise
-    return _load(folder, opens, check)
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """Which folder lies there at the moment."""
-    try:
-        stat = (folder / MANIFEST).stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns
-
-
-def _load(folder: Path, opens: Callable[[Path], Any], check: bool) -> tuple[BundleInfo, Decoder, Any]:
-    bundle = read_bundle(folder, check=check)
-    try:
-        decoder = modality(bundle.spec.modality).decoder(bundle.spec)
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
-    except DataError as error:
-        raise BundleError(
-            f"cannot decode inputs for the bundle {bundle.folder}",
-            found=str(error),
-            hint="Install the package that brings this modality.",
-        ) from error
-    try:
-        session = opens(bundle.model)
-    except unreadable() as error:
-        raise BundleError(
-            f"ONNX Runtime cannot open {bundle.model}", found=str(error).splitlines()[0]
-        ) from error
-    names = [value.name for value in session.get_outputs()]
-    if len(bundle.outputs) != 2 or bundle.outputs[1] != FEATURES or set(bundle.outputs) - set(names):
-        raise BundleError(
-            f"{bundle.model} does not fit its manifest",
-            found=f"outputs {names}",
-            expected=list(bundle.outputs),
-        )
-    return bundle, decoder, session
-
-
-def _missing(error: ModuleNotFoundError) -> MissingExtraError:
-    package = (error.name or "").partition(".")[0]
-    name = _DISTRIBUTIONS.get(package, package)
-    return MissingExtraError(
-        "a package that decoding needs is not installed", found=name, hint=f"Install it: pip install {name}"
-    )
 
 
 def _bytes(example: Example) -> int:

@@ -16,8 +16,10 @@ from autotl.errors import BundleError, DecodeError
 from autotl.modalities.modality import Example, Item, SupportsRawGraph
 from autotl.modalities.registry import modality
 from autotl.serve.bundle import BundleInfo
-from autotl.serve.parity import Answers, Parity, prove
-from autotl.serve.session import failures, open_session
+from autotl.serve.evidence import Answers
+from autotl.serve.onnx_file import refuse_other_files
+from autotl.serve.parity import Parity, prove
+from autotl.serve.session import failures, first_line, open_session
 from autotl.task import Task
 
 if TYPE_CHECKING:
@@ -44,16 +46,20 @@ class RawGraph:
 
     def __init__(self, bundle: BundleInfo, *, threads: int | None = None) -> None:
         kind = modality(bundle.spec.modality)
-        if RAW not in bundle.manifest["files"] or not isinstance(kind, SupportsRawGraph):
+        if RAW not in bundle.files or not isinstance(kind, SupportsRawGraph):
             raise BundleError(
                 f"no {RAW} in {bundle.folder}", hint="Export it with one: autotl export RUN --raw"
             )
         self._kind, self._bundle = kind, bundle
-        path = bundle.folder / RAW
+        path = bundle.file(RAW)
+        refuse_other_files(path)
         try:
             self._session = open_session(path, threads=threads, extensions=True)
-        except failures() as error:
-            raise BundleError(f"ONNX Runtime cannot open {path}", found=_first_line(error)) from error
+        except failures(UnicodeDecodeError) as error:
+            raise BundleError(f"ONNX Runtime cannot open {path}", found=first_line(error)) from error
+        count = len(self._session.get_inputs())
+        if count != 1:
+            raise BundleError(f"{path} does not take one input", found=count)
 
     @property
     def task(self) -> Task:
@@ -83,7 +89,7 @@ class RawGraph:
         try:
             outputs: list[Array] = self._session.run(list(self._bundle.outputs), dict(example))
         except failures() as error:
-            raise DecodeError(f"{RAW} cannot decode an input", found=_first_line(error)) from error
+            raise DecodeError(f"{RAW} cannot decode an input", found=first_line(error)) from error
         return outputs
 
 
@@ -91,7 +97,3 @@ def prove_raw(graph: RawGraph, expected: Answers, known: Dataset) -> Parity:
     """How near the second graph's answers are to those of the trained network, on rows one by one."""
     items, names = known.items, known.names
     return prove(graph, expected, items, names, known.targets, exact=False, together=1)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:300]

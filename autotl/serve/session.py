@@ -43,7 +43,9 @@ def open_session(
         An `onnxruntime.InferenceSession`.
 
     Raises:
-        MissingExtraError: ONNX Runtime is not installed, or without what the device or the operators need.
+        MissingExtraError: ONNX Runtime is not installed, or without what the device or the operators need; or
+            there is no such device.
+        SettingsError: No such device is known.
     """
     try:
         import onnxruntime as ort
@@ -66,21 +68,42 @@ def open_session(
     content = str(model) if isinstance(model, (str, Path)) else model
     if not isinstance(content, (str, bytes)):
         content = content.SerializeToString()
-    return ort.InferenceSession(content, options, providers=_providers(device, ort.get_available_providers()))
+    wanted = _providers(device, ort.get_available_providers())
+    session = ort.InferenceSession(content, options, providers=wanted)
+    if wanted[0] not in session.get_providers():  # it says so in a log that nobody reads, and goes on without
+        raise _missing(device, session.get_providers())
+    return session
 
 
-def unreadable() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises on a missing, torn or unknown model; evaluated only when it has raised."""
+def check_device(device: str) -> None:
+    """Make sure that this ONNX Runtime is made for a device, before processes are started that need it.
+
+    Raises:
+        MissingExtraError: It is not.
+        SettingsError: No such device is known.
+    """
+    import onnxruntime as ort
+
+    _providers(device, ort.get_available_providers())
+
+
+def failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises where it cannot open a graph, or run it on an input; and others.
+
+    For `except` alone, which evaluates it only when something was raised.
+    """
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    return state.NoSuchFile, state.InvalidProtobuf, state.InvalidGraph, state.NotImplemented, state.Fail
+    return (
+        *(state.NoSuchFile, state.NoModel, state.InvalidProtobuf, state.InvalidGraph, state.NotImplemented),
+        *(state.Fail, state.EPFail, state.EngineError, state.RuntimeException, state.InvalidArgument),
+        *others,
+    )
 
 
-def failures() -> tuple[type[Exception], ...]:
-    """What it raises where a graph with operators of its own cannot be opened, or run on an input."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    return *unreadable(), state.RuntimeException, state.InvalidArgument
+def first_line(error: Exception) -> str:
+    """The beginning of what it says."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 def _extensions() -> str:
@@ -105,15 +128,19 @@ def _providers(device: str, available: Sequence[str]) -> list[str]:
 
     Raises:
         MissingExtraError: This ONNX Runtime has none for it.
+        SettingsError: No such device is known.
     """
     if device not in _PROVIDERS:
         raise SettingsError("unknown device", found=repr(device), expected=" or ".join(_PROVIDERS))
-    wanted = _PROVIDERS[device]
-    if wanted[0] not in available:
-        raise MissingExtraError(
-            f"ONNX Runtime cannot run on {device} here",
-            found=", ".join(available),
-            expected=wanted[0],
-            hint="Where there is an NVIDIA GPU: pip uninstall onnxruntime; pip install onnxruntime-gpu",
-        )
-    return wanted
+    if _PROVIDERS[device][0] not in available:
+        raise _missing(device, available)
+    return _PROVIDERS[device]
+
+
+def _missing(device: str, found: Sequence[str]) -> MissingExtraError:
+    return MissingExtraError(
+        f"ONNX Runtime cannot run on {device} here",
+        found=", ".join(found),
+        expected=_PROVIDERS[device][0],
+        hint="Where there is an NVIDIA GPU: pip uninstall onnxruntime; pip install onnxruntime-gpu",
+    )

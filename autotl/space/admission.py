@@ -182,7 +182,7 @@ def _far_over(info: BackboneInfo, demand: Demand) -> str | None:
     speed = demand.deployed_speed or demand.speed
     latency = 1000 * limits.batch * demand.macs(info) / speed
     if limits.max_latency_ms is not None and latency > _LATENCY_SLACK * limits.max_latency_ms:
-        return f"about {latency:.1f} ms a prediction is over the limit of {limits.max_latency_ms:g} ms"
+        return f"about {latency:.1f} ms a {limits.unit} is over the limit of {limits.max_latency_ms:g} ms"
     return None
 
 

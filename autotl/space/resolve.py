@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: The strategy of trial 0 and of what ranks backbones, and what trial 0 is given: frozen features of the last
 #: depth under logistic regression.
 BASELINE_STRATEGY = "linear_probe"
-_BASELINE: dict[str, Value] = {"head": "logistic", "depths": "last", "regularisation": "auto", "views": 1}
+_BASELINE: dict[str, Value] = {"head": "logistic", "depths": "last", "regularisation": "auto"}
 
 _TASK = {"kind": "multiclass", "classes": ["a", "b", "c"], "metric": "accuracy"}
 _ROWS = {"train": 1000, "val": 200, "test": 200}

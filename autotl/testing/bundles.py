@@ -6,7 +6,7 @@ They are complete for everything that reads and runs bundles, and hold no answer
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,21 @@ def write_lexicon_bundle(
     ]
     spec = _spec("text", {"max_length": max_length, "prefix": ""}, tokenizer)
     return _write(folder, kind, ("good", "bad"), inputs, nodes, constants, size, spec, columns)
+
+
+def reseal(folder: Path, change: Callable[[dict[str, Any]], object] = lambda manifest: None) -> None:
+    """Let a bundle that was changed pass for one that was exported so.
+
+    Args:
+        folder: The bundle, with whatever files in it.
+        change: Changes its manifest, in which the sha256 of each listed file is that of its content by then.
+    """
+    manifest = json.loads((folder / MANIFEST).read_text())
+    for name, entry in manifest["files"].items():
+        entry["sha256"] = sha256_of(folder / name)
+    change(manifest)
+    manifest["sha256"] = manifest_sha256(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
 def _spec(modality: str, options: dict[str, Any], *assets: Path) -> PreprocessingSpec:

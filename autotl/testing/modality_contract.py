@@ -28,6 +28,7 @@ from autotl.modalities.modality import (
     SupportsExtent,
     SupportsOcclusion,
     SupportsPreview,
+    SupportsThumbnail,
 )
 from autotl.modalities.preprocessing import PreprocessingSpec
 
@@ -113,6 +114,18 @@ class ModalityContract:
             assert empty == modality.is_empty(item)
         with pytest.raises(DecodeError):
             modality.examine(bad_item)
+
+    def test_a_thumbnail_is_a_small_square(
+        self, modality: Modality, items: list[Item], bad_item: Item
+    ) -> None:
+        """Of every item, and different ones of different items."""
+        if not isinstance(modality, SupportsThumbnail):
+            pytest.skip("no pictures")
+        found = [modality.thumbnail(item, 24) for item in items]
+        assert {(one.shape, str(one.dtype)) for one in found} == {((24, 24, 3), "uint8")}
+        assert len({one.tobytes() for one in found}) == len(items)
+        with pytest.raises(DecodeError):
+            modality.thumbnail(bad_item, 24)
 
     def test_the_extent_of_an_item_is_known_before_it_is_decoded(
         self, modality: Modality, items: list[Item], bad_item: Item

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from autotl.errors import TrialError
-from autotl.features.frozen import PLAIN, View
 from autotl.task import TaskKind
 from autotl.training.linear import PENALTIES, Components, LinearHead, logistic_path, prototype_head
 from autotl.training.mlp import MLPHead, mlp_path
@@ -56,7 +55,6 @@ def best_head(
     share: float = 1.0,
     penalty: float | None = None,
     weighting: str = "none",
-    views: Sequence[View] = (PLAIN,),
     capture: Sequence[int] = (),
 ) -> tuple[Head, Tensor, float]:
     """Fit heads on the training rows and keep the one with the best validation score.
@@ -68,19 +66,15 @@ def best_head(
         share: Share of these features that the head uses, the most relevant ones.
         penalty: The only penalty to use; None chooses on validation.
         weighting: "balanced" weighs classes by inverse frequency.
-        views: Versions of the training inputs that are stacked.
         capture: Depths whose activations the same pass should keep.
 
     Returns:
         The head, its raw outputs (V, K) on validation, and its score (NaN without validation rows).
     """
-    train, val = bench.splits.train, bench.splits.val
-    stacked = [
-        torch.from_numpy(bench.frozen.pooled(train, depths, view, capture=capture if view == PLAIN else ()))
-        for view in views
-    ]
-    features = torch.cat(stacked).to(bench.device)
-    held_out = torch.from_numpy(bench.frozen.pooled(val, depths, capture=capture)).to(bench.device)
+    features, held_out = (
+        torch.from_numpy(bench.frozen.pooled(rows, depths, capture=capture)).to(bench.device)
+        for rows in (bench.splits.train, bench.splits.val)
+    )
     return fit_head(bench, kind, features, held_out, share=share, penalty=penalty, weighting=weighting)
 
 
@@ -94,9 +88,8 @@ def fit_head(
     penalty: float | None = None,
     weighting: str = "none",
 ) -> tuple[Head, Tensor, float]:
-    """What `best_head` does, on given features of the training rows (V * N, F) and validation rows (V, F)."""
-    copies = len(features) // len(bench.splits.train)
-    targets = bench.indicators(bench.splits.train).repeat(copies, 1).to(features.device)
+    """What `best_head` does, on given features of the training rows (N, F) and validation rows (V, F)."""
+    targets = bench.indicators(bench.splits.train).to(features.device)
     penalties = PENALTIES if penalty is None else (penalty,)
     columns = relevant_columns(bench, features, targets, share)
     best: tuple[Head, Tensor, float] | None = None

@@ -97,6 +97,10 @@ class Benches:
             )
         return self._benches[key]
 
+    def any_of(self, config: TrialConfig) -> Workbench:
+        """A workbench that is there already, else that of a configuration: scores mean the same on all."""
+        return next(iter(self), None) or self.of(config)
+
     def is_loaded(self, backbone: str) -> bool:
         """Whether a backbone is in memory."""
         return backbone in self._backbones

@@ -9,7 +9,7 @@
     trials/0007/        result.json, model.safetensors, validation.npy (raw outputs); while the trial is
                         paused, checkpoint.safetensors
     combinations.json   ensembles and means of weights that were made of trials, and what they scored
-    test_predictions.npz  targets and predictions of the test part
+    test_predictions.npz  targets and predictions of the test part, names and content hashes of its rows
     examples.npz        features of rows that the winner was fitted on, see `autotl.serve.explain.neighbours`
     embedding.npz       a map of rows by their features, and whose labels are doubtful
     leaderboard.csv, leaderboard.json, report.html

@@ -137,8 +137,7 @@ class TrialRunner:
         Raises:
             TrialError: The backbone is not among those that may be used.
         """
-        if config.backbone not in self.infos:
-            raise TrialError("unknown backbone", found=config.backbone, expected=", ".join(self.infos))
+        self._check(config)
         return TransferTrial(number, config, self)
 
     def resume(self, result: TrialResult) -> TransferTrial:
@@ -146,13 +145,21 @@ class TrialRunner:
 
         Raises:
             RunError: Its checkpoint is not there.
+            TrialError: The backbone is not among those that may be used.
         """
+        self._check(result.config)
         path = self.folder.checkpoint(result.number)
         if not path.is_file():
             raise RunError(f"trial {result.number} left nothing to go on from", found=f"no {path}")
         # Its own record counts: `result` may be older.
         reached = TrialResult.from_json(json.loads(read_notes(path)["result"]))
         return TransferTrial(result.number, result.config, self, reached, read_weights(path))
+
+    def _check(self, config: TrialConfig) -> None:
+        if config.backbone not in self.infos:
+            raise TrialError(
+                "a backbone takes no part in this run", found=config.backbone, expected=", ".join(self.infos)
+            )
 
     def bench(self, config: TrialConfig) -> Workbench:
         """The workbench of a configuration; training on it ends by the present deadline."""

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -24,6 +25,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from autotl.errors import AutotlError, BundleError, MissingExtraError, RunError, UnknownRunError
+from autotl.report.words import SHORT_NAMES
 from autotl.search.following import RunState
 from autotl.serve.http.failures import plain, status_of
 from autotl.serve.http.observe import CLIENT_LEFT
@@ -186,9 +188,10 @@ class _Page:
 
 
 def _static() -> dict[str, tuple[str, bytes]]:
-    """The files of the page by name, with their types; and the style of reports, which it shares."""
+    """The files of the page by name, with their types; and what it shares with reports: style, and names."""
     found = {entry.name: entry.read_bytes() for entry in files("autotl.ui").joinpath("page").iterdir()}
     found["report.css"] = files("autotl.report").joinpath("templates", "report.css").read_bytes()
+    found["names.js"] = f"export const SHORT_NAMES = {json.dumps(SHORT_NAMES)};\n".encode()
     kinds = {name: _TYPES.get(Path(name).suffix) for name in found}
     return {name: (kind, found[name]) for name, kind in kinds.items() if kind is not None}
 

@@ -6,14 +6,12 @@ import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import IO
 
 from autotl.serve.bundle import MANIFEST, BundleInfo
+from autotl.serve.files import own_file
 
 _CHUNK_BYTES = 2**20
-#: What else lies in a bundle, beside the manifest and the files that it names.
-_FURTHER = ("README.md", "requirements.txt")
 #: The earliest time that a zip can hold, so that the same bundle gives the same archive.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
@@ -48,22 +46,19 @@ def zipped(bundle: BundleInfo, folder: str) -> Iterator[bytes]:
         folder: Name of the folder in the archive.
 
     Raises:
+        BundleError: A file is gone, or a link.
         OSError: A file cannot be read.
     """
-    names = dict.fromkeys([MANIFEST, *bundle.manifest["files"], *_FURTHER])
-    paths = [bundle.folder / name for name in names]
+    paths = [own_file(bundle.folder / MANIFEST), *(bundle.file(name) for name in bundle.files)]
     stack = ExitStack()
     try:
-        files = [(path.name, stack.enter_context(path.open("rb"))) for path in paths if _belongs(path)]
+        files: list[tuple[str, IO[bytes]]] = [
+            (path.name, stack.enter_context(path.open("rb"))) for path in paths
+        ]
     except BaseException:
         stack.close()
         raise
     return _pieces(stack, files, folder)
-
-
-def _belongs(path: Path) -> bool:
-    """Whether a file is there, and no link that leads out of the bundle."""
-    return path.is_file() and path.resolve().parent == path.parent.resolve()
 
 
 def _pieces(stack: ExitStack, files: list[tuple[str, IO[bytes]]], folder: str) -> Iterator[bytes]:

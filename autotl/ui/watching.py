@@ -1,4 +1,8 @@
-"""Where runs stand, followed through their events; of runs that are over only the last line is read."""
+"""Where runs stand, followed through their events.
+
+Of runs that are over only the last line is read. Of runs that died without a word it is remembered how their
+events looked then: as long as they look so they are not read again.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,10 @@ from autotl.search.following import Follower, RunState, state_of
 from autotl.search.progress import Progress, best_over_time
 from autotl.trial.run_folder import RunFolder
 
-#: Runs whose progress is kept in memory.
+#: Runs that are over, or dead, whose progress is kept in memory; those that go on are kept all.
 _MOST = 64
+#: Size and time of a file, by which one sees whether anybody has touched it.
+_Look = tuple[int, float]
 #: Trials, and points of the curve of best scores, that a page shows.
 _LINES, _POINTS = 12, 240
 
@@ -27,10 +33,15 @@ class Watched:
 
     Args:
         run: The run folder.
+        dead_at: Size and time of its events at which it was found dead before.
+
+    Attributes:
+        state: How it stood when it was looked at last.
     """
 
-    def __init__(self, run: RunFolder) -> None:
-        self._follower = Follower(run.path)
+    def __init__(self, run: RunFolder, dead_at: _Look | None = None) -> None:
+        self.state = RunState.LIVE
+        self._follower = Follower(run.path, dead_at=dead_at)
         self._progress = Progress(None, None, clock=self._follower.elapsed)
         self._lock = threading.Lock()
 
@@ -39,32 +50,49 @@ class Watched:
         with self._lock:
             for event in self._follower.events():
                 self._progress.update(event)
-            return snapshot(self._progress, self._follower.state)
+            self.state = self._follower.state
+            return snapshot(self._progress, self.state)
 
 
 class Watcher:
-    """Follows runs, those asked for last."""
+    """Follows runs: all that go on, and the last few others that were asked for."""
 
     def __init__(self) -> None:
         self._watched: OrderedDict[tuple[Path, int], Watched] = OrderedDict()
+        self._dead: dict[Path, _Look] = {}
         self._lock = threading.Lock()
 
     def look(self, run: RunFolder) -> dict[str, Any]:
         """Where a run stands; see `snapshot`."""
-        key = (run.path, _identity(run.path / EVENTS))
+        identity, seen = _stat(run.path / EVENTS)
+        key = (run.path, identity)
         with self._lock:
-            watched = self._watched.setdefault(key, Watched(run))
+            if key not in self._watched:
+                self._watched[key] = Watched(run, self._dead.get(run.path))
             self._watched.move_to_end(key)
-            if len(self._watched) > _MOST:
-                self._watched.popitem(last=False)
-        return watched.look()
+            watched = self._watched[key]
+        found = watched.look()
+        with self._lock:
+            if watched.state is RunState.INTERRUPTED and seen is not None:
+                self._dead[run.path] = seen
+            self._forget_some()
+        return found
 
     def state(self, run: RunFolder) -> RunState:
         """How a run stands: from its last event if that says so, else by following it."""
         last = last_event(run.path / EVENTS)
         if isinstance(last, RunEnded):
             return state_of(last)
+        _, seen = _stat(run.path / EVENTS)
+        if seen is not None and self._dead.get(run.path) == seen:
+            return RunState.INTERRUPTED
         return RunState(self.look(run)["state"])
+
+    def _forget_some(self) -> None:
+        """Let go of those that do not go on and were asked for longest ago."""
+        still = [key for key, watched in self._watched.items() if watched.state is not RunState.LIVE]
+        for key in still[: max(len(still) - _MOST, 0)]:
+            del self._watched[key]
 
 
 def snapshot(progress: Progress, state: RunState) -> dict[str, Any]:
@@ -115,9 +143,10 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {name: plain(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
-def _identity(path: Path) -> int:
-    """Tells a file from one that took its place."""
+def _stat(path: Path) -> tuple[int, _Look | None]:
+    """What tells a file from one that took its place, and how it looks; 0 and None where there is none."""
     try:
-        return os.stat(path).st_ino
+        found = os.stat(path)
     except OSError:
-        return 0
+        return 0, None
+    return found.st_ino, (found.st_size, found.st_mtime)

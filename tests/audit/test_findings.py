@@ -80,6 +80,34 @@ def test_copies_name_each_other_those_across_parts_first():
     assert within.kind == "copy"
     assert within.message.startswith("2 groups of changed copies")
     assert "like row 10" in within.details
+    assert across.groups == (("row 4", "row 1"),)
+    assert set(within.groups) == {("row 1", "row 4"), ("row 10", "row 12")}
+
+
+def test_of_copies_in_several_parts_the_test_part_keeps_its_row():
+    parts = np.array(["train"] * 20 + ["val"] * 20 + ["test"] * 20)
+    groups = np.arange(COUNT)
+    groups[[5, 25, 45]], groups[[21, 22]], groups[[30, 50]] = 5, 21, 30
+    copies = Copies(np.array([[5, 25], [25, 45], [30, 50]]), np.array([0.99, 0.97, 0.95]), groups)
+    across, _ = findings(rows(parts=parts), Found(copies=copies))
+    said = dict(zip(across.rows, across.details, strict=True))
+    assert said == {
+        "row 5": "like row 25 of val (0.99)",
+        "row 25": "like row 45 of test (0.97)",
+        "row 30": "like row 50 of test (0.95)",
+    }
+
+
+def test_rows_joined_to_another_part_by_a_third_row_are_named_too():
+    parts = np.array(["train"] * 40 + ["test"] * 20)
+    groups = np.arange(COUNT)
+    groups[[5, 6, 45]] = 5
+    copies = Copies(np.array([[5, 6], [6, 45]]), np.array([0.99, 0.97]), groups)
+    across, _ = findings(rows(parts=parts), Found(copies=copies))
+    assert dict(zip(across.rows, across.details, strict=True)) == {
+        "row 6": "like row 45 of test (0.97)",
+        "row 5": "like row 45 of test",
+    }
 
 
 def test_outliers_say_how_far_they_are():

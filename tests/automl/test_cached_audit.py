@@ -47,8 +47,25 @@ def test_nothing_is_computed_for_it(runner, monkeypatch):
     assert len(audit_cached(runner, CONFIG, 0, math.inf).arrays["names"]) == 52
 
 
-def test_too_few_features_or_too_little_time_give_nothing(runner):
+def test_too_few_features_or_too_little_time_find_nothing_and_say_why(runner):
+    everything = ["copies", "suspect labels", "outliers", "leaks"]
     computed(runner, np.arange(20))
-    assert audit_cached(runner, CONFIG, 0, math.inf) is None
+    few = audit_cached(runner, CONFIG, 0, math.inf)
+    assert (few.findings, few.arrays) == ((), {})
+    reason = "the run has features of 20 rows only"
+    assert few.examined == {"rows_compared": 0, "rows": 60, "not_examined": everything, "reason": reason}
     computed(runner, np.arange(60))
-    assert audit_cached(runner, CONFIG, 0, time.monotonic() + 1.0) is None
+    late = audit_cached(runner, CONFIG, 0, time.monotonic() + 1.0)
+    assert late.examined["not_examined"] == everything
+    assert late.examined["reason"] == "no time was left"
+
+
+def test_what_is_left_out_for_want_of_time_is_said(runner, monkeypatch):
+    computed(runner, np.arange(60))
+    whole = audit_cached(runner, CONFIG, 0, math.inf)
+    assert whole.examined == {"rows_compared": 60, "rows": 60, "not_examined": [], "reason": ""}
+    monkeypatch.setattr("autotl.audit.look.time.monotonic", lambda: math.inf)
+    late = audit_cached(runner, CONFIG, 0, 1e12)
+    assert late.examined["rows_compared"] == 60
+    assert late.examined["not_examined"] == ["copies", "suspect labels", "outliers", "leaks"]
+    assert late.examined["reason"] == "no time was left"

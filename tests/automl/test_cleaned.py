@@ -89,6 +89,24 @@ def test_training_rows_like_test_rows_are_left_out(folder, tmp_path):
     assert cleaned.left_out == ("1 training row like rows of the validation or test part.",)
 
 
+def test_validation_rows_like_test_rows_are_left_out_too(tmp_path):
+    folder = write_image_folder(tmp_path / "photos", parts=("train", "val", "test"), rows_per_class=8)
+    found = audited(folder)
+    train, val, test = (
+        int(np.flatnonzero(found.dataset.parts == part)[2]) for part in ("train", "val", "test")
+    )
+    other = int(np.flatnonzero(found.dataset.parts == "train")[5])
+    judge = int(np.flatnonzero(found.dataset.parts == "val")[6])
+    found = audited(folder, alike=[(val, test), (train, val), (other, judge)])
+    cleaned = write_cleaned(found, folder, tmp_path / "index.csv")
+    assert cleaned.left_out == (
+        "2 training rows like rows of the validation or test part.",
+        "1 validation row like rows of the test part.",
+    )
+    left = {Path(row["path"]).relative_to("photos").as_posix() for row in read(cleaned.path)}
+    assert set(found.dataset.names) - left == {found.dataset.names[row] for row in (train, val, other)}
+
+
 def test_tables_keep_their_columns_and_copies_one_group(table, tmp_path):
     found = audited(table, alike=[(0, 9), (9, 20)])
     cleaned = write_cleaned(found, table, tmp_path / "clean.csv")
@@ -127,14 +145,16 @@ def test_a_column_called_group_that_was_not_named_stays_what_it_is(table, tmp_pa
 
 
 def test_tables_of_several_parts_become_one_index_with_the_same_parts(tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
     for part, seed in (("train", 0), ("test", 1)):
         numbers = np.random.default_rng(seed).integers(10_000, size=(20, 8)).tolist()
         rows = [
             json.dumps({"text": " ".join(f"w{n}" for n in row), "label": "ab"[i % 2]})
             for i, row in enumerate(numbers)
         ]
-        (tmp_path / f"{part}.jsonl").write_text("\n".join(rows))
-    cleaned = write_cleaned(audited(tmp_path), tmp_path, tmp_path / "out" / "clean.csv")
+        (folder / f"{part}.jsonl").write_text("\n".join(rows))
+    cleaned = write_cleaned(audited(folder), folder, tmp_path / "out" / "clean.csv")
     again = open_dataset(cleaned.path)
     assert again.parts.tolist() == ["train"] * 20 + ["test"] * 20
 
@@ -145,3 +165,33 @@ def test_data_are_not_replaced_and_other_endings_are_refused(table, tmp_path, na
     with pytest.raises(DataError):
         write_cleaned(audited(table), table, tmp_path / name)
     assert table.read_text() == before
+
+
+@pytest.mark.parametrize("name", ["train/meta.csv", "index.csv", "train.csv"])
+def test_nothing_is_written_into_a_folder_of_data(folder, tmp_path, name):
+    (folder / "train" / "meta.csv").write_text("made by hand\n")
+    with pytest.raises(DataError, match="changes no data"):
+        write_cleaned(audited(folder), folder, folder / name)
+    assert (folder / "train" / "meta.csv").read_text() == "made by hand\n"
+    assert not (folder / name).exists() or name == "train/meta.csv"
+
+
+@pytest.mark.parametrize(
+    "content", ["id,price\n1,2\n", "path,label,part,group\na.png,class_0,train,north\n", "\0\xff"]
+)
+def test_a_file_that_is_no_earlier_index_of_the_data_is_not_replaced(folder, tmp_path, content):
+    path = tmp_path / "prices.csv"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(DataError, match="replaces nothing but an earlier one"):
+        write_cleaned(audited(folder), folder, path)
+    assert path.read_text(encoding="latin-1") == content
+
+
+def test_an_earlier_index_of_the_same_data_is_replaced(folder, table, tmp_path):
+    for source, options in ((folder, {}), (table, {"group": "user"})):
+        path = tmp_path / f"of-{source.stem}.csv"
+        first = write_cleaned(audited(source, suspects=[1], **options), source, path, **options)
+        again = write_cleaned(
+            audited(source, suspects=[1], **options), source, path, drop_suspects=True, **options
+        )
+        assert again.rows == first.rows - 1 == len(read(path))

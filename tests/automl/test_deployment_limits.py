@@ -75,6 +75,33 @@ def test_where_nothing_meets_the_limits_each_figure_is_told(data, measured, tmp_
         space_for(data, offline=True, max_memory_mb=105, cache_dir=tmp_path)
 
 
+def test_a_space_of_one_input_size_is_measured_at_that_size(data, measured, tmp_path):
+    how = {"offline": True, "backbones": "efficientnet-lite0", "cache_dir": tmp_path, "max_latency_ms": 2.0}
+    space, _ = space_for(data, space=small_space(tmp_path), **how)
+    assert options(space, "efficientnet-lite0") == (128,)
+    assert measured == [("efficientnet-lite0", 128)]
+
+
+@pytest.mark.parametrize("changed", ["processor", "versions"])
+def test_what_another_machine_or_version_took_is_measured_anew(
+    data, measured, tmp_path, monkeypatch, changed
+):
+    how = {"offline": True, "max_size_mb": 18, "backbones": "efficientnet-lite0", "cache_dir": tmp_path}
+    space_for(data, **how)
+    before = len(measured)
+    space_for(data, **how)
+    assert len(measured) == before > 0
+    if changed == "processor":
+        monkeypatch.setattr(footprints, "processor", lambda: "another")
+    else:
+        names = []
+        monkeypatch.setattr(footprints, "versions", lambda of: names.extend(of) or {"torch": "another"})
+    space_for(data, **how)
+    assert len(measured) == 2 * before
+    if changed == "versions":
+        assert {"autotl", "torch", "onnxruntime"} <= set(names)
+
+
 @pytest.mark.parametrize("kind", ["image", "text"])
 def test_several_inputs_are_measured_together(tmp_path, kind):
     bench = tiny_workbench(tmp_path, kind)
@@ -84,7 +111,9 @@ def test_several_inputs_are_measured_together(tmp_path, kind):
         footprints.footprint(model, bench.dataset, bench.splits.val, Limits(batch=batch, threads=1))
         for batch in (1, 256)
     )
-    assert many.latency_ms > 5 * one.latency_ms
+    assert many.batch_latency_ms > 5 * one.latency_ms
+    assert many.latency_ms < many.batch_latency_ms / 5, "one input is measured beside the batch"
+    assert one.batch_latency_ms is None
     assert many.size_bytes == one.size_bytes
 
 
@@ -105,8 +134,12 @@ def test_the_winner_meets_limits_that_are_really_measured(tmp_path):
     row = next(row for row in model.leaderboard_.to_rows() if row["winner"])
     assert 0 < row["size_bytes"] <= 40 * MB
     assert (tmp_path / "run/model/model.onnx").stat().st_size == pytest.approx(row["size_bytes"], rel=0.01)
-    settings = json.loads((tmp_path / "run/run.json").read_text())["settings"]
-    assert settings["max_memory_mb"] == 2000
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert record["settings"]["max_memory_mb"] == 2000
+    told = json.loads((tmp_path / "run/model/bundle.json").read_text())["limits"]
+    assert (told["asked"]["max_latency_ms"], told["over"]) == (2000, None)
+    assert "MB of memory" in told["words"]
+    assert not any("limit" in sentence for sentence in record["verdict"])
 
 
 @pytest.mark.slow
@@ -119,6 +152,7 @@ def test_a_trial_that_turns_out_too_large_is_passed_over_for_the_next(tmp_path, 
 
     monkeypatch.setattr("autotl.automl.delivery.footprint", fake)
     monkeypatch.setattr(footprints, "footprint", lambda *_: Footprint(10 * MB, 1.0))
+    monkeypatch.setattr("autotl.automl.delivery.shipped_footprint", lambda *_: Footprint(45 * MB, 1.0))
     out = {"out": tmp_path / "run", "cache_dir": tmp_path / "cache", "space": small_space(tmp_path)}
     model = AutoTL(time_budget=None, trials=4, offline=True, threads=2, max_size_mb=40, **out).fit(
         images, labels
@@ -130,3 +164,7 @@ def test_a_trial_that_turns_out_too_large_is_passed_over_for_the_next(tmp_path, 
     winner = next(row for row in rows if row["winner"])
     assert (winner["rank"], winner["trial"]) == (1, model.best_trial_.number)
     assert winner["trial"] not in {row["trial"] for row in out}
+    said = "The delivered model is over a limit: 45 MB on disk is over the limit of 40, measured"
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert any(said in sentence for sentence in record["verdict"]), "what ships is measured once more"
+    assert any(said in note for note in record["notes"])

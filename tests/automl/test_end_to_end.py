@@ -12,6 +12,8 @@ import autotl
 from autotl import AutoTL
 from autotl.data.open import open_dataset
 from autotl.errors import DataError, ExportError, RunError
+from autotl.search.event_log import last_event
+from autotl.search.events import RunEnded
 from autotl.serve.bundle import read_bundle
 from autotl.serve.monitoring.monitor import Monitor
 from autotl.serve.monitoring.reference import read_reference
@@ -51,8 +53,15 @@ def check_run(model):
     record = json.loads((folder / "run.json").read_text())
     assert record["test"]["n"] == record["data"]["rows"]["test"] > 0
     assert record["parity"]["rows"] > 0
-    assert record["parity"]["largest_difference"] < 1e-3
+    assert record["parity"]["largest_difference"] < 1e-4
     assert record["verdict"]
+    assert record["command"].startswith("AutoTL(")
+    assert all(len(found) == 64 for found in record["weights"]["sha256"].values())
+    assert list(record["weights"]["sha256"])
+    assert record["audit"]["rows"] == sum(record["data"]["rows"].values())
+    assert record["stages"]["report"] > 0
+    with np.load(folder / "test_predictions.npz") as saved:
+        assert len(set(saved["fingerprints"].tolist())) == record["test"]["n"]
     assert model.best_trial_.score is not None
     said = read_bundle(folder / "model").manifest["monitoring"]
     assert (said["part"], said["rows"]) == ("test", record["test"]["n"])
@@ -108,6 +117,10 @@ def test_a_finished_run_goes_on_with_more_trials(images):
     after = {r.number: r.score for r in again.run_.results()}
     assert len(after) == 3
     assert {number: after[number] for number in before} == before
+    record = again.run_.read_json("run.json")
+    assert "resume=True" not in record["command"]
+    assert "resume=True" in record["resumed"][-1]
+    assert "It was then resumed" in (again.run_.path / "report.html").read_text()
 
 
 def test_resuming_on_other_data_is_refused(images, tmp_path):
@@ -134,6 +147,40 @@ def test_a_control_and_a_final_fit_that_fail_cost_nothing_else(images, tmp_path,
     assert any("out of memory" in sentence for sentence in record["verdict"])
     assert len([note for note in record["notes"] if "out of memory" in note]) == 2
     assert (model.run_.path / "report.html").is_file()
+
+
+def test_a_report_and_an_audit_that_fail_cost_nothing_else(images, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("a plug-in's fault")
+
+    for name in ("write_report", "audit_cached", "write_examples", "explained_errors"):
+        monkeypatch.setattr(f"autotl.automl.leavings.{name}", fail)
+    model = fitted(tmp_path, images[0])
+    record = model.run_.read_json("run.json")
+    assert any(
+        note == "the report could not be written: ValueError: a plug-in's fault" for note in record["notes"]
+    )
+    assert len([note for note in record["notes"] if "a plug-in's fault" in note]) == 4
+    assert record["audit"]["not_examined"]
+    assert not (model.run_.path / "report.html").exists()
+    assert last_event(model.run_.path / "events.jsonl") == RunEnded("finished")
+    assert model.predict(sorted(images[0].glob("*/*.png"))[:2]).shape == (2,)
+
+
+def test_the_ten_lines_are_scored_on_the_test_part_beside_another_winner(images, tmp_path, monkeypatch):
+    def other(results, *_, **__):
+        return next(result for result in results if result.number == 1), False
+
+    monkeypatch.setattr("autotl.automl.fit.choose", other)
+    model = fitted(tmp_path, write_text_table(tmp_path / "table.csv", rows=60), trials=2)
+    test = model.run_.read_json("run.json")["test"]
+    assert model.best_trial_.number == 1
+    assert 0 <= test["ten_lines"] <= 1
+    gain = test["gain_over_ten_lines"]
+    assert gain["low"] <= gain["value"] <= gain["high"]
+    assert gain["value"] == pytest.approx(test["score"] - test["ten_lines"])
+    assert test["verdict"][1].startswith("The ten lines, frozen features under a linear head, reach accuracy")
+    assert "ten lines" in (model.run_.path / "report.html").read_text()
 
 
 def test_another_trial_can_be_exported_later(images):

@@ -17,6 +17,7 @@ from autotl.config import TrialConfig, TrialState
 from autotl.data.dataset import Splits
 from autotl.data.folds import folds
 from autotl.data.splits import split
+from autotl.errors import TrialError
 from autotl.modalities.registry import modality
 from autotl.space.limits import Limits
 from autotl.strategies.registry import strategy
@@ -104,6 +105,16 @@ def test_what_more_rows_bring_is_told_by_fits_on_fewer(runner, heads):
     assert evidence.gain_of_rows(replace(heads[0], score=0.0), FOREVER) == 0.0, "no loss is expected"
     trained = run_trial(runner, 4, "top_k", **TRAINING)
     assert evidence.gain_of_rows(trained, FOREVER) == 0.0
+
+
+def test_a_trial_is_compared_although_its_backbone_may_no_longer_be_used(runner, heads):
+    gone = replace(heads[0], config=replace(heads[0].config, backbone="gone"))
+    with pytest.raises(TrialError, match=r"takes no part in this run; found gone; expected tiny-image"):
+        runner.start(9, gone.config)
+    with pytest.raises(TrialError, match=r"takes no part in this run; found gone"):
+        runner.resume(gone)
+    evidence = Evidence(runner, seed=0)
+    assert evidence.gain(heads[1], gone) == Evidence(runner, seed=0).gain(heads[1], heads[0])
 
 
 def test_without_time_nothing_is_cross_validated(runner, heads):

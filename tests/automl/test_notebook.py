@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +15,17 @@ from autotl import AutoTL
 from autotl.automl.notebook import LiveTable, fitted_html, shown_in_notebook
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.leaderboard.leaderboard import Leaderboard
-from autotl.search.events import Advanced, Note, RunEnded, StageStarted, TrialFinished, TrialStarted, silent
+from autotl.search import in_words
+from autotl.search.events import (
+    Advanced,
+    Note,
+    RunEnded,
+    RunStarted,
+    StageStarted,
+    TrialFinished,
+    TrialStarted,
+    silent,
+)
 
 EVIL = "<script>alert(1)</script>"
 RESULT = TrialResult(0, TrialConfig(EVIL, "full"), TrialState.COMPLETE, 0.75, seconds=2.0)
@@ -66,10 +79,57 @@ def test_the_table_shows_trials_and_notes_and_no_markup_of_theirs(hub):
     assert "<script" not in shown
 
 
+def shown(hub, words):
+    """Waits until the words are on display."""
+    until = time.monotonic() + 20
+    while words not in hub.published[-1][0]["text/html"]:
+        assert time.monotonic() < until, f"{words} was never shown"
+        time.sleep(0.02)
+    return hub.published[-1][0]["text/html"]
+
+
+def test_what_was_told_last_is_shown_though_nothing_follows(hub):
+    with LiveTable(hub.publish) as table:
+        table(StageStarted("read"))
+        table(StageStarted("profile", "right after"))
+        assert len(hub.published) == 1
+        shown(hub, "profile right after")
+        table(Note("at the very end"))
+    assert "at the very end" in hub.published[-1][0]["text/html"]
+    assert "autotl-table" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_the_clock_goes_on_between_events(hub):
+    with LiveTable(hub.publish) as table:
+        table(RunStarted("2026-03-02T09:14:07+00:00", 600.0))
+        table(StageStarted("search"))
+        shown(hub, "0:02 passed")
+    assert len(hub.published) < 8
+
+
+def test_the_table_says_what_the_terminal_says_of_scores_and_of_the_end(hub):
+    now = 0.0
+    table = LiveTable(hub.publish, lambda: now)
+    table(RunStarted("2026-03-02T09:14:07+00:00", 600.0))
+    for number, score in enumerate((0.5, 0.6, 0.9)):
+        now = 10.0 * (number + 1)
+        table(TrialStarted(number, RESULT.config))
+        now += 1.0
+        table(TrialFinished(replace(RESULT, number=number, score=score), score))
+    said = hub.published[-1][0]
+    first, bars, last = in_words.over_time(table.progress)
+    assert (first, last) == ("0.5000", "0.9000")
+    assert len(set(bars)) > 2
+    for words in (f"{first} {bars} {last}", "9:29 left, 0:31 passed, ends at about", "3 done", "0.9000"):
+        assert words in said["text/html"]
+    assert bars in said["text/plain"]
+    assert "9:29 left" in said["text/plain"]
+
+
 def test_in_a_notebook_both_the_table_and_the_listener_are_told(notebook, hub):
     told = []
-    listener = shown_in_notebook(told.append, verbose=True)
-    listener(StageStarted("search"))
+    with shown_in_notebook(told.append, verbose=True) as listener:
+        listener(StageStarted("search"))
     assert told == [StageStarted("search")]
     assert len(hub.published) == 1
 
@@ -78,8 +138,10 @@ def test_in_a_notebook_both_the_table_and_the_listener_are_told(notebook, hub):
 def test_nothing_is_shown_outside_of_notebooks_or_where_it_is_not_wanted(hub, monkeypatch, verbose):
     shell = SimpleNamespace(display_pub=hub) if verbose else SimpleNamespace(kernel=1, display_pub=hub)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    assert shown_in_notebook(None, verbose) is None
-    assert shown_in_notebook(print, verbose) is print
+    with shown_in_notebook(None, verbose) as listener:
+        assert listener is None
+    with shown_in_notebook(print, verbose) as listener:
+        assert listener is print
 
 
 def test_a_fit_shows_the_table_in_a_notebook(notebook, hub, monkeypatch):

@@ -97,3 +97,21 @@ def test_after_an_interrupt_no_control_is_trained_even_without_a_limit_of_time()
     plan = TimePlan(None, 3, time.monotonic())
     plan.budget.cancel()
     assert plan.control_deadline() is None
+
+
+def test_the_ten_lines_have_a_share_of_the_time_and_no_more(plan):
+    plan.measured(export_seconds=1.0, test_seconds=1.0)
+    before = plan.search_deadline()
+    plan.measured(export_seconds=1.0, test_seconds=1.0, baseline_seconds=2.0)
+    assert plan.search_deadline() == pytest.approx(before - 2.4)
+    plan.measured(export_seconds=1.0, test_seconds=1.0, baseline_seconds=60.0)
+    assert plan.search_deadline() == pytest.approx(before - 3.0)
+    plan.exported(1.0, is_measured=True, baseline_seconds=0.0)
+    assert plan.search_deadline() > before
+
+
+def test_the_ten_lines_end_before_graphs_are_measured_and_at_once_after_an_interrupt(plan):
+    assert plan.baseline_deadline() == pytest.approx(plan.measure_deadline() - 4.0)
+    assert math.isinf(TimePlan(None, 3, time.monotonic()).baseline_deadline())
+    plan.budget.cancel()
+    assert plan.baseline_deadline() <= time.monotonic()

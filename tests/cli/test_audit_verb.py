@@ -10,7 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autotl.data.open import open_dataset
 from autotl.testing.data import make_texts, write_image_folder
+from benchmarks import audit as planting
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,23 @@ def test_data_in_order_end_with_zero_and_say_what_was_compared(call, plain):
 
 
 @pytest.mark.slow
+def test_rows_that_leak_are_shown_beside_what_they_repeat_though_they_are_left_out(call, plain, tmp_path):
+    folder = tmp_path / "leaking"
+    folder.mkdir()
+    head, *rows = plain.read_text().splitlines()
+    (folder / "train.csv").write_text("\n".join([head, *rows[:90], rows[100]]) + "\n")
+    (folder / "test.csv").write_text("\n".join([head, *rows[90:]]) + "\n")
+    call("audit", folder, "--offline", "--out", tmp_path / "report")
+    found = json.loads((tmp_path / "report" / "audit.json").read_text())["findings"]
+    leak = next(finding for finding in found if finding["kind"] == "duplicate_across_parts")
+    assert leak["groups"] == [["train.csv:92", "test.csv:12"]]
+    assert leak["details"] == ["like test.csv:12 of test"]
+    page = (tmp_path / "report" / "audit.html").read_text()
+    group = page[page.index('<li class="group">') :].partition("</li>")[0]
+    assert group.count(rows[100].split(",")[0]) == 2
+
+
+@pytest.mark.slow
 def test_the_page_shows_rows_and_needs_nothing_else(call, mails, tmp_path):
     call("audit", mails, "--offline", "--out", tmp_path / "report")
     page = (tmp_path / "report" / "audit.html").read_text()
@@ -93,6 +114,33 @@ def test_the_index_can_be_fitted_and_leaves_the_data_alone(call, mails, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["neu_defects", "sms_spam"])
+def test_of_faults_planted_in_real_data_as_many_are_found_as_are_asked_for(call, tmp_path, name):
+    """5 % wrong labels, 3 % changed copies across parts, torn files; in a second copy a mark on one class."""
+    if not (DATA / name).is_dir():
+        pytest.skip(f"no {name} beside the repository")
+    source = open_dataset(DATA / name)
+    rows = planting.sampled(source, 360)
+    planted, mark = planting.Planted(), planting.Planted(marked=planting.marked_class(source, rows))
+    planting.write(source, planting.with_faults(source, rows), tmp_path / "faulty", planted)
+    planting.write(source, rows, tmp_path / "marked", mark)
+    options = ["--offline", "--json", "--cache-dir", tmp_path / "cache"]
+    options += ["--target", "label"] if source.modality == "text" else []
+    named: dict[str, set[str]] = {}
+    for finding in json.loads(call("audit", tmp_path / "faulty", *options).stdout)["findings"]:
+        named.setdefault(finding["kind"], set()).update(finding["rows"])
+    copies = set().union(*(rows for kind, rows in named.items() if kind.endswith("across_parts")))
+    assert len(copies & planted.copies.keys()) >= 0.9 * len(planted.copies) > 0
+    assert len(named.get("corrupt_file", set()) & planted.torn) >= 0.9 * len(planted.torn)
+    suspects = named["suspect_label"]
+    assert len(suspects & planted.wrong) >= 0.6 * len(planted.wrong) > 0
+    assert len(suspects & planted.wrong) >= 0.5 * len(suspects)
+    marked = json.loads(call("audit", tmp_path / "marked", *options).stdout)["findings"]
+    leaks = [finding["message"] for finding in marked if finding["kind"].startswith("leak_")]
+    assert any(f"'{mark.marked}'" in message for message in leaks)
+
+
+@pytest.mark.slow
 def test_torn_files_are_named_with_the_file(call, tmp_path):
     folder = write_image_folder(tmp_path / "photos", classes=2, rows_per_class=20)
     torn = next((folder / "class_1").iterdir())
@@ -101,6 +149,14 @@ def test_torn_files_are_named_with_the_file(call, tmp_path):
     kinds = {finding["kind"]: finding for finding in json.loads(result.stdout)["findings"]}
     assert result.exit_code == 3
     assert kinds["corrupt_file"]["rows"] == [f"class_1/{torn.name}"]
+
+
+def test_an_index_that_would_lie_among_the_data_is_refused_before_anything_is_looked_at(call, mails):
+    result = call("audit", mails, "--offline", "--fix", mails / "val.csv")
+    assert result.exit_code == 2
+    assert "a cleaned index changes no data" in result.stderr
+    assert "--fix" in result.stderr
+    assert sorted(path.name for path in mails.iterdir()) == ["test.csv", "train.csv"]
 
 
 def test_a_missing_folder_is_an_error(tmp_path):

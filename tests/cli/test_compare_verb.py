@@ -18,14 +18,14 @@ def runs(tmp_path):
     """Two finished runs on the same 200 rows, one right on all, one on four of five."""
     targets = np.arange(200) % 2
     names = np.array([f"test.csv:{row}" for row in range(200)])
+    contents = np.array([b"content %d" % row for row in range(200)])
     folders = []
     for name, wrong in (("good", 200), ("poor", 5)):
         run = RunFolder(tmp_path / name)
         run.create()
         predicted = np.where(np.arange(200) % wrong == 4, 1 - targets, targets)
-        run.write_arrays(
-            "test_predictions.npz", targets=targets, predictions=np.eye(2)[predicted], names=names
-        )
+        arrays = {"targets": targets, "predictions": np.eye(2)[predicted]}
+        run.write_arrays("test_predictions.npz", **arrays, names=names, fingerprints=contents)
         run.write_json(
             "run.json",
             {
@@ -55,6 +55,16 @@ def test_json_holds_the_gain_and_its_interval(call, runs):
     (pair,) = found["pairs"]
     assert pair["gain"] == pytest.approx(0.195)
     assert 0 < pair["low"] < pair["gain"] < pair["high"]
+
+
+def test_runs_that_do_not_tell_which_rows_they_tested_are_not_paired_by_name(call, runs):
+    for folder in runs:
+        arrays = dict(np.load(folder / "test_predictions.npz"))
+        del arrays["fingerprints"]
+        np.savez(folder / "test_predictions.npz", **arrays)
+    done = call("compare", *map(str, runs))
+    assert done.exit_code == 0
+    assert "cannot be compared row by row" in " ".join(done.output.split())
 
 
 def test_one_run_alone_is_refused_with_an_example(call, runs):

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.console.live import LineDisplay, LiveDisplay, display
-from autotl.console.panel import curve, panel
+from autotl.console.panel import panel
 from autotl.search.events import (
     Advanced,
     DataRead,
@@ -20,6 +20,7 @@ from autotl.search.events import (
     TrialFinished,
     TrialStarted,
 )
+from autotl.search.in_words import sparkline
 from autotl.search.progress import Progress, clock_time
 from autotl.task import Task, TaskKind
 
@@ -145,7 +146,7 @@ def test_durations_read_as_on_a_clock(seconds, text):
     [([], ""), ([0.5], ""), ([0.1, 0.9, 0.5], "▁█▅"), ([0.4, 0.4], "▁▁")],
 )
 def test_a_curve_runs_from_lowest_to_highest(scores, bars):
-    assert curve(scores) == bars
+    assert sparkline(scores) == bars
 
 
 def test_a_terminal_gets_the_live_panel_and_a_pipe_gets_lines():

@@ -52,6 +52,7 @@ def finish(run, log):
     record = {"test": {"metric": "accuracy", "score": 0.8, "n": 50}, "winner": {"trial": 0}, "task": {}}
     (run / "run.json").write_text(json.dumps({**record, "verdict": ["Transfer helped."]}))
     Leaderboard.from_results([RESULT], metric="accuracy", winner=0).to_json(run / "leaderboard.json")
+    (run / "report.html").write_text("<!doctype html>")
     log(TrialFinished(RESULT, 0.75))
     log(RunEnded("finished"))
 
@@ -67,6 +68,8 @@ def test_a_run_that_is_over_shows_all_it_told_and_its_outcome_at_once(call, run,
     ]
     assert "Transfer helped." in result.stdout
     assert "report.html" in result.stdout
+    (run / "report.html").unlink()
+    assert "report.html" not in call("watch", run).stdout
 
 
 def test_a_run_that_goes_on_is_followed_until_it_ends(call, run, log):

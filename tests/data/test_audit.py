@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -96,6 +97,47 @@ def test_rows_that_repeat_rows_of_judging_parts_are_dropped() -> None:
     assert found["duplicate_across_parts"].repaired == "rows dropped from validation"
 
 
+def test_rows_that_leak_are_named_with_what_they_repeat_and_can_still_be_shown() -> None:
+    items = [*words(20), words(20)[4], words(20)[7], words(20)[4]]
+    clean, _ = audited(make(items, [*([0, 1] * 10), 0, 1, 0], ["train"] * 20 + ["val", "test", "test"]))
+    train, val = (finding for finding in clean.findings if finding.kind == "duplicate_across_parts")
+    assert train.rows == ("row 4", "row 7")
+    assert train.details == ("like row 20 of val", "like row 21 of test")
+    assert train.groups == (("row 4", "row 20"), ("row 7", "row 21"))
+    assert val.groups == (("row 20", "row 22"),)
+    assert dict(clean.left_out) == {"row 4": items[4], "row 7": items[7], "row 20": items[4]}
+    assert not set(dict(clean.left_out)) & set(clean.names)
+
+
+def test_copies_are_named_in_groups_the_first_of_each_first() -> None:
+    items = [*words(20), *words(2), words(1)[0], "word ad1"]
+    _, found = audited(make(items, [0, 1] * 10 + [0, 1, 0, 1]))
+    assert found["duplicate"].groups == (("row 0", "row 20", "row 22"), ("row 1", "row 21"))
+    assert found["duplicate"].rows == ("row 0", "row 20", "row 22", "row 1", "row 21")
+    assert found["duplicate"].details == (
+        *("has 2 copies", "like row 0", "like row 0"),
+        *("has 1 copy", "like row 1"),
+    )
+    assert found["near_duplicate"].groups == (("row 3", "row 23"),)
+    assert found["near_duplicate"].details == ("has 1 copy", "like row 3")
+
+
+def test_a_finding_names_a_thousand_rows_at_most_and_groups_of_as_many() -> None:
+    _, found = audited(make(words(400) * 3, [0, 1] * 600))
+    finding = found["duplicate"]
+    assert len(finding.rows) == len(finding.details) == 1000
+    assert len(finding.groups) == 333
+
+
+@pytest.mark.parametrize("kind", ["duplicate", "corrupt_file", "imbalance"])
+def test_a_finding_survives_json(kind: str) -> None:
+    _, found = audited(make(["?", *words(40), *words(1)], [0] * 40 + [1, 0]))
+    value = json.loads(json.dumps(found[kind].to_json()))
+    assert Finding.from_json(value) == found[kind]
+    earlier = {name: value[name] for name in ("kind", "severity", "message")}
+    assert Finding.from_json(earlier) == Finding(kind, found[kind].severity, found[kind].message)
+
+
 def test_free_duplicates_are_kept_and_stay_together() -> None:
     clean, found = audited(make([*words(20), *words(3)], [0, 1] * 10 + [0, 1, 0]))
     assert len(clean) == 23
@@ -126,6 +168,18 @@ def test_near_duplicates_across_official_parts_are_reported_not_dropped() -> Non
         "scores on these parts may be too good."
     )
     assert finding.rows == ("row 0", "row 1")
+    assert finding.groups == (("row 0", "row 20"), ("row 1", "row 21"))
+    assert finding.details == ("like row 20 of test", "like row 21 of test")
+
+
+def test_near_duplicates_of_validation_and_test_are_reported() -> None:
+    items = [*words(20), "word za1", "word za2"]
+    _, found = audited(make(items, parts=["train"] * 20 + ["val", "test"]))
+    finding = found["near_duplicate_across_parts"]
+    assert finding.message == (
+        "1 validation row nearly repeats an input of the test part; scores on these parts may be too good."
+    )
+    assert finding.rows == ("row 20",)
 
 
 def test_conflicting_labels_are_reported() -> None:
@@ -134,6 +188,8 @@ def test_conflicting_labels_are_reported() -> None:
         "1 input has different targets in different rows (2 rows in all)."
     )
     assert found["conflicting_labels"].rows == ("row 0", "row 20")
+    assert found["conflicting_labels"].groups == (("row 0", "row 20"),)
+    assert found["conflicting_labels"].details == ("labelled 'a'", "labelled 'b'")
 
 
 def test_empty_inputs_are_reported_and_are_no_near_duplicates() -> None:

@@ -110,6 +110,14 @@ def test_groups_of_mixed_classes_keep_class_shares() -> None:
         assert np.all((shares > 0.12) & (shares < 0.26))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_of_few_large_groups_is_in_every_part(seed: int) -> None:
+    groups = np.repeat(np.arange(8), 50)
+    data = dataset(groups % 2, groups=groups)
+    for rows in vars(split(data, seed=seed)).values():
+        assert set(data.targets[rows].tolist()) == {0, 1}
+
+
 def test_another_seed_gives_other_rows() -> None:
     data = dataset([0, 1] * 50)
     assert not np.array_equal(split(data, seed=0).test, split(data, seed=1).test)

@@ -50,7 +50,9 @@ def test_schedulers_are_compared_on_lines_of_one_commit_that_were_not_shrunk_and
         {**row, "arm": "simulated taught gain", "regret": [0.9, 0.9], "commit": "later", "profile": "quick"},
         {**row, "arm": "simulated taught gain", "regret": [0.9, 0.9], "commit": "later"},
         {**ORIGIN, "profile": "full", "set": "x", "arm": "simulated taught gain", "error": "ValueError: no"},
+        {**row, "profile": "full sets=x", "arm": "real gain", "score": 0.5},
         {**row, "profile": "full sets=x", "arm": "real gain", "score": 0.91},
+        {**row, "profile": "full sets=x", "arm": "real gain", "score": 0.95, "seed": 1},
         {**row, "profile": "full rows=50", "arm": "real gain", "score": 0.11},
         {**ORIGIN, "profile": "full sets=x", "set": "x", "arm": "real gain", "error": "OSError: no"},
         {**row, "profile": "full sets=y", "set": "y", "arm": "real asha", "score": 0.8},
@@ -61,7 +63,8 @@ def test_schedulers_are_compared_on_lines_of_one_commit_that_were_not_shrunk_and
     assert cells(text, "`asha`")[1] == "4.00 ± 0.00"
     text = figures.schedulers_for_real(tmp_path)
     assert cells(text, "set") == ["set", "`gain`", "`asha`"]
-    assert cells(text, "x")[1:] == ["0.9100", "not measured"]
+    assert cells(text, "x")[1:] == ["0.9300 (2 seeds)", "not measured"]
+    assert cells(text, "y")[1:] == ["not measured", "0.8000 (1 seed)"]
 
 
 def test_of_runs_measured_again_the_last_is_shown(tmp_path):
@@ -69,8 +72,49 @@ def test_of_runs_measured_again_the_last_is_shown(tmp_path):
     rows = [{**row, "score": score, "target": 0.9, "first_model_seconds": 20.4} for score in (0.95, 0.85)]
     (tmp_path / "foundation.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = figures.foundation(tmp_path)
-    assert cells(text, "x")[4:8] == ["0.8500", "0.800 to 0.950", "0.9", "**no**"]
+    assert cells(text, "x")[4:8] == ["0.8500", "0.800 to 0.950", "at least 0.9", "**no**"]
     assert text.count("| x |") == 1
+
+
+def test_an_audit_that_misses_targets_says_which_and_one_without_leak_or_suspects_is_shown(tmp_path):
+    row = {**ORIGIN, "rows": 2000, "copies": 0.95, "torn": None, "wrong_labels": 0.6, "precision": 0.5}
+    rows = [
+        {**row, "set": "good", "torn": 1.0, "leak": {"named": True}},
+        {**row, "set": "bad", "wrong_labels": 0.187, "precision": 0.467, "leak": {"named": False}},
+        {**row, "set": "values", "precision": None, "leak": None},
+        {**row, "set": "older"},
+    ]
+    (tmp_path / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = figures.audit(tmp_path)
+    assert cells(text, "set")[2:4] == [
+        "wrong labels found, at least 60%",
+        "of its suspects wrong, at least 50%",
+    ]
+    assert cells(text, "good")[2:] == ["60%", "50%", "95%", "100%", "yes", "yes"]
+    assert cells(text, "bad")[2:-1] == ["**19%**", "**47%**", "95%", "none planted", "**no**"]
+    assert cells(text, "bad")[-1] == "**no**: wrong labels found, of its suspects wrong, leak named"
+    assert cells(text, "values")[2:] == ["60%", "no suspects", "95%", "none planted", "none planted", "yes"]
+    assert cells(text, "older")[-2:] == ["none planted", "yes"]
+
+
+def test_latencies_are_shown_for_each_number_of_threads_and_judged_by_their_median(tmp_path):
+    times = {"bundle_ms": 10.0, "torch_network_ms": 20.0}
+    rows = [
+        {
+            **ORIGIN,
+            "backbone": f"net-{number}",
+            "model_mb": 13.5,
+            "cold_start_seconds": 0.29,
+            "threads_1": {**times, "bundle_share_of_torch": one},
+            "threads_2": {**times, "bundle_share_of_torch": two},
+        }
+        for number, (one, two) in enumerate([(0.4, 0.7), (0.49, 0.51), (0.6, 0.45)])
+    ]
+    (tmp_path / "deliverable.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = figures.deliverable(tmp_path)
+    assert cells(text, "net-0")[2:8] == ["10.0 ms", "20.0 ms", "40%", "10.0 ms", "20.0 ms", "70%"]
+    assert cells(text, "share of torch's time, 1 thread")[1:] == ["49.0%", "at most 50%", "yes"]
+    assert cells(text, "share of torch's time, 2 threads")[1:] == ["51.0%", "at most 50%", "**no**"]
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -15,10 +15,10 @@ import pytest
 from huggingface_hub import ModelCard
 
 from autotl.config import TrialConfig
-from autotl.errors import DecodeError, ExportError, ParityError, StorageError
+from autotl.errors import BundleError, DecodeError, ExportError, ParityError, StorageError
 from autotl.export import bundle as bundle_module
 from autotl.export import swap
-from autotl.export.bundle import add_metrics, export_bundle
+from autotl.export.bundle import add_metrics, copy_bundle, export_bundle
 from autotl.export.swap import exchange, swap_in
 from autotl.serve.bundle import previous_folder, read_bundle
 from autotl.serve.predictor import Predictor
@@ -163,6 +163,30 @@ def test_a_bundle_is_replaced_and_nothing_is_left_beside_it(text_case, tmp_path)
     export_bundle(model, dataset, np.arange(8), target, record={"number": 2})
     assert read_bundle(target).manifest["record"] == {"number": 2}
     assert os.listdir(target.parent) == ["model"]
+
+
+def test_a_copy_holds_what_the_bundle_lists_and_nothing_else(text_case, tmp_path):
+    model, dataset = text_case()
+    folder = export_bundle(model, dataset, np.arange(8), tmp_path / "model").folder
+    listed = set(os.listdir(folder))
+    (tmp_path / "secret").write_text("a secret")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "notes.txt").write_text("mine")
+    assert set(os.listdir(copy_bundle(folder, tmp_path / "copy"))) == listed
+    add_metrics(folder, "test", {"accuracy": 0.5})
+    assert set(os.listdir(folder)) == listed
+    assert set(read_bundle(folder).files) == listed - {"bundle.json"}
+
+
+def test_what_was_changed_is_not_sealed_anew(text_case, tmp_path):
+    model, dataset = text_case()
+    folder = export_bundle(model, dataset, np.arange(8), tmp_path / "model").folder
+    (folder / "requirements.txt").write_text("something-else\n")
+    for act in (lambda: copy_bundle(folder, tmp_path / "copy"), lambda: add_metrics(folder, "test", {})):
+        with pytest.raises(BundleError, match=r"requirements\.txt was changed after the export"):
+            act()
+    assert (folder / "requirements.txt").read_text() == "something-else\n"
+    assert not (tmp_path / "copy").exists()
 
 
 def test_a_folder_that_is_no_bundle_is_never_replaced(text_case, tmp_path):

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from autotl.errors import ExportError
+from autotl.errors import BundleError, ExportError
 from autotl.export.bundle import export_bundle
 from autotl.export.formats import lay_out
 from autotl.serve.bundle import read_bundle
 from autotl.serve.predictor import Predictor
 from autotl.task import TaskKind
+from autotl.testing.bundles import reseal
 
 
 def _bundle(case, folder, kind=TaskKind.MULTICLASS):
@@ -101,6 +102,28 @@ def test_what_makes_token_ids_lies_beside_the_graph_of_texts(text_case, tmp_path
     config = _config(tmp_path / "repository" / "mails" / "config.pbtxt")
     assert {value.name: list(value.dims) for value in config.input}["input_ids"] == [-1]
     assert (tmp_path / "repository" / "mails" / "tokenizer.json").is_file()
+
+
+@pytest.mark.parametrize("form", ["docker", "triton"])
+def test_what_the_bundle_does_not_list_goes_nowhere(text_case, tmp_path, form):
+    bundle, _ = _bundle(text_case, tmp_path / "model")
+    (tmp_path / "secret").write_text("a secret")
+    (bundle / "notes.txt").write_text("a secret")
+    (bundle / "link").symlink_to(tmp_path / "secret")
+    (bundle / "README.md").unlink()
+    (bundle / "README.md").symlink_to(tmp_path / "secret")
+    with pytest.raises(BundleError, match=r"README\.md is a link"):
+        lay_out(bundle, form, tmp_path / "refused", name="mails")
+    (bundle / "README.md").unlink()
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    del manifest["files"]["README.md"]
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    reseal(bundle)
+    (bundle / "README.md").symlink_to(tmp_path / "secret")
+    lay_out(bundle, form, tmp_path / "out", name="mails")
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert written
+    assert not [path for path in written if b"a secret" in path.read_bytes()]
 
 
 def test_what_lies_in_the_folder_is_left_alone(text_case, tmp_path):

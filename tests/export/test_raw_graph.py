@@ -22,7 +22,7 @@ from autotl.export.raw import add_raw_graph
 from autotl.modalities.image.modality import ImageModality
 from autotl.modalities.registry import modality
 from autotl.serve.bundle import read_bundle
-from autotl.serve.parity import Answers
+from autotl.serve.evidence import Answers
 from autotl.serve.predictor import Predictor
 from autotl.serve.raw import RAW, RawGraph
 from autotl.serve.session import open_session
@@ -210,7 +210,7 @@ def files_of(folder):
 def test_a_graph_that_decides_otherwise_is_refused(image_case, tmp_path, monkeypatch, kind):
     folder, dataset = exported(image_case(kind), tmp_path / "model")
     before = files_of(folder)
-    known = Answers.read(folder)
+    known = Answers.read(read_bundle(folder))
     others = replace(known, outputs=known.outputs[..., ::-1] + (3 if kind is TaskKind.REGRESSION else 0))
     monkeypatch.setattr(Answers, "read", lambda folder: others)
     found = "a value is" if kind is TaskKind.REGRESSION else "rows are decided otherwise; expected at most 2"

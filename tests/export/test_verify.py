@@ -54,23 +54,23 @@ def test_equal_outputs_pass():
 
 def test_small_differences_pass_and_are_reported():
     found = P.copy()
-    found[0] += [5e-4, -5e-4]
+    found[0] += [5e-5, -5e-5]
     difference = compare(CLASSES, NAMES, P, found)
-    assert difference.largest == pytest.approx(5e-4, rel=1e-3)
+    assert difference.largest == pytest.approx(5e-5, rel=1e-2)
     assert (difference.flips, difference.ties) == (0, 0)
 
 
 def test_large_differences_fail_with_the_row():
     found = P.copy()
-    found[1] += [2e-3, -2e-3]
-    with pytest.raises(ParityError, match=r"found 0\.002 for b \(1 of 3 rows\); expected at most 0\.001"):
+    found[1] += [2e-4, -2e-4]
+    with pytest.raises(ParityError, match=r"found 0\.0002 for b \(1 of 3 rows\); expected at most 0\.0001"):
         compare(CLASSES, NAMES, P, found)
 
 
 def test_another_top_class_fails_even_within_the_tolerance():
-    expected = np.array([[0.5002, 0.4998]] * 3, np.float32)
+    expected = np.array([[0.50002, 0.49998]] * 3, np.float32)
     found = expected.copy()
-    found[2] = [0.4998, 0.5002]
+    found[2] = [0.49998, 0.50002]
     with pytest.raises(ParityError, match=r"decides otherwise .* found 1 of 3 rows, first c"):
         compare(CLASSES, NAMES, expected, found)
 
@@ -88,9 +88,9 @@ def test_a_tie_may_fall_either_way_and_is_counted():
 
 
 def test_another_label_fails_and_a_tie_at_the_threshold_counts():
-    expected = np.array([[0.5002, 0.1]], np.float32)
+    expected = np.array([[0.50002, 0.1]], np.float32)
     with pytest.raises(ParityError, match="decides otherwise"):
-        compare(LABELS, ["a"], expected, np.array([[0.4999, 0.1]], np.float32))
+        compare(LABELS, ["a"], expected, np.array([[0.49999, 0.1]], np.float32))
     edge = np.array([[0.5, 0.1]], np.float32)
     assert compare(LABELS, ["a"], edge, np.array([[0.4999999, 0.1]], np.float32)).ties == 1
 

@@ -41,6 +41,14 @@ def test_more_work_takes_more_of_everything():
     assert 20e6 < small.memory_bytes < 400e6  # Python and ONNX Runtime, and not what this process holds
 
 
+def test_one_input_and_a_batch_of_them_are_both_measured():
+    found = measure(product(8), batch(1), many=(256, batch(256)), threads=1)
+    assert found.batch == 256
+    assert found.batch_latency_ms > 3 * found.latency_ms > 0
+    alone = measure(product(8), batch(1), threads=1)
+    assert (alone.batch, alone.batch_latency_ms) == (1, None)
+
+
 def test_memory_is_measured_where_it_is_asked_for():
     assert measure(product(1), batch(1)).memory_bytes is None
 

@@ -63,6 +63,26 @@ def test_the_pareto_front_holds_what_nothing_beats_in_score_latency_and_size():
     assert {row.trial for row in board if row.pareto} == {0, 1}
 
 
+def test_the_time_of_a_batch_stands_beside_that_of_one_input():
+    facts = {"latency_ms": 5.0, "batch_latency_ms": 31.0, "batch": 8}
+    board = Leaderboard.from_results([_result(0, 0.8, **facts), _result(1, 0.9)])
+    assert [(row.latency_ms, row.batch_latency_ms) for row in board] == [(None, None), (5.0, 31.0)]
+    header = next(line for line in str(board).splitlines() if line.split()[:1] == ["#"])
+    assert header.split()[-2:] == ["ms", "ms/8"]
+    assert "ms/8: of a batch of 8" in str(board)
+    assert "ms/" not in str(Leaderboard.from_results(_RESULTS))
+
+
+def test_a_trial_that_is_left_out_has_no_rank_and_says_why():
+    reason = "19 MB on disk is over the limit of 15, measured"
+    board = Leaderboard.from_results([_result(0, 0.8), _result(1, 0.9, left_out=reason)], winner=0)
+    assert [(row.rank, row.trial, row.error, row.winner) for row in board] == [
+        (1, 0, None, True),
+        (None, 1, reason, False),
+    ]
+    assert reason in str(board)
+
+
 def test_losses_are_shown_in_their_own_direction():
     results = [_result(0, -0.5), _result(1, -0.3)]
     intervals = {1: Interval(0.3, 0.25, 0.35, 0.02)}

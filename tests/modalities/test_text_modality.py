@@ -209,6 +209,26 @@ def test_a_broken_tokenizer_is_named(tmp_path: Path, content: str | None) -> Non
         decoder(path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda settings: settings["post_processor"]["special_tokens"].pop(
+            "[CLS]"
+        ),  # is a panic of the library
+        lambda settings: settings["model"].update(unk_token="[NONE]"),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_used_is_named(tokenizer: Path, tmp_path: Path, change: Any) -> None:
+    settings = json.loads(tokenizer.read_text())
+    change(settings)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(settings))
+    broken = r"cannot read the tokenizer; found .*tokenizer\.json \("
+    with pytest.raises(BundleError, match=broken):
+        decoder(tmp_path / "tokenizer.json").decode("an unheard-of word")
+    with pytest.raises(BundleError, match=broken):
+        decoder(tmp_path / "tokenizer.json").decode_many(["an unheard-of word"])
+
+
 def test_fingerprints_keep_case_and_ignore_white_space() -> None:
     assert MODALITY.fingerprint("a  cat\n") == MODALITY.fingerprint("a cat")
     assert MODALITY.fingerprint("caf\u00e9") == MODALITY.fingerprint("cafe\u0301")

@@ -1,13 +1,17 @@
-"""Runs beside each other: rows that both tested decide, and what cannot be compared says why."""
+"""Runs beside each other: inputs that both tested decide, and what cannot be compared says why."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from autotl.data.audit import audit
+from autotl.data.open import open_dataset
 from autotl.errors import RunError
+from autotl.modalities.registry import modality
 from autotl.report.comparison import compare
 from autotl.task import TaskKind
+from autotl.testing.data import write_image_folder
 
 
 def rewritten(run, change):
@@ -71,18 +75,87 @@ def test_classes_in_another_order_are_the_same_classes(make_run):
     assert (pair.rows, pair.gain) == (200, 0)
 
 
-def test_only_rows_of_both_with_one_name_and_the_same_label_count(make_run):
+def test_only_inputs_of_both_with_the_same_label_count_and_each_once(make_run):
     one, two = make_run(name="one"), make_run(name="two")
 
     def changed(arrays):
-        arrays["names"] = arrays["names"].astype("U40")
-        arrays["names"][:50] = [f"elsewhere/{i}.jpg" for i in range(50)]
-        arrays["names"][50:52] = arrays["names"][52]
+        arrays["fingerprints"][:50] = [b"%d" % row for row in range(50)]
+        arrays["fingerprints"][50:52], arrays["targets"][50:53] = arrays["fingerprints"][52], 0
         arrays["targets"][60:70] = (arrays["targets"][60:70] + 1) % 6
 
+    rewritten(one, lambda arrays: arrays["targets"].__setitem__(slice(50, 53), 0))
     rewritten(two, changed)
     (pair,) = compare([one.path, two.path]).pairs
-    assert pair.rows == 200 - 50 - 3 - 10
+    assert pair.rows == 200 - 50 - 2 - 10
+
+
+def test_inputs_are_known_by_what_they_hold_whatever_they_are_called(make_run):
+    photos, index = make_run(name="photos"), make_run(name="index")
+
+    def renamed(arrays):
+        order = np.random.default_rng(0).permutation(200)
+        arrays.update({name: values[order] for name, values in arrays.items()})
+        arrays["names"] = np.array([f"photos.csv:{row}" for row in range(200)])
+
+    rewritten(index, renamed)
+    (pair,) = compare([photos.path, index.path]).pairs
+    assert (pair.rows, pair.gain) == (200, 0)
+
+
+def test_rows_of_different_data_that_are_called_the_same_are_not_the_same(make_run):
+    one, two = make_run(name="one"), make_run(name="two")
+    rewritten(two, lambda a: a.update(fingerprints=np.array([b"other %d" % i for i in range(200)])))
+    (pair,) = compare([one.path, two.path]).pairs
+    assert "they share 0 test rows" in pair.words
+
+
+def without_contents(run, data):
+    """A run of a version that kept no fingerprints of test rows, on data of some fingerprint."""
+    rewritten(run, lambda arrays: arrays.pop("fingerprints"))
+    record = run.read_json("run.json")
+    record["data"]["fingerprint"] = data
+    run.write_json("run.json", record)
+
+
+def test_earlier_runs_are_compared_by_name_where_their_data_are_the_same(make_run):
+    one, two, three = make_run(name="one"), make_run(name="two"), make_run(name="three")
+    for run in (one, two):
+        without_contents(run, "9f2c" * 8)
+    rewritten(two, lambda arrays: arrays["names"].__setitem__(slice(2), arrays["names"][2]))
+    assert compare([one.path, two.path]).pairs[0].rows == 200 - 3
+    assert compare([three.path, one.path]).pairs[0].rows == 200
+
+
+@pytest.mark.parametrize("data", ["another", ""])
+def test_earlier_runs_on_other_data_say_that_their_rows_cannot_be_paired(make_run, data):
+    old, new = make_run(name="old"), make_run(name="new")
+    without_contents(old, data)
+    (pair,) = compare([new.path, old.path]).pairs
+    assert (pair.rows, pair.gain) == (0, None)
+    assert f"{old.path} was made before runs kept what identifies a test row" in pair.words
+
+
+def test_a_folder_and_an_index_of_it_share_their_rows(make_run, tmp_path):
+    data = write_image_folder(tmp_path / "photos", classes=3, rows_per_class=8)
+    index = tmp_path / "photos.csv"
+    files = sorted(data.glob("*/*.png"))
+    rows = "".join(f"{path.relative_to(tmp_path)},{path.parent.name}\n" for path in reversed(files))
+    index.write_text(f"path,label\n{rows}")
+    runs = []
+    for source in (data, index):
+        dataset = audit(open_dataset(source), modality("image"))
+        run = make_run(classes=dataset.task.classes, name=f"of-{source.name}")
+        contents = np.array([content.encode() for content in dataset.fingerprints])
+        run.write_arrays(
+            "test_predictions.npz",
+            targets=dataset.targets,
+            predictions=np.eye(3)[dataset.targets],
+            names=np.array(dataset.names),
+            fingerprints=contents,
+        )
+        runs.append(run.path)
+    (pair,) = compare(runs).pairs
+    assert pair.rows == len(files)
 
 
 @pytest.mark.parametrize("kind", [TaskKind.REGRESSION, TaskKind.MULTILABEL])
@@ -108,7 +181,7 @@ def test_what_cannot_be_compared_says_why(make_run):
     other_task = make_run(kind=TaskKind.REGRESSION, name="values")
     other_classes = make_run(classes=tuple("uvwxyz"), name="classes")
     nothing_shared = make_run(name="elsewhere")
-    rewritten(nothing_shared, lambda a: a.update(names=np.array([f"{i}.jpg" for i in range(200)])))
+    rewritten(nothing_shared, lambda a: a.update(fingerprints=np.array([b"%d" % i for i in range(200)])))
     lost = make_run(name="lost")
     (lost.path / "test_predictions.npz").unlink()
     others = (other_task, other_classes, nothing_shared, lost)

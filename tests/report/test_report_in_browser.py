@@ -8,6 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from autotl.report.html import write_report
+from autotl.report.plots import figures
+from autotl.report.summarize import summarize
 from autotl.task import TaskKind
 
 pytestmark = pytest.mark.slow
@@ -35,6 +37,7 @@ def opened(new_page, make_run):
         run = make_run(kind=task, classes=classes, trials=30, name=f"run-{next(numbers)}")
         path = write_report(run, lambda name: PHOTO, {"test/photo_0000.jpg": PHOTO})
         page = new_page(width, **options)
+        page.charts = set(figures(summarize(run)))
         page.on("request", lambda asked: _only_itself(page, asked.url))
         page.goto(path.as_uri())
         return page
@@ -50,9 +53,9 @@ def _only_itself(page, address):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_chart_is_drawn_with_data_and_nothing_is_complained_of(opened, kind):
     page = opened(kind)
-    figures = page.locator("figure svg").all()
-    assert len(figures) >= 9
-    for figure in figures:
+    drawn = page.locator("figure svg").all()
+    assert {figure.get_attribute("aria-labelledby").split("-title")[0] for figure in drawn} == page.charts
+    for figure in drawn:
         box = figure.bounding_box()
         assert box["width"] > 100
         assert box["height"] > 50
@@ -123,11 +126,29 @@ def test_every_link_and_control_is_reached_with_the_tab_key(opened):
     assert len(reached - {-1}) == wanted
 
 
-def test_on_paper_nothing_is_folded_and_controls_are_gone(opened):
-    page = opened()
+def rows_shown(page, section):
+    return [row.is_visible() for row in page.locator(f"{section} table").last.locator("tbody tr").all()]
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_on_paper_every_row_is_there_and_controls_are_gone(opened, scripts):
+    page = opened("many", java_script_enabled=scripts)
+    assert [sum(rows_shown(page, section)) for section in ("#leaderboard", "#errors")] == [15, 15]
+    if scripts:
+        page.get_by_label("filter trials").fill("lite2 scratch")
     page.emulate_media(media="print")
-    assert not page.get_by_label("filter trials").is_visible()
+    assert rows_shown(page, "#leaderboard") == [True] * 30
+    assert rows_shown(page, "#errors") == [True] * 40
+    assert not page.locator(".expander, .filter").locator("visible=true").count()
     assert page.pdf(format="A4")[:5] == b"%PDF-"
+
+
+def test_on_paper_what_is_folded_is_open(opened):
+    page = opened()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details[open]").count() == 0
 
 
 def test_axe_finds_nothing_on_a_phone(opened):
@@ -139,6 +160,16 @@ def test_figures_are_not_shrunk_beyond_reading_on_a_phone(opened):
     page = opened(width=360)
     assert min(svg.bounding_box()["width"] for svg in page.locator("figure svg").all()) >= 28 * 16
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_rows_that_belong_together_are_shown_side_by_side(opened):
+    page = opened()
+    finding = page.locator("#audit li", has_text="repeats the input").first
+    finding.locator("summary").click()
+    boxes = [example.bounding_box() for example in finding.locator(".group").first.locator(".example").all()]
+    assert len(boxes) == 2
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    assert finding.locator(".group img").first.is_visible()
 
 
 def test_rows_of_findings_are_shown_beside_their_names(opened):

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from autotl.data.dataset import Finding
 from autotl.errors import StorageError
+from autotl.modalities.registry import modality
 from autotl.report.html import render, write_report
 from autotl.report.landscape import typical
+from autotl.report.plots import charts
 from autotl.report.summarize import summarize
 from autotl.task import TaskKind
 from autotl.trial.run_folder import RunFolder
 
+BACKBONES = ("tf_efficientnet_lite0", "tf_efficientnet_lite2", "all-MiniLM-L6-v2")
 VOID = {"meta", "br", "input", "link", "img", "hr"}
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -74,12 +79,15 @@ def page_of(run: RunFolder) -> Page:
     return Page(write_report(run).read_text(encoding="utf-8"))
 
 
-ALWAYS = {"outcome", "curves", "progress", "pareto-time", "strategies", "importance", "map-errors"}
+ALWAYS = {
+    *("outcome", "curves", "progress", "strategies", "importance", "map-errors", "ranks"),
+    *("pareto-latency", "pareto-size", "pareto-time"),
+}
 CLASSES = ALWAYS | {"balance", "reliability"}
 KINDS = [
     (TaskKind.MULTICLASS, tuple("abcdef"), CLASSES | {"confusion", "map-classes"}),
     (TaskKind.BINARY, ("no", "yes"), CLASSES | {"confusion", "map-classes", "thresholds"}),
-    (TaskKind.MULTILABEL, ("joy", "anger", "fear"), CLASSES | {"labels", "thresholds"}),
+    (TaskKind.MULTILABEL, ("joy", "anger", "fear"), CLASSES | {"labels", "thresholds", "label-thresholds"}),
     (TaskKind.REGRESSION, (), ALWAYS | {"scatter", "residuals", "map-classes"}),
 ]
 
@@ -220,16 +228,52 @@ def test_the_same_run_gives_the_same_page(make_run: Any) -> None:
     assert write_report(run).read_bytes() == first
 
 
-def test_three_hundred_trials_and_seventy_seven_classes_stay_quick_and_small(make_run: Any) -> None:
+def thumbnails() -> Callable[[str], str]:
+    """A preview that shrinks and writes a picture of noise for every row, as that of a photo does."""
+    pixels = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    kind = modality("image")
+    return lambda name: kind.preview(np.roll(pixels, len(name), axis=1))
+
+
+def found_in_ten_thousand_rows() -> list[dict[str, Any]]:
+    """Findings of every form, each with as many rows as one may name."""
+    names = [f"train/photo_{i:04d}.jpg" for i in range(1000)]
+    pairs = tuple(zip(names[::2], names[1::2], strict=True))
+    said = tuple(
+        f"labelled a_rather_long_intent_name_{i % 77}, looks like another (0.93)" for i in range(1000)
+    )
+    lone = ("suspect_label", "outlier", "leak_region", "empty_input", "corrupt_file")
+    together = ("duplicate", "near_duplicate", "conflicting_labels", "copy", "copy_across_parts")
+    return [
+        *(
+            Finding(kind, "warning", f"1,000 rows: {kind}.", tuple(names), None, said).to_json()
+            for kind in lone
+        ),
+        *(
+            Finding(kind, "info", f"500 {kind}.", tuple(names), None, said, pairs).to_json()
+            for kind in together
+        ),
+    ]
+
+
+def test_ten_thousand_rows_with_pictures_of_all_that_was_found_stay_quick_and_small(make_run: Any) -> None:
     classes = tuple(f"a_rather_long_intent_name_{i}" for i in range(77))
-    run = make_run(classes=classes, trials=300, rows=3080)
-    begun = time.process_time()
-    path = write_report(run)
-    assert time.process_time() - begun < 10
+    run = make_run(classes=classes, trials=300, rows=10_000)
+    run.write_json("run.json", {**run.read_json("run.json"), "findings": found_in_ten_thousand_rows()})
+    preview = thumbnails()
+    explained = {
+        miss.name: f'<img src="data:,{"x" * 15_000}">{preview(miss.name) * 2}'
+        for miss in summarize(run).mistakes.misses
+    }
+    begun = time.perf_counter()
+    path = write_report(run, preview, explained)
+    assert time.perf_counter() - begun < 10
     assert path.stat().st_size < 5_000_000
     page = Page(path.read_text(encoding="utf-8"))
     assert "show all 300 trials" in page.text
     assert "57 others are left out" in page.text
+    assert "24 of 77 classes" in page.text
+    assert [tag for tag, _ in page.tags].count("img") > 200
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -255,37 +299,61 @@ def test_importing_the_report_imports_neither_matplotlib_nor_jinja2() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_every_chart_that_there_is_is_drawn_for_some_kind_of_task(make_run: Any) -> None:
+    runs = [make_run(kind=kind, classes=classes, name=kind.value) for kind, classes, _ in KINDS]
+    known = {name for run in runs for name in charts(summarize(run))}
+    assert known == set().union(*(figures for *_, figures in KINDS))
+
+
+def test_a_chart_that_fails_costs_no_other(make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> str:
+        raise ValueError("no <b>such</b> colour")
+
+    monkeypatch.setattr("autotl.report.plots.errors.confusion", fail)
+    page = page_of(make_run())
+    assert page.open == []
+    assert {i.removesuffix("-title") for i in page.ids() if i.endswith("-title")} == KINDS[0][2] - {
+        "confusion"
+    }
+    assert "This figure could not be drawn: ValueError: no <b>such</b> colour" in page.text
+
+
 def test_backbones_are_shown_with_their_predicted_and_realised_rank(make_run: Any) -> None:
     run = make_run()
-    board, record = run.read_json("leaderboard.json"), run.read_json("run.json")
-    ranks = {name: rank for rank, name in enumerate(dict.fromkeys(r["backbone"] for r in board["rows"]), 1)}
-    board["rows"] = [{**row, "realised_rank": ranks[row["backbone"]]} for row in board["rows"]]
-    scores = {"ridge": 0.811, "knn": 0.722, "logme": -1.3, "h_score": 4.2, "fused": 0.808, "prior_rank": 2}
-    record["ranking"] = [
-        {
-            "backbone": name,
-            "predicted_rank": place,
-            "rows": 250,
-            "input_size": 224,
-            "depths": depths,
-            **scores,
-        }
-        for place, name in enumerate(reversed(ranks), 1)
-        for depths in ("9", "5,9")
-    ]
-    run.write_json("leaderboard.json", board)
-    run.write_json("run.json", record)
+    realised = {row["backbone"]: row["realised_rank"] for row in run.read_json("leaderboard.json")["rows"]}
     found = summarize(run).expected
     assert [(e.backbone, e.predicted_rank, e.realised_rank) for e in found] == [
-        (name, place, ranks[name]) for place, name in enumerate(reversed(ranks), 1)
+        (name, place, realised[name]) for place, name in enumerate(reversed(BACKBONES), 1)
     ]
     page = render(summarize(run))
     assert "Which backbone" in page
     assert "0.811" in page
+    record = run.read_json("run.json")
     run.write_json("run.json", {**record, "ranking": ["nonsense", {"backbone": None, "fused": "x"}]})
     assert render(summarize(run))
     run.write_json("run.json", {**record, "ranking": []})
     assert "Which backbone" not in render(summarize(run))
+
+
+@pytest.mark.parametrize(
+    ("audit", "said"),
+    [
+        ({"rows_compared": 60, "rows": 200, "not_examined": [], "reason": ""},
+         ["The audit found nothing to remark on.", "60 of 200 rows were compared by features."]),
+        ({"rows_compared": 60, "rows": 200, "not_examined": ["outliers", "leaks"],
+          "reason": "no time was left"},
+         ["Nothing to remark on was found in what was looked at.",
+          "Not looked for by features: outliers, leaks, because no time was left."]),
+        (None, ["The audit found nothing to remark on."]),
+        ("nonsense", ["The audit found nothing to remark on."]),
+    ],
+)  # fmt: skip
+def test_what_was_not_looked_for_is_said_and_why(make_run, audit, said):
+    run = make_run()
+    run.write_json("run.json", {**run.read_json("run.json"), "findings": [], "audit": audit})
+    text = page_of(run).text
+    assert all(sentence in text for sentence in said)
+    assert ("Not looked for" in text) == (len(said) == 2 and "Not looked for" in said[1])
 
 
 def test_rows_that_went_wrong_are_shown_by_what_they_are(make_run):
@@ -298,14 +366,50 @@ def test_rows_that_went_wrong_are_shown_by_what_they_are(make_run):
     assert 'preview">' not in write_report(run).read_text()
 
 
-def test_rows_that_cannot_be_shown_are_left_out_of_the_page(make_run):
+@pytest.mark.parametrize("error", [KeyError, ValueError, ZeroDivisionError])
+def test_rows_that_cannot_be_shown_are_left_out_of_the_page(make_run, error):
     def preview(name):
-        raise KeyError(name)
+        raise error(name)
 
     page = Page(write_report(make_run(), preview).read_text())
     assert page.open == []
     assert "Wrong with most confidence" in page.text
     assert not [a for _, a in page.tags if a.get("class") == "preview"]
+
+
+def test_a_row_that_cannot_be_shown_costs_its_own_picture_only(make_run):
+    run = make_run()
+    first, *others = [miss.name for miss in summarize(run).mistakes.misses]
+
+    def preview(name):
+        if name == first:
+            raise ValueError("a plug-in's fault")
+        return f"<b>{name}</b>"
+
+    page = write_report(run, preview).read_text()
+    assert f"<b>{first}</b>" not in page
+    assert all(f"<b>{name}</b>" in page for name in others)
+
+
+def test_every_label_is_shown_by_typical_training_rows_and_the_rest_is_counted(make_run):
+    run = make_run(kind=TaskKind.MULTILABEL, classes=tuple(f"label {i}" for i in range(30)))
+    page = Page(write_report(run, lambda name: f"<b>{name}</b>").read_text())
+    arrays = np.load(run.path / "embedding.npz")
+    places = {name: row for row, name in enumerate(arrays["names"].tolist())}
+    found = typical(summarize(run).landscape, summarize(run).classes)
+    assert len(found) == 24
+    assert "Typical rows of each label" in page.text
+    assert "24 of 30 labels, the most frequent ones." in page.text
+    for label, names in found:
+        assert all(arrays["targets"][places[name], int(label.split()[1])] == 1 for name in names)
+        assert all(name in page.text for name in names)
+
+
+def test_how_many_of_many_classes_are_shown_by_examples_is_said(make_run):
+    run = make_run(classes=tuple(f"class {i}" for i in range(30)))
+    assert "24 of 30 classes." in Page(write_report(run, lambda name: f"<b>{name}</b>").read_text()).text
+    few = Page(write_report(make_run(name="few"), lambda name: f"<b>{name}</b>").read_text()).text
+    assert "6 of 6" not in few
 
 
 def test_every_class_is_shown_by_typical_training_rows(make_run):

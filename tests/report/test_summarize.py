@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from autotl.config import EpochResult
 from autotl.report import words
-from autotl.report.mistakes import mistakes
+from autotl.report.mistakes import Misjudged, mistakes
 from autotl.report.summarize import Outcome, summarize
-from autotl.report.timeline import Stage
-from autotl.search.event_log import EventLog
-from autotl.search.events import EpochDone, RunStarted, StageStarted, TrialFinished, to_json
+from autotl.report.timeline import Stage, told
+from autotl.search.event_log import Entry, EventLog
+from autotl.search.events import EpochDone, RunStarted, StageStarted, TrialFinished
 from autotl.task import TaskKind
 from autotl.trial.run_folder import RunFolder
 
@@ -107,11 +108,34 @@ def test_progress_is_that_of_the_event_log_where_one_process_wrote_it(make_run: 
     assert progress.stages == (Stage("search", 20.0, 40.0),)
     assert progress.seconds == (30.0, 40.0, 40.0)
     assert progress.best == (first.curve[0].score, second.score, second.score)
-    with (run.path / "events.jsonl").open("a") as file:
-        file.write(json.dumps({"seconds": 0.0, **to_json(began)}) + "\n")
-    resumed = summarize(run).progress
-    assert resumed is not None
-    assert resumed.seconds[-1] == pytest.approx(143.5)
+
+
+def test_a_resumed_run_goes_on_where_the_process_before_it_stopped() -> None:
+    began, resumed = RunStarted("2026-03-02T09:14:07+00:00"), RunStarted("2026-03-03T08:00:00+00:00")
+    first, second = (
+        EpochDone(trial, EpochResult(1, score, 0.5, 1.0)) for trial, score in ((0, 0.6), (1, 0.8))
+    )
+    entries = [
+        *(Entry(0.0, began), Entry(2.0, StageStarted("read")), Entry(5.0, StageStarted("search"))),
+        *(Entry(9.0, first), Entry(0.0, resumed), Entry(1.0, StageStarted("read"))),
+        *(Entry(3.0, StageStarted("search")), Entry(6.0, second)),
+    ]
+    progress = told(entries, greater=True)
+    assert progress is not None
+    assert progress.stages == (
+        *(Stage("read", 2.0, 5.0), Stage("search", 5.0, 9.0)),
+        *(Stage("read", 10.0, 12.0), Stage("search", 12.0, 15.0)),
+    )
+    assert (progress.seconds, progress.best) == ((9.0, 15.0, 15.0), (0.6, 0.8, 0.8))
+    assert progress.processes == 2
+
+
+def test_a_log_without_a_readable_stage_is_no_timeline() -> None:
+    epoch = EpochDone(0, EpochResult(1, 0.6, 0.5, 1.0))
+    assert (
+        told([Entry(0.0, RunStarted("2026-03-02T09:14:07+00:00")), Entry(4.0, epoch)], greater=True) is None
+    )
+    assert told([], greater=True) is None
 
 
 def test_curves_are_of_trials_with_several_epochs_best_first(make_run: Any) -> None:
@@ -196,6 +220,17 @@ def test_the_confusion_matrix_counts_true_classes_by_row() -> None:
     assert [(m.name, m.true, m.predicted, m.weight) for m in found.misses] == [("row 1", "no", "yes", 0.8)]
 
 
+def test_the_label_that_is_farthest_off_is_named_with_how_it_went_wrong() -> None:
+    labels, targets = ("joy", "anger", "fear"), np.array([[1, 0, 1], [1, 0, 0], [0, 0, 0]])
+    outputs = np.array([[0.99, 0.0, 0.02], [0.9, 0.97, 0.0], [0.1, 0.1, 0.1]])
+    found = mistakes(TaskKind.MULTILABEL, labels, targets, outputs)
+    assert found is not None
+    assert [(miss.name, miss.weight, miss.label) for miss in found.misses] == [
+        ("row 0", pytest.approx(0.98), Misjudged(2, "fear", missed=True)),
+        ("row 1", pytest.approx(0.97), Misjudged(1, "anger", missed=False)),
+    ]
+
+
 def test_many_classes_show_the_twenty_most_confused() -> None:
     targets = np.repeat(np.arange(77), 3)
     predicted = np.where(targets >= 57, (targets + 1 - 57) % 20 + 57, targets)
@@ -277,6 +312,10 @@ def test_a_lower_error_than_the_control_is_transfer_that_helped() -> None:
 def test_baselines_are_compared_in_the_metrics_direction() -> None:
     sentences = words.verdict(Outcome("rmse", False, 0.5, trivial=1.4))
     assert "0.900 better than ignoring the input (1.400)" in sentences[1]
+    assert (
+        "0.120 better than the ten lines (0.620)"
+        in words.verdict(Outcome("rmse", False, 0.5, ten_lines=0.62))[1]
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from autotl.report.mistakes import mistakes
-from autotl.report.thresholds import thresholds
+from autotl.report.thresholds import label_thresholds, thresholds
 from autotl.task import TaskKind
 
 
@@ -44,6 +44,20 @@ def test_of_two_classes_the_second_is_called_and_of_labels_all():
     labels = mistakes(TaskKind.MULTILABEL, ("a", "b"), indicators, 0.8 * indicators + 0.1)
     assert labels.thresholds.best_f1 == 1.0
     assert mistakes(TaskKind.MULTICLASS, tuple("abc"), targets, np.eye(3)[targets]).thresholds is None
+
+
+def test_single_labels_are_the_most_frequent_ones_then_the_worst_of_the_rest():
+    generator = np.random.default_rng(0)
+    shares = np.array([0.02, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.25, 0.0, 0.0])
+    applies = generator.random((400, 12)) < shares
+    applies[:3, 11], applies[:, 10] = True, False  # too few rows to call it bad, and none at all
+    said = np.where(applies, 0.9, 0.1)
+    said[:, 8] = 0.1  # never given
+    found = [one.subject for one in label_thresholds(applies, said, list("abcdefghijkl"))]
+    assert found[:6] == list("bcdefg")
+    assert found[6] == "i"
+    assert set(found[7:]) <= set("ahj")
+    assert len(found) == 9
 
 
 def test_the_labels_of_rows_that_are_wrong_are_named_the_worst_first():

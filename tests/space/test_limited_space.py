@@ -106,13 +106,14 @@ def test_a_size_that_the_space_does_not_offer_stands_alone(space):
         ({"max_size_bytes": 9_000_000}, "10 MB on disk is over the limit of 9, measured"),
         ({"max_memory_bytes": 150_000_000}, "200 MB of memory is over the limit of 150, measured"),
         ({"max_latency_ms": 5.0}, "7.25 ms a prediction is over the limit of 5, measured"),
-        ({"max_latency_ms": 5.0, "batch": 8}, "7.25 ms a batch of 8 is over the limit of 5, measured"),
+        ({"max_latency_ms": 20.0, "batch": 8}, "31 ms a batch of 8 is over the limit of 20, measured"),
+        ({"max_latency_ms": 40.0, "batch": 8}, None),
         ({"max_latency_ms": 8.0, "max_size_bytes": 10_000_000}, None),
         ({}, None),
     ],
 )
 def test_the_limit_that_is_exceeded_is_named(limits, words):
-    assert Limits(**limits).exceeded_by(Footprint(10_000_000, 7.25, 200_000_000)) == words
+    assert Limits(**limits).exceeded_by(Footprint(10_000_000, 7.25, 200_000_000, 8, 31.0)) == words
 
 
 def test_limits_are_true_where_there_is_one():
@@ -122,5 +123,5 @@ def test_limits_are_true_where_there_is_one():
 
 def test_what_a_model_takes_is_said_with_units():
     assert Limits().words(Footprint(10_000_000, 7.25)) == "7.25 ms a prediction, 10 MB on disk"
-    said = Limits(batch=8).words(Footprint(10_000_000, 7.25, 200_000_000))
-    assert said == "7.25 ms a batch of 8, 10 MB on disk, 200 MB of memory"
+    said = Limits(batch=8).words(Footprint(10_000_000, 7.25, 200_000_000, 8, 31.0))
+    assert said == "7.25 ms a prediction, 31 ms a batch of 8, 10 MB on disk, 200 MB of memory"

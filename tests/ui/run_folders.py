@@ -26,6 +26,7 @@ RESULT = TrialResult(0, CONFIG, TrialState.COMPLETE, 0.75, (EpochResult(1, 0.75,
 #: The command line in a process that cannot import a package, its first argument.
 WITHOUT = "import sys; sys.modules[sys.argv.pop(1)] = None; from autotl.cli import main; main()"
 NAMES = np.array([f"test/{i}.jpg" for i in range(60)])
+CONTENTS = np.array([b"content %d" % i for i in range(60)])
 
 
 def begin_run(folder: Path, name: str, started: str = "2026-03-02T09:14:07+00:00") -> RunFolder:
@@ -56,6 +57,7 @@ def finish_run(run: RunFolder, score: float, bundle: Path, seed: int = 0) -> Non
         targets=targets,
         predictions=predictions / predictions.sum(1)[:, None],
         names=NAMES,
+        fingerprints=CONTENTS,
     )
     shutil.copytree(bundle, run.bundle)
     log = EventLog(time.monotonic())

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from autotl.ui.app import create_app
 from autotl.ui.guard import is_loopback, is_ours
 
-STATIC = sorted(path.name for path in files("autotl.ui").joinpath("page").iterdir())
+STATIC = sorted([*(path.name for path in files("autotl.ui").joinpath("page").iterdir()), "names.js"])
 ODD_NAMES = ("%2e%2e", "%2e%2e%2f%2e%2e", "..%2f..%2fetc", "photos%2f..%2fmails", "a\0b", "/etc", "photos%20")
 
 

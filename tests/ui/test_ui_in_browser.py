@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from autotl.cli import app as command_line
 from autotl.config import EpochResult
+from autotl.report import words
 from autotl.search.events import EpochDone, RunEnded, TrialFinished, TrialStarted
 
 pytestmark = pytest.mark.slow
@@ -29,6 +30,24 @@ DROPPED = """([name, bytes]) => {
   const dropped = new DataTransfer();
   dropped.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
   return dropped;
+}"""
+
+
+#: Lets the first prediction wait until the page is told to let it go.
+FIRST_WAITS = """() => {
+  const ask = window.fetch;
+  const wait = new Promise((resolve) => { window.letGo = resolve; });
+  let isFirst = true;
+  window.fetch = (...request) => {
+    if (!isFirst || !String(request[0]).endsWith("/predict")) return ask(...request);
+    isFirst = false;
+    return wait.then(() => ask(...request));
+  };
+}"""
+#: What the page says of values, by the name of the function.
+SAID = """async (cases) => {
+  const words = await import("/page/words.js");
+  return Object.fromEntries(Object.entries(cases).map(([name, values]) => [name, values.map(words[name])]));
 }"""
 
 
@@ -117,6 +136,94 @@ def test_a_text_is_predicted_and_explained_by_keys_alone(opened, runs):
     page.keyboard.press("Enter")
     page.frame_locator("iframe.explanation").locator("article").wait_for()
     assert page.complaints == []
+
+
+def tab_to(page, selector):
+    """Presses Tab until an element has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"no Tab leads to {selector}")
+
+
+def test_runs_are_chosen_and_compared_by_keys_alone(opened):
+    page = opened()
+    page.wait_for_selector(COMPLETE["runs"])
+    for name in ("mails", "photos"):  # in the order of the table
+        tab_to(page, f"input[aria-label='compare {name}']")
+        page.keyboard.press("Space")
+    tab_to(page, "#compare-button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#compare-pairs li")
+    assert page.locator("#compare-table thead a").all_inner_texts() == ["mails", "photos"]
+    assert page.evaluate("document.activeElement.id") == "title"
+    tab_to(page, "#compare-table a")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#score")
+    assert page.inner_text("h1") == "mails"
+    assert page.complaints == []
+
+
+def test_a_file_is_chosen_and_explained_by_keys_alone(opened, runs, tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_bytes(png(3))
+    page = opened(VIEWS["run"])
+    page.wait_for_selector("#try-files")
+    tab_to(page, "#try-files")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    chooser.value.set_files(path)
+    page.wait_for_selector(".answer")
+    assert page.inner_text(".answer") == predicted(runs / "photos", path)
+    tab_to(page, "button.why")
+    page.keyboard.press("Enter")
+    page.frame_locator("iframe.explanation").locator("article").wait_for()
+    assert page.complaints == []
+
+
+def test_the_same_file_can_be_chosen_again(opened, tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_bytes(png(3))
+    page = opened(VIEWS["run"])
+    page.set_input_files("#try-files", path)
+    page.wait_for_selector(".answer")
+    assert page.input_value("#try-files") == ""  # where it keeps the name, a browser tells of no change
+
+
+def test_of_two_inputs_the_later_one_is_answered_whichever_answer_comes_first(opened):
+    page = opened(VIEWS["texts"].replace("letters", "mails"))
+    page.wait_for_selector("#try-text-0")
+    page.evaluate(FIRST_WAITS)
+    page.fill("#try-text-0", "card is my where")
+    page.click("#try-button")
+    page.fill("#try-text-0", "late parcel")
+    page.click("#try-button")
+    page.wait_for_selector(".answer")
+    page.evaluate("window.letGo()")
+    page.wait_for_timeout(500)
+    assert page.locator(".prediction h3").all_inner_texts() == ["late parcel"]
+    assert page.locator("#try-results [role=alert]").count() == 0
+    assert page.complaints == []
+
+
+def test_numbers_are_said_as_in_reports(opened):
+    page = opened()
+    page.wait_for_selector(COMPLETE["runs"])
+    cases = {
+        "score": [None, 0, 0.9321, 0.00049, 0.0001234, -0.25, 12.345, 1234.6, -98765.4],
+        "seconds": [None, 0, 0.44, 9.94, 9.96, 38.2, 59.6, 60, 178, 3599.7, 3840, 90061],
+        "milliseconds": [None, 0.04, 3.14, 99.94, 99.96, 1234.6],
+        "label": ["macro_f1", "auroc", "r2", "balanced_accuracy", "neg_log_loss", "rmse"],
+    }
+    told = page.evaluate(SAID, cases)
+    for name, values in cases.items():
+        assert told[name] == [getattr(words, name)(value) for value in values], name
+    sizes = [None, 0, 512, 999.4, 999.6, 17_400_000, 99_960_000, 4.2e9, 3e15]
+    for unit, said in (("B", words.size), ("", words.magnitude)):
+        found = page.evaluate("async ([values, unit]) => (w => values.map(v => w.scaled(v, unit)))"
+                              "(await import('/page/words.js'))", [sizes, unit])  # fmt: skip
+        assert found == [said(value) for value in sizes]
 
 
 def test_what_cannot_be_predicted_is_told_in_the_words_of_the_server(opened, tmp_path):

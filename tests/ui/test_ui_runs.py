@@ -8,6 +8,7 @@ import json
 import os
 import zipfile
 
+import numpy as np
 import pytest
 from run_folders import BASE, CONFIG, RESULT, begin_run, cards
 from starlette.testclient import TestClient
@@ -119,19 +120,30 @@ def test_runs_are_compared_on_the_test_rows_they_share(page):
     assert "/letters" not in pair["words"]
 
 
+def test_runs_that_do_not_tell_which_rows_they_tested_say_so(page, runs):
+    path = runs / "letters" / "test_predictions.npz"
+    arrays = dict(np.load(path))
+    del arrays["fingerprints"]
+    np.savez(path, **arrays)
+    (pair,) = page.get("/api/compare", params={"run": ["letters", "mails"]}).json()["pairs"]
+    assert (pair["rows"], pair["gain"]) == (0, None)
+    assert "letters was made before runs kept what identifies a test row" in pair["words"]
+
+
 def test_one_run_is_nothing_to_compare(page):
     answer = page.get("/api/compare", params={"run": ["letters", "letters"]})
     assert (answer.status_code, answer.json()["error"]) == (422, "nothing to compare")
 
 
 def test_a_model_comes_as_a_zip_that_is_a_bundle(page, runs, tmp_path):
+    there = {path.name for path in (runs / "photos" / "model").iterdir()}
+    (runs / "photos" / "model" / "notes.txt").write_text("which the bundle does not list")
     answer = page.get("/runs/photos/model.zip")
     assert answer.headers["content-disposition"] == "attachment; filename*=utf-8''photos-model.zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
         archive.extractall(tmp_path)
     read_bundle(tmp_path / "photos-model")
-    there = {path.name for path in (runs / "photos" / "model").iterdir()}
     assert {path.name for path in (tmp_path / "photos-model").iterdir()} == there
     assert page.get("/runs/photos/model.zip").content == answer.content
 

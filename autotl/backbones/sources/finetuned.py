@@ -44,6 +44,10 @@ class FinetunedSource:
             _fill(backbone.module, Path(info.reference))
         return backbone
 
+    def files(self, info: BackboneInfo) -> list[Path]:
+        """The weights that the run kept."""
+        return [Path(info.reference)]
+
 
 def finetuned(base: BackboneInfo, module: nn.Module, path: Path, name: str) -> BackboneInfo:
     """Keep the weights of a network that was made from a backbone, and beside them the facts of it.

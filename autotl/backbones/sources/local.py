@@ -49,6 +49,10 @@ class LocalSource:
                 f"cannot read {weights}", found=str(error), expected="a safetensors file"
             ) from error
 
+    def files(self, info: BackboneInfo) -> list[Path]:
+        """The weights alone."""
+        return [weight_file(Path(info.reference))]
+
 
 def weight_file(path: Path) -> Path:
     """The weights at a path: the file itself, or the only `.safetensors` in the folder.

@@ -41,7 +41,7 @@ def write(bundle: BundleInfo, folder: Path, name: str) -> str:
     Returns:
         The command that builds and runs it.
     """
-    shutil.copytree(bundle.folder, folder / "model")
+    bundle.copy(folder / "model")
     source, app = Path(autotl.__file__).parent, folder / "app"
     shutil.copytree(source, app / "autotl", ignore=shutil.ignore_patterns(*_LEFT_OUT))
     described = app / f"autotl-{autotl.__version__}.dist-info"  # tells the copy its version

@@ -18,7 +18,7 @@ _TYPES = {
     "tensor(float)": "TYPE_FP32",
 }
 _MOST_ROWS = 32
-_LABELS = "labels.txt"
+_LABELS, _CARD = "labels.txt", "README.md"
 
 
 def write(bundle: BundleInfo, folder: Path, name: str) -> str:
@@ -37,9 +37,9 @@ def write(bundle: BundleInfo, folder: Path, name: str) -> str:
     place = folder / name
     (place / "1").mkdir(parents=True)
     shutil.copyfile(bundle.model, place / "1" / "model.onnx")
-    shutil.copyfile(bundle.folder / "README.md", place / "README.md")
-    for asset in bundle.spec.assets.values():
-        shutil.copyfile(asset, place / asset.name)
+    for file in (*bundle.spec.assets, _CARD):
+        if file in bundle.files:
+            shutil.copyfile(bundle.file(file), place / file)
     if bundle.task.classes:
         lines = (" ".join(label.split()) for label in bundle.task.classes)
         (place / _LABELS).write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -20,6 +20,9 @@ class ImageDecoder:
 
     Args:
         spec: Of its options `draft` (pixels or None), `fit` and `crop_share` matter here.
+
+    Raises:
+        DataError: One of them is out of its range.
     """
 
     #: Images of different size cannot share a batch.
@@ -31,6 +34,12 @@ class ImageDecoder:
         self._fit = str(spec.options.get("fit", "squash"))
         share = float(spec.options.get("crop_share", 1.0))
         self._crop_share = share if self._fit == "crop" else None
+        if (self._draft is not None and self._draft < 1) or not 0 < share <= 1:
+            raise DataError(
+                "impossible decoding of images",
+                found=f"draft {draft}, crop_share {share}",
+                expected="draft >= 1 or none, and 0 < crop_share <= 1",
+            )
 
     def decode(self, item: Item) -> Example:
         """One item as {"image": (H, W, 3) uint8}; see `read_image` for the rules.

@@ -95,6 +95,15 @@ class ImageModality:
         pixels = read_image(item).pixels
         return signature.fingerprint(pixels), signature.near_key(pixels), signature.is_one_colour(pixels)
 
+    def thumbnail(self, item: Item, edge: int) -> NDArray[np.uint8]:
+        """The whole image as a square (edge, edge, 3), its aspect changed.
+
+        Raises:
+            DecodeError: The item is unreadable.
+        """
+        picture = Image.fromarray(read_image(item, draft=edge).pixels)
+        return np.asarray(picture.resize((edge, edge), Image.Resampling.BILINEAR))
+
     def attributes(self, item: Item) -> dict[str, str | float]:
         """File format, colour mode, size in pixels and in bytes; see `reading.attributes`.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,13 +31,24 @@ def open_tokenizer(path: Path) -> Tokenizer:
     """
     from tokenizers import Tokenizer
 
-    try:
+    with _refusing(path):
         settings = json.loads(path.read_text(encoding="utf-8"))
         settings["truncation"] = settings["padding"] = None
         return Tokenizer.from_str(json.dumps(settings))
-    except Exception as error:  # the library raises nothing narrower for a malformed file
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Tell what a malformed tokenizer lets the library raise: bare `Exception`, or a panic, which is none."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise BundleError(
-            "cannot read the tokenizer", found=f"{path} ({error})", expected="a Hugging Face tokenizer.json"
+            "cannot read the tokenizer",
+            found=f"{path} ({str(error)[:200]})",
+            expected="a Hugging Face tokenizer.json",
         ) from error
 
 
@@ -65,10 +77,10 @@ class TextDecoder:
     ragged = True
 
     def __init__(self, spec: PreprocessingSpec) -> None:
-        path = Path(spec.assets[TOKENIZER_FILE])
-        self._tokenizer = open_tokenizer(path)
+        self._path = Path(spec.assets[TOKENIZER_FILE])
+        self._tokenizer = open_tokenizer(self._path)
         self._tokenizer.enable_truncation(int(spec.options["max_length"]))
-        self._pad_id = pad_id(path, self._tokenizer)
+        self._pad_id = pad_id(self._path, self._tokenizer)
         self._prefix = str(spec.options.get("prefix", ""))
 
     def decode(self, item: Item) -> Example:
@@ -79,15 +91,18 @@ class TextDecoder:
 
         Raises:
             DecodeError: The item is no text.
+            BundleError: The tokenizer cannot be used on it.
         """
         first, second = self._sides(item)
-        return self._example(self._tokenizer.encode(first, second))
+        with _refusing(self._path):
+            return self._example(self._tokenizer.encode(first, second))
 
     def decode_many(self, items: Sequence[Item]) -> list[Example]:
         """Like `decode` for each item, several times faster."""
         sides = [self._sides(item) for item in items]
         inputs = [first if second is None else (first, second) for first, second in sides]
-        return [self._example(encoding) for encoding in self._tokenizer.encode_batch(inputs)]
+        with _refusing(self._path):
+            return [self._example(encoding) for encoding in self._tokenizer.encode_batch(inputs)]
 
     def collate(self, examples: Sequence[Example]) -> Feeds:
         """Pad to the longest: {"input_ids": (B, T), "attention_mask": (B, T)} int64, padding at the end.

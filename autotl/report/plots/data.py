@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from autotl.report.landscape import Landscape
 from autotl.report.plots.bars import bars
 from autotl.report.recorded import number, plain
 from autotl.report.summarize import Summary
-from autotl.report.svg import ACCENTS, SOFT, drawing
+from autotl.report.svg import ACCENTS, SOFT, Draw, drawing
 
 _MOST_BARS = 20
 #: Shapes that go with the accents, so that colour is never the only difference.
@@ -22,12 +23,12 @@ _SHAPES = ("o", "s", "^", "D", "v", "P")
 _MOST_CLASSES = len(ACCENTS) * 2
 
 
-def figures(summary: Summary) -> dict[str, str | None]:
-    """Those that there is data for."""
+def figures(summary: Summary) -> dict[str, Draw]:
+    """What draws each of them."""
     return {
-        "balance": balance(summary),
-        "map-classes": classes_map(summary.landscape, summary.classes),
-        "map-errors": errors_map(summary.landscape),
+        "balance": partial(balance, summary),
+        "map-classes": partial(classes_map, summary.landscape, summary.classes),
+        "map-errors": partial(errors_map, summary.landscape),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from autotl.report import words
 from autotl.report.mistakes import ClassScore, Confusion, Mistakes
 from autotl.report.plots.bars import bars
 from autotl.report.reliability import Reliability
-from autotl.report.svg import ACCENTS, DASHES, INK, LINE, PAPER, SOFT, drawing
+from autotl.report.svg import ACCENTS, DASHES, INK, LINE, PAPER, SOFT, Draw, drawing
 from autotl.report.thresholds import Thresholds
 from autotl.task import THRESHOLD, TaskKind
 
@@ -22,22 +23,25 @@ if TYPE_CHECKING:
 _MOST_POINTS = 2_000
 _MOST_BARS = 20
 _NARROW_CONFUSION = 8
+#: Panels of a figure of many, side by side.
+_PANELS_ACROSS = 3
 
 
-def figures(found: Mistakes | None) -> dict[str, str | None]:
-    """Those that there is data for."""
+def figures(found: Mistakes | None) -> dict[str, Draw]:
+    """What draws each of them that suits the kind of task."""
     if found is None:
         return {}
-    drawn = {
-        "confusion": confusion(found.confusion),
-        "reliability": reliability(found.reliability, found.uncalibrated, found.kind),
-        "thresholds": thresholds(found.thresholds),
+    drawn: dict[str, Draw] = {
+        "confusion": partial(confusion, found.confusion),
+        "reliability": partial(reliability, found.reliability, found.uncalibrated, found.kind),
+        "thresholds": partial(thresholds, found.thresholds),
     }
     if found.kind is TaskKind.MULTILABEL:
-        drawn["labels"] = label_scores(found.classes)
+        drawn["labels"] = partial(label_scores, found.classes)
+        drawn["label-thresholds"] = partial(label_thresholds, found.label_thresholds)
     if found.targets is not None and found.values is not None:
-        drawn["scatter"] = scatter(found.targets, found.values)
-        drawn["residuals"] = residuals(found.values - found.targets)
+        drawn["scatter"] = partial(scatter, found.targets, found.values)
+        drawn["residuals"] = partial(residuals, found.values - found.targets)
     return drawn
 
 
@@ -117,16 +121,43 @@ def thresholds(found: Thresholds | None) -> str | None:
         f"at {THRESHOLD} it is {words.score(found.usual_f1)}."
     )
     with drawing("thresholds", f"Thresholds for {found.subject}", said, 3.9, 3.2) as figure:
-        axes = figure.axes
-        curves = (("precision", found.precision), ("recall", found.recall), ("F1", found.f1))
-        for (name, values), colour, dash in zip(curves, ACCENTS, DASHES, strict=False):
-            axes.plot(found.thresholds, values, color=colour, linestyle=dash, label=name)
-        axes.axvline(found.best, color=SOFT, linewidth=1, linestyle=":")
-        axes.plot(found.best, found.best_f1, "o", color=ACCENTS[2], markersize=5)
-        axes.set(xlim=(0, 1), ylim=(0, 1.03), xlabel=f"threshold for {words.clip(found.subject, 30)}")
-        axes.grid(axis="y")
-        axes.legend(loc="lower left", handlelength=2.6)
+        _threshold_curves(figure.axes, found)
+        figure.axes.set_xlabel(f"threshold for {words.clip(found.subject, 30)}")
+        figure.axes.legend(loc="lower left", handlelength=2.6)
     return figure.svg
+
+
+def label_thresholds(found: Sequence[Thresholds]) -> str | None:
+    """The same for single labels, a small panel each."""
+    if len(found) < 2:
+        return None
+    said = "; ".join(
+        f"{one.subject}: F1 is highest, {words.score(one.best_f1)}, at {one.best:.2f}" for one in found
+    )
+    columns = min(len(found), _PANELS_ACROSS)
+    rows = -(-len(found) // columns)
+    size = (0.4 + 2.1 * columns, 0.6 + 1.75 * rows)
+    with drawing("label-thresholds", "Thresholds by label", said, *size, (rows, columns)) as figure:
+        for axes, one in zip(figure.panels, found, strict=False):
+            _threshold_curves(axes, one)
+            axes.set_title(f"{words.clip(one.subject, 22)}: {one.best:.2f}", fontsize=8)
+            axes.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+        for axes in figure.panels[len(found) :]:
+            axes.set_visible(False)
+        figure.panels[0].legend(loc="lower left", handlelength=2.2, fontsize=6.5)
+        figure.figure.supxlabel("threshold", y=0.03, color=SOFT, fontsize=9)
+        figure.figure.subplots_adjust(wspace=0.12, hspace=0.3)
+    return figure.svg
+
+
+def _threshold_curves(axes: Axes, found: Thresholds) -> None:
+    curves = (("precision", found.precision), ("recall", found.recall), ("F1", found.f1))
+    for (name, values), colour, dash in zip(curves, ACCENTS, DASHES, strict=False):
+        axes.plot(found.thresholds, values, color=colour, linestyle=dash, label=name)
+    axes.axvline(found.best, color=SOFT, linewidth=1, linestyle=":")
+    axes.plot(found.best, found.best_f1, "o", color=ACCENTS[2], markersize=5)
+    axes.set(xlim=(0, 1), ylim=(0, 1.03))
+    axes.grid(axis="y")
 
 
 def _wilson(share: NDArray[Any], n: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from autotl.report import words
-from autotl.report.summarize import Outcome
-from autotl.report.svg import ACCENTS, SOFT, drawing
+from autotl.report.summarize import Outcome, Summary
+from autotl.report.svg import ACCENTS, SOFT, Draw, drawing
+
+
+def figures(summary: Summary) -> dict[str, Draw]:
+    """What draws it."""
+    return {"outcome": partial(outcome, summary.outcome)}
 
 
 def outcome(result: Outcome) -> str | None:
@@ -12,6 +19,7 @@ def outcome(result: Outcome) -> str | None:
     rows = [
         ("ignoring the input", result.trivial),
         ("from scratch", result.from_scratch),
+        ("ten lines", result.ten_lines),
         ("winner", result.score),
     ]
     known = [(name, value) for name, value in rows if value is not None]

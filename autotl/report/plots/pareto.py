@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from autotl.report import words
 from autotl.report.ranking import Row
 from autotl.report.summarize import Summary
-from autotl.report.svg import ACCENTS, SOFT, drawing
+from autotl.report.svg import ACCENTS, SOFT, Draw, drawing
 
 #: Trials beyond this ratio from the least cost are told apart on a logarithmic axis only.
 _WIDE = 8.0
@@ -15,19 +16,17 @@ _WIDE = 8.0
 _NAMED = 6
 
 
-def figures(summary: Summary) -> dict[str, str | None]:
-    """Those that there is data for."""
+def figures(summary: Summary) -> dict[str, Draw]:
+    """What draws each of them."""
     costs: tuple[tuple[str, str, Callable[[Row], float | None]], ...] = (
-        ("latency", "latency in ms", lambda row: row.latency_ms),
-        ("size", "size in MB", lambda row: None if row.size_bytes is None else row.size_bytes / 1e6),
-        ("time", "training time in s", lambda row: row.seconds),
+        ("pareto-latency", "latency in ms", lambda row: row.latency_ms),
+        ("pareto-size", "size in MB", lambda row: None if row.size_bytes is None else row.size_bytes / 1e6),
+        ("pareto-time", "training time in s", lambda row: row.seconds),
     )
-    name = words.label(summary.metric)
+    metric, greater = words.label(summary.metric), summary.greater_is_better
     return {
-        f"pareto-{key}": pareto(
-            f"pareto-{key}", [(cost(row), row) for row in summary.rows], axis, name, summary.greater_is_better
-        )
-        for key, axis, cost in costs
+        name: partial(pareto, name, [(cost(row), row) for row in summary.rows], axis, metric, greater)
+        for name, axis, cost in costs
     }
 
 

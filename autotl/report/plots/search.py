@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from autotl.report.importance import Importance
 from autotl.report.plots.bars import bars
 from autotl.report.strategies import StrategyRow
 from autotl.report.summarize import Summary
-from autotl.report.svg import ACCENTS, DASHES, LINE, SOFT, drawing
+from autotl.report.svg import ACCENTS, DASHES, LINE, SOFT, Draw, drawing
 from autotl.report.timeline import Curve, Progress
 
 if TYPE_CHECKING:
@@ -27,15 +28,15 @@ _MOST_IMPORTANT = 12
 _NAMED_STAGE = 0.05
 
 
-def figures(summary: Summary) -> dict[str, str | None]:
-    """Those that there is data for."""
+def figures(summary: Summary) -> dict[str, Draw]:
+    """What draws each of them."""
     name = words.label(summary.metric)
     return {
-        "progress": progress(summary.progress, name),
-        "curves": curves(summary.curves, name, summary.winner.get("trial")),
-        "strategies": strategies(summary.strategies, name),
-        "importance": importance(summary.importance),
-        "ranks": ranks(summary.expected, summary.winner.get("backbone")),
+        "progress": partial(progress, summary.progress, name),
+        "curves": partial(curves, summary.curves, name, summary.winner.get("trial")),
+        "strategies": partial(strategies, summary.strategies, name),
+        "importance": partial(importance, summary.importance),
+        "ranks": partial(ranks, summary.expected, summary.winner.get("backbone")),
     }
 
 

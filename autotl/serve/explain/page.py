@@ -29,6 +29,7 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1rem; margin: 0; }
 img { max-width: 100%; height: auto; display: block; } .soft, caption, th { color: var(--soft); }
 .shown { margin: .75rem 0; white-space: pre-wrap; } table { border-collapse: collapse; font-size: .9rem; }
 td, th { padding: .15rem 1.25rem .15rem 0; text-align: left; } caption { text-align: left; }
+th, td:first-child { white-space: nowrap; } td { min-width: 6ch; }
 """
 
 
@@ -83,7 +84,7 @@ def page(title: str, cards: Iterable[str]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>{''.join(cards)}</body></html>\n"
+        f"<style>{_STYLE}</style></head><body><main><h1>{escape(title)}</h1>{''.join(cards)}</main></body></html>\n"
     )
 
 

@@ -122,7 +122,7 @@ def _mark(word: str, share: float, effect: str) -> str:
     red, green, blue = FOR if share > 0 else AGAINST
     kind, line = ("for", "solid") if share > 0 else ("against", "dotted")
     style = (
-        f"background: rgba({red}, {green}, {blue}, {0.1 + 0.45 * abs(share):.2f}); color: inherit; "
+        f"background: rgba({red}, {green}, {blue}, {0.1 + 0.4 * abs(share):.2f}); color: inherit; "
         f"border-bottom: 2px {line} rgb({red}, {green}, {blue})"
     )
     return f'<mark class="{kind}" style="{style}" title="{effect}">{word}</mark>'

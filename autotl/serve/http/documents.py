@@ -1,14 +1,25 @@
-"""Reads JSON from strangers: UTF-8 only, no NaN, and no more values than memory is meant for."""
+"""Reads JSON from strangers: UTF-8 only, no NaN, and no more values than memory is meant for.
+
+A few bytes of a document, "{}", can take a hundred once they are parsed. How many at most, its marks tell,
+which are counted before.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from autotl.errors import RequestError, TooLargeError
 
-#: Most values of a document. Each takes up to some 60 bytes once parsed, whatever few bytes it took before.
-MAX_VALUES = 2_000_000
+#: Most memory that what the marks of a document stand for may take once it is parsed, in bytes.
+MOST_PARSED_BYTES = 64 * 2**20
+#: What each mark stands for, in bytes at most: an object, a list, a value in it, a key, a text.
+JSON_COSTS: Mapping[bytes, int] = {b"{": 200, b"[": 96, b",": 40, b":": 40, b'"': 32}
+#: The same of tables: a field or a line, of a delimited one and of JSON Lines.
+DELIMITED_COSTS: Mapping[bytes, int] = dict.fromkeys((b",", b";", b"\t", b"\n", b"\r"), 64)
+JSONL_COSTS: Mapping[bytes, int] = {**JSON_COSTS, b"\n": 64}
+_COUNTED_TOGETHER = 2**20
 
 
 def parse_json(content: bytes, what: str = "the body") -> Any:
@@ -22,7 +33,7 @@ def parse_json(content: bytes, what: str = "the body") -> Any:
         RequestError: It is no JSON.
         TooLargeError: It holds too many values.
     """
-    refuse_many(content, b",[{", what)
+    refuse_growth(content, JSON_COSTS, what)
     try:
         return json.loads(content.decode(), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
@@ -39,20 +50,28 @@ def parse_json(content: bytes, what: str = "the body") -> Any:
         raise RequestError(f"{what} is not JSON", found=_reason(error), expected="one JSON object") from error
 
 
-def refuse_many(content: bytes, marks: bytes, what: str) -> None:
-    """Refuse a text format by the number of its separators, which is nearly that of its values.
+def refuse_growth(content: bytes, costs: Mapping[bytes, int], what: str) -> None:
+    """Refuse a text format by what its marks can become, before it is parsed.
+
+    Args:
+        content: The document.
+        costs: Bytes that each mark stands for.
+        what: What it is called in messages.
 
     Raises:
-        TooLargeError: There are too many.
+        TooLargeError: It is more than memory is meant for.
     """
-    count = sum(content.count(mark) for mark in marks)
-    if count > MAX_VALUES:
-        raise TooLargeError(
-            f"{what} holds too many values",
-            found=f"about {count:,}",
-            expected=f"at most {MAX_VALUES:,}",
-            hint="Send fewer inputs a request; pixels and tensors are better sent as binary data.",
-        )
+    grown = 0
+    for start in range(0, len(content), _COUNTED_TOGETHER):
+        part = content[start : start + _COUNTED_TOGETHER]
+        grown += sum(cost * part.count(mark) for mark, cost in costs.items())
+        if grown > MOST_PARSED_BYTES:
+            raise TooLargeError(
+                f"{what} holds too many values",
+                found=f"values that could take more than {MOST_PARSED_BYTES:,} bytes",
+                expected="fewer of them",
+                hint="Send fewer inputs a request; pixels and tensors are better sent as binary data.",
+            )
 
 
 def expect_object(

@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from autotl.data.rows import Table
-from autotl.data.tables import parse_table
-from autotl.errors import DataError, RequestError, UnsupportedTypeError
+from autotl.data.tables import TableLimits, parse_table
+from autotl.errors import RequestError, UnsupportedTypeError
 from autotl.modalities.modality import Item
 from autotl.modalities.registry import modality
 from autotl.serve.bundle import BundleInfo
 from autotl.serve.http.documents import (
+    DELIMITED_COSTS,
+    JSONL_COSTS,
     check_count,
     expect_list,
     expect_object,
     kind_of,
     parse_json,
-    refuse_many,
+    refuse_growth,
 )
 from autotl.serve.http.limits import Limits
 from autotl.serve.http.multipart import Part, parse_form
@@ -35,6 +37,8 @@ BINARY = "application/octet-stream"
 FIELD = "files"
 #: Tables that a form may hold. Parquet stays out: it is compressed, and read by a training library.
 TABLES = (".csv", ".tsv", ".jsonl")
+#: Most columns of a table, and most cells. A model reads some of a few; the others come along.
+MOST_COLUMNS, MOST_CELLS = 1000, 250_000
 _SHOWN = 60
 
 
@@ -76,7 +80,7 @@ def parse_inputs(bundle: BundleInfo, limits: Limits, content_type: str, content:
     if kind == JSON:
         items = _of_json(bundle, limits, content)
     elif kind == CSV:
-        items = _of_table(bundle, "table.csv", content)
+        items = _of_table(bundle, limits, "table.csv", content)
     else:
         items = _of_form(bundle, limits, content_type, content)
     check_count(len(items), limits.items)
@@ -128,16 +132,11 @@ def _of_objects(bundle: BundleInfo, inputs: list[Any]) -> list[Item]:
     return rows_of(bundle, Table(table, names, "the body", Path()))[1]
 
 
-def _of_table(bundle: BundleInfo, name: str, content: bytes) -> list[Item]:
-    refuse_many(content, b",;\t\n\r", name)
-    try:
-        return rows_of(bundle, parse_table(name, content))[1]
-    except RequestError:
-        raise
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise RequestError(f"{name} is malformed", found=type(error).__name__) from error
+def _of_table(bundle: BundleInfo, limits: Limits, name: str, content: bytes) -> list[Item]:
+    is_jsonl = name.lower().endswith(".jsonl")
+    refuse_growth(content, JSONL_COSTS if is_jsonl else DELIMITED_COSTS, name)
+    most = TableLimits(rows=limits.items, columns=MOST_COLUMNS, cells=MOST_CELLS)
+    return rows_of(bundle, parse_table(name, content, limits=most))[1]
 
 
 def _of_form(bundle: BundleInfo, limits: Limits, content_type: str, content: bytes) -> list[Item]:
@@ -155,11 +154,13 @@ def _of_form(bundle: BundleInfo, limits: Limits, content_type: str, content: byt
         if files:
             items.append(part.content)
         elif Path(name).suffix.lower() in TABLES:
-            items += _of_table(bundle, name, part.content)
+            items += _of_table(bundle, limits, name, part.content)
         elif part.kind == CSV:
-            items += _of_table(bundle, "table.csv", part.content)
+            items += _of_table(bundle, limits, "table.csv", part.content)
         else:
             items.append(_text_file(bundle, name, part))
+        if len(items) > limits.items:
+            break  # as many as are refused
     return items
 
 

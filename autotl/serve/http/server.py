@@ -22,6 +22,7 @@ from autotl.serve.http.logs import configuration
 from autotl.serve.http.metrics import SHARED_FOLDER
 from autotl.serve.http.service import Service
 from autotl.serve.http.settings import Settings
+from autotl.serve.session import check_device
 
 _FACTORY = "autotl.serve.http.app:from_environment"
 _BACKLOG = 2048
@@ -38,6 +39,7 @@ def serve(settings: Settings, ready: Callable[[int], None]) -> None:
 
     Raises:
         BundleError: The bundle is missing, incomplete, or was changed.
+        MissingExtraError: ONNX Runtime cannot run on the device that was asked for.
         SettingsError: The address cannot be bound.
     """
     app: FastAPI | str
@@ -46,6 +48,7 @@ def serve(settings: Settings, ready: Callable[[int], None]) -> None:
     else:
         app = _FACTORY
         read_bundle(Path(settings.bundle))
+        check_device(settings.device)
     with listen(settings.host, settings.port) as listener:
         config = _config(app, settings)
         logging.captureWarnings(True)

@@ -24,6 +24,7 @@ class Settings:
         port: Port to bind; 0 for any free one.
         workers: Processes, each with a session and a queue of its own.
         threads: ONNX Runtime's threads in each of them; None for an equal share of the cores.
+        device: Where the model runs, "cpu" or "cuda".
         batch_items: Most inputs that run together.
         delay_ms: How long an input may wait for others that are being decoded.
         limits: How much is accepted, in each process.
@@ -38,6 +39,7 @@ class Settings:
     port: int = 8000
     workers: int = 1
     threads: int | None = None
+    device: str = "cpu"
     batch_items: int = 32
     delay_ms: float = 3.0
     limits: Limits = field(default_factory=Limits)

@@ -17,7 +17,6 @@ Written by `autotl.export` from outputs of the exported graph itself; nothing is
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,8 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotl.errors import BundleError, DataError
-from autotl.serve.bundle import MANIFEST, BundleInfo
+from autotl.serve.arrays import read_arrays
+from autotl.serve.bundle import BundleInfo
 from autotl.serve.monitoring.embedding import Sketch, cross_fitted_distances
+from autotl.serve.monitoring.layout import fault
 from autotl.task import Task, TaskKind
 
 Array = NDArray[Any]
@@ -161,36 +162,33 @@ def read_reference(bundle: BundleInfo) -> Reference:
     Raises:
         BundleError: The bundle has none, or they are malformed.
     """
-    said = bundle.manifest.get(KEY)
-    if not isinstance(said, Mapping):
+    said = bundle.section(KEY)
+    if said is None:
         raise BundleError(
             "the bundle does not say what its inputs looked like",
             found=f"no statistics of held-out rows in {bundle.folder}",
             hint="Compare with rows that the model was not fitted on: "
             f"autotl monitor {bundle.folder} INPUT... --reference HELD_OUT",
         )
-    if said.get("format_version") != FORMAT_VERSION:
+    version = said.content.get("format_version")
+    if version != FORMAT_VERSION:
         raise BundleError(
             f"cannot read the statistics of {bundle.folder}",
-            found=f"format version {said.get('format_version')!r}",
+            found=f"format version {version!r:.40}",
             expected=f"version {FORMAT_VERSION}",
             hint="Upgrade: pip install --upgrade autotl",
         )
-    path = bundle.folder / FILE
-    if FILE not in bundle.manifest["files"]:  # nobody has checked it
-        raise BundleError(f"{bundle.folder / MANIFEST} gives no sha256 of {FILE}", hint=_EXPORT_AGAIN)
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        mean, scale, axes, variances = (arrays.pop(name) for name in ("mean", "scale", "axes", "variances"))
-        sketch = Sketch(mean, scale, axes, variances, float(said["rest"]), int(said["seed"]))
-        return Reference(str(said["part"]), int(said["rows"]), sketch, arrays)
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise BundleError(
-            f"{path} is malformed",
-            found=f"{type(error).__name__}: {error}",
-            hint=_EXPORT_AGAIN,
-        ) from error
+    seed, rest = said.integer("seed"), said.number("rest")
+    if seed < 0 or rest <= 0:
+        raise said.malformed("seed" if seed < 0 else "rest", "more than 0")
+    path = bundle.file(FILE)
+    arrays = read_arrays(path)
+    wrong = fault(arrays, bundle.task)
+    if wrong is not None:
+        raise BundleError(f"{path} is malformed", found=wrong, hint=_EXPORT_AGAIN)
+    mean, scale, axes, variances = (arrays.pop(name) for name in ("mean", "scale", "axes", "variances"))
+    sketch = Sketch(mean, scale, axes, variances, rest, seed)
+    return Reference(said.text("part"), said.integer("rows"), sketch, arrays)
 
 
 def certainties(task: Task, outputs: Array) -> Array:

@@ -8,15 +8,15 @@ export async function get(path) {
   return ask(path, { headers: { Accept: "application/json" } });
 }
 
-/** Sends inputs: a list of texts or rows, or files. */
-export async function post(path, inputs) {
+/** Sends inputs: a list of texts or rows, or files; until `signal` says that nobody waits for the answer. */
+export async function post(path, inputs, signal) {
   if (inputs[0] instanceof File) {
     const form = new FormData();
     for (const file of inputs) form.append("files", file);
-    return ask(path, { method: "POST", body: form });
+    return ask(path, { method: "POST", body: form, signal });
   }
   const headers = { "Content-Type": "application/json" };
-  return ask(path, { method: "POST", headers, body: JSON.stringify({ inputs }) });
+  return ask(path, { method: "POST", headers, body: JSON.stringify({ inputs }), signal });
 }
 
 async function ask(path, how) {

@@ -6,7 +6,12 @@ import { announce, el, section } from "./dom.js";
 /** The box for a model: what it takes is in `model`. */
 export function tryBox(name, model) {
   const results = el("div", { id: "try-results", "aria-live": "polite" });
-  const ask = (inputs, titles) => predict(name, inputs, titles, results);
+  let asking = new AbortController();
+  const ask = (inputs, titles) => {
+    asking.abort(); // what was asked last is answered, whichever answer comes first
+    asking = new AbortController();
+    return predict(name, inputs, titles, results, asking.signal);
+  };
   const note = model.provisional ? el("p", { class: "soft small" }, "This is the first model of a run that goes on; a better one takes its place.") : null;
   return section("try", "Try it", note, model.endings.length ? fileForm(model, ask) : textForm(model, ask), results);
 }
@@ -15,7 +20,10 @@ function fileForm(model, ask) {
   const input = el("input", { type: "file", id: "try-files", multiple: true, accept: model.endings.join(",") });
   const place = el("div", { class: "drop", id: "try-drop" }, el("label", { for: "try-files" }, "Drop files here, or choose them:"), input);
   const send = (files) => files.length && ask([...files].slice(0, 16), [...files].map((file) => file.name));
-  input.onchange = () => send(input.files);
+  input.onchange = () => {
+    send(input.files);
+    input.value = ""; // or else the same file could not be chosen again
+  };
   place.ondragover = (event) => {
     event.preventDefault();
     place.classList.add("over");
@@ -42,12 +50,13 @@ function textForm(model, ask) {
   return el("form", { id: "try-form", onsubmit: submit }, labels, el("div", { class: "actions" }, el("button", { type: "submit", id: "try-button" }, "Predict")));
 }
 
-async function predict(name, inputs, titles, results) {
+async function predict(name, inputs, titles, results, signal) {
   results.replaceChildren(el("p", { class: "soft" }, "Predicting…"));
   let rows;
   try {
-    rows = (await post(`${runPath(name)}/predict`, inputs)).predictions;
+    rows = (await post(`${runPath(name)}/predict`, inputs, signal)).predictions;
   } catch (error) {
+    if (signal.aborted) return;
     results.replaceChildren(el("p", { class: "warning", role: "alert" }, error.message));
     return;
   }
@@ -98,6 +107,7 @@ async function explain(name, input, button) {
   const place = button.parentElement;
   try {
     const { page } = await post(`${runPath(name)}/explain`, [input]);
+    if (!place.isConnected) return; // another input was given meanwhile
     place.replaceChildren(el("iframe", { class: "explanation", title: "Why this is predicted", src: page, sandbox: "" }));
     announce("The explanation is there");
   } catch (error) {

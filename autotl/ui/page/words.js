@@ -1,4 +1,6 @@
-// Numbers and times in words, as reports say them.
+// Numbers and times in words, as autotl.report.words says them: tests hold the two together.
+
+import { SHORT_NAMES } from "./names.js"; // written by the server from the table of the reports
 
 export const NOTHING = "—";
 
@@ -8,7 +10,7 @@ export function score(value) {
   const size = Math.abs(value);
   if (size >= 1000) return Math.round(value).toLocaleString("en");
   if (size >= 10) return value.toFixed(2);
-  return size >= 0.0005 || value === 0 ? value.toFixed(3) : value.toExponential(1);
+  return size >= 0.0005 || value === 0 ? value.toFixed(3) : value.toExponential(1).replace(/e-(\d)$/, "e-0$1");
 }
 
 /** An interval, empty where there is none. */
@@ -60,6 +62,5 @@ export function hourIn(left) {
 
 /** A metric's name as a person writes it. */
 export function label(name) {
-  const special = { f1: "F1", auroc: "AUROC", mcc: "MCC", rmse: "RMSE", mae: "MAE", r2: "R²" };
-  return (name || "").split("_").map((part) => special[part] || part).join(" ");
+  return (name || "").split("_").map((part) => SHORT_NAMES[part] || part).join(" ");
 }

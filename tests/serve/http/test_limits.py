@@ -8,13 +8,16 @@ import gzip
 import io
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
-from autotl.errors import OverloadedError, SettingsError
+from autotl.data.tables import parse_table
+from autotl.errors import OverloadedError, SettingsError, TooLargeError
+from autotl.serve.http.documents import JSON_COSTS, parse_json
 from autotl.serve.http.limits import REQUEST_BYTES, Gate, Limits
 from autotl.serve.http.service import Service
 from autotl.serve.http.settings import Settings
@@ -139,10 +142,101 @@ def test_formats_beyond_those_of_the_modality_stay_closed(serve, image_bundle, k
     assert (answer.status_code, answer.json()["found"]) == (422, "no known image format")
 
 
-def test_json_of_too_many_values_is_refused_unparsed(serve, text_bundles, monkeypatch):
-    monkeypatch.setattr("autotl.serve.http.documents.MAX_VALUES", 100)
-    answer = serve(text_bundles()).post("/predict", json={"inputs": [[]] * 101})
+@pytest.mark.parametrize("value", [b"{}", b"[]", b'""', b"1.5", b'{"a":0}'])
+def test_json_of_too_many_values_is_refused_unparsed(serve, text_bundles, value):
+    body = b'{"inputs":[' + b",".join([value] * 2_000_000) + b"]}"
+    answer = serve(text_bundles()).post("/predict", content=body, headers=JSON)
     assert (answer.status_code, answer.json()["error"]) == (413, "the body holds too many values")
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLargeError):
+            parse_json(body)
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "value", [b"{}", b"[]", b"[0]", b"[[]]", b'"ab"', b"1.5", b"999", b'{"a":0}', b'{"%x":0}', b'"%x":0']
+)
+def test_json_takes_no_more_memory_than_its_marks_tell(value):
+    count = 20_000
+    values = b",".join(value % i if b"%" in value else value for i in range(count))
+    content = b"{" + values + b"}" if value == b'"%x":0' else b"[" + values + b"]"
+    tracemalloc.start()
+    try:
+        parsed = parse_json(content)
+        peak = tracemalloc.get_traced_memory()[1] - len(content)  # the text of it
+    finally:
+        tracemalloc.stop()
+    assert len(parsed) == count
+    assert peak < sum(cost * content.count(mark) for mark, cost in JSON_COSTS.items())
+
+
+WIDE = b",".join(b"%x" % number for number in range(2_000_000))
+OWN_KEYS = b"\n".join(b'{"%x": "a"}' % number for number in range(20_000))
+TABLES = {
+    "a header of very many columns": ("a.csv", WIDE, 413, "a.csv holds too many values"),
+    "a header of many columns": ("a.csv", WIDE[:100_000], 413, "a.csv has too many columns"),
+    "one row of many fields": ("a.tsv", b"text\na" + b"\t" * 99_999, 422, "a.tsv is ragged"),
+    "too many rows": ("a.csv", b"text\n" + b"a\n" * 257, 413, "a.csv has too many rows"),
+    "a column for each row": ("a.jsonl", OWN_KEYS, 413, "a.jsonl has too many rows"),
+    "many columns in a row": (
+        "a.jsonl",
+        b"{" + b",".join(b'"%x":0' % n for n in range(1001)) + b"}",
+        413,
+        "a.jsonl has too many columns",
+    ),
+    "columns twice": ("a.csv", b"a,b,a,b,c\n", 422, "a.csv has two columns of one name"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "status", "error"), TABLES.values(), ids=list(TABLES))
+def test_a_table_is_refused_before_it_grows(serve, text_bundles, name, content, status, error):
+    client = serve(text_bundles())
+    tracemalloc.start()
+    began = time.monotonic()
+    try:
+        answer = client.post("/predict", files={"files": (name, content)})
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert time.monotonic() - began < 5
+    assert peak < 40 * 2**20 + 6 * len(content)  # the body, and copies of it
+    assert held(client) == NOTHING
+
+
+def test_cells_are_counted_although_few_of_them_are_filled(serve, text_bundles):
+    client = serve(text_bundles(), {"items": 2000, "queue_items": 2000})
+    answer = client.post("/predict", files={"files": ("a.jsonl", OWN_KEYS)})
+    assert (answer.status_code, answer.json()["error"]) == (413, "a.jsonl has too many cells")
+
+
+def test_a_form_of_tables_holds_no_more_inputs_than_a_request_may(serve, text_bundles):
+    client = serve(text_bundles(), {"items": 3})
+    files = [("files", (f"{number}.csv", b"text\na\nb\n")) for number in range(3)]
+    answer = client.post("/predict", files=files)
+    assert (answer.status_code, answer.json()["error"]) == (413, "too many inputs in one request")
+    assert client.post("/predict", files=files[:1]).status_code == 200
+
+
+def test_only_what_is_tiny_is_parsed_where_requests_arrive(serve, text_bundles, monkeypatch):
+    seen = []
+
+    def watched(name, content, **options):
+        seen.append((len(content), threading.current_thread().name))
+        return parse_table(name, content, **options)
+
+    monkeypatch.setattr("autotl.serve.http.inputs.parse_table", watched)
+    client = serve(text_bundles())
+    for length in (10, 5000, 100_000):
+        content = b"text\n" + b"a" * length
+        assert client.post("/predict", content=content, headers={"Content-Type": "text/csv"}).is_success
+    threads = [name for length, name in seen if length > 4096]
+    assert len(seen) == 3
+    assert len(threads) == 2
+    assert all(name.startswith("autotl-decode") for name in threads)
 
 
 def test_a_full_queue_answers_429_and_recovers(serve, text_bundles):

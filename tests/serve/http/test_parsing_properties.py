@@ -6,10 +6,9 @@ AUTOTL_EXAMPLES sets the number of examples of each test: AUTOTL_EXAMPLES=100000
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autotl.errors import AutotlError
@@ -21,11 +20,7 @@ from autotl.serve.http.inputs import parse_inputs
 from autotl.serve.http.limits import Limits
 
 LIMITS = Limits(items=5, characters=1000, body_bytes=100_000)
-many = settings(
-    max_examples=int(os.environ.get("AUTOTL_EXAMPLES", "300")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+many = settings.get_profile("many")
 scalars = (
     st.none()
     | st.booleans()

@@ -10,12 +10,14 @@ from drift_world import World
 
 from autotl.errors import BundleError, DataError
 from autotl.export.bundle import add_reference, leave_out_rows
-from autotl.serve.bundle import manifest_sha256, read_bundle
+from autotl.modalities.preprocessing import PreprocessingSpec
+from autotl.serve.bundle import BundleInfo, read_bundle
 from autotl.serve.monitoring import reference as reference_module
 from autotl.serve.monitoring.monitor import Monitor
 from autotl.serve.monitoring.reference import FILE, KEY, Reference, read_reference
 from autotl.serve.predictor import Predictor
 from autotl.task import TaskKind
+from autotl.testing.bundles import reseal
 
 
 @pytest.fixture
@@ -31,9 +33,9 @@ def described(bundle, texts):
 def test_it_comes_back_as_it_was_written(kind, tmp_path):
     world = World(kind)
     reference = world.reference(200)
-    manifest = {KEY: json.loads(json.dumps(reference.write(tmp_path, world.task))), "files": {FILE: {}}}
-    bundle = type("Bundle", (), {"folder": tmp_path, "manifest": manifest})
-    again = read_reference(bundle)
+    manifest = {KEY: json.loads(json.dumps(reference.write(tmp_path, world.task)))}
+    spec = PreprocessingSpec("text", {})
+    again = read_reference(BundleInfo(tmp_path, world.task, spec, (), (), {FILE: ""}, manifest))
     assert (again.part, again.count, again.sketch.rest) == ("test", 200, reference.sketch.rest)
     assert set(again.arrays) == set(reference.arrays)
     for name, array in reference.arrays.items():
@@ -102,10 +104,7 @@ def test_changed_statistics_are_refused_by_name(described):
 
 
 def test_statistics_that_the_manifest_gives_no_sha256_of_are_refused(described):
-    manifest = json.loads((described / "bundle.json").read_text())
-    del manifest["files"][FILE]
-    manifest["sha256"] = manifest_sha256(manifest)
-    (described / "bundle.json").write_text(json.dumps(manifest))
+    reseal(described, lambda manifest: manifest["files"].pop(FILE))
     with pytest.raises(BundleError, match=r"gives no sha256 of monitoring\.npz"):
         read_reference(read_bundle(described))
 
@@ -119,7 +118,48 @@ def test_malformed_statistics_are_named(described, content):
 
 def test_pickled_objects_are_not_read(described):
     np.savez(described / FILE, mean=np.array([object()]), allow_pickle=True)
-    with pytest.raises(BundleError, match=r"malformed; found ValueError: Object arrays cannot be loaded"):
+    with pytest.raises(BundleError, match=r"malformed; found ValueError: mean\.npy holds objects"):
+        read_reference(read_bundle(described, check=False))
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({"seed": -1}, r"monitoring\.seed = -1; expected more than 0"),
+        ({"seed": "0"}, r"monitoring\.seed = '0'; expected an integer"),
+        ({"rest": 0}, r"monitoring\.rest = 0; expected more than 0"),
+        ({"rest": float("nan")}, r"monitoring\.rest = nan; expected a finite number"),
+        ({"part": None}, r"monitoring\.part = None; expected a text"),
+        ({"rows": 1.5}, r"monitoring\.rows = 1\.5; expected an integer"),
+    ],
+)
+def test_what_the_manifest_says_of_them_must_be_of_its_kind(described, said, found):
+    reseal(described, lambda manifest: manifest[KEY].update(said))
+    with pytest.raises(BundleError, match=rf"bundle\.json is malformed; found {found}"):
+        read_reference(read_bundle(described))
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"mean": None}, "no array 'mean'"),
+        ({"certainties": None}, "no array 'certainties'"),
+        ({"row_classes": None}, "no array 'row_classes'"),
+        ({"scale": np.ones(31, np.float32)}, r"'scale' of shape \(31,\)"),
+        ({"axes": np.ones((5, 20), np.float32)}, r"'axes' of shape \(5, 20\)"),
+        ({"predicted": np.ones(4, np.int32)}, r"'predicted' of shape \(4,\)"),
+        ({"confusion": np.ones((3, 2), np.int32)}, r"'confusion' of shape \(3, 2\)"),
+        ({"distances": np.empty(0, np.float32)}, r"'distances' of shape \(0,\)"),
+        ({"distances": np.array(["a"])}, "'distances' of shape .* and type <U1"),
+        ({"another": np.ones(3)}, "'another' of shape"),
+    ],
+)
+def test_statistics_that_do_not_fit_the_model_are_named(described, change, found):
+    arrays = {
+        name: array for name, array in {**np.load(described / FILE), **change}.items() if array is not None
+    }
+    np.savez(described / FILE, **arrays)
+    with pytest.raises(BundleError, match=rf"monitoring\.npz is malformed; found {found}"):
         read_reference(read_bundle(described, check=False))
 
 

@@ -1,0 +1,24 @@
+"""Tables of what was measured, from `benchmarks/results`: each with date, commit and machine.
+
+A target that was missed is shown as missed. Functions give Markdown, and take the folder of the results.
+"""
+
+from docs.making.figures.bundles import deliverable, explanations, int8, parity, serving
+from docs.making.figures.cells import table
+from docs.making.figures.data import audit, monitoring
+from docs.making.figures.search import ablations, foundation, schedulers, schedulers_for_real
+
+__all__ = [
+    "ablations",
+    "audit",
+    "deliverable",
+    "explanations",
+    "foundation",
+    "int8",
+    "monitoring",
+    "parity",
+    "schedulers",
+    "schedulers_for_real",
+    "serving",
+    "table",
+]
