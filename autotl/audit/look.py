@@ -15,7 +15,7 @@ from autotl.audit.leaks.attributes import attribute_leaks
 from autotl.audit.leaks.leak import Leak
 from autotl.audit.leaks.regions import region_leaks
 from autotl.audit.leaks.tokens import token_leaks
-from autotl.audit.neighbours import directions
+from autotl.audit.neighbours import directions, standardised
 from autotl.audit.outliers import Outlier, outliers
 from autotl.audit.rows import Found, Rows
 
@@ -47,7 +47,7 @@ def look(rows: Rows, until: float = math.inf) -> Found:
         copies = _copies(rows, unit) if in_time("copies") else None
     if copies is not None:
         rows = replace(rows, units=copies.united(rows.units))
-    doubted = suspects(unit, rows.targets, rows.task.kind, rows.units) if in_time("suspect labels") else []
+    doubted = _suspects(rows, unit) if in_time("suspect labels") else []
     far = _outliers(rows, unit, doubted) if in_time("outliers") else []
     with threadpool_limits(1):
         leaks = _leaks(rows) if in_time("leaks") else []
@@ -58,6 +58,11 @@ def _copies(rows: Rows, unit: Array) -> Copies | None:
     if rows.pixels is not None:
         return picture_copies(unit, rows.pixels, rows.units)
     return None if rows.texts is None else text_copies(unit, rows.texts, rows.units)
+
+
+def _suspects(rows: Rows, unit: Array) -> list[Suspect]:
+    judging = unit if rows.judging is None else directions(standardised(rows.judging))
+    return suspects(judging, rows.targets, rows.task.kind, rows.units)
 
 
 def _outliers(rows: Rows, unit: Array, doubted: list[Suspect]) -> list[Outlier]:

@@ -32,6 +32,13 @@ def directions(features: Array) -> Array:
     return np.asarray(centred / np.where(lengths > 0, lengths, 1.0))
 
 
+def standardised(features: Array) -> Array:
+    """Features (N, F) float32 whose columns all have deviation 1, but for those that hardly vary."""
+    centred = features.astype(np.float32) - features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    deviation = centred.std(axis=0)
+    return np.asarray(centred / np.where(deviation > 1e-6 * deviation.max(initial=0.0), deviation, 1.0))
+
+
 def nearest(unit: Array, count: int) -> Neighbours:
     """The `count` nearest rows, or all others where there are fewer.
 

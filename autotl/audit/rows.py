@@ -29,6 +29,7 @@ class Rows:
         parts: (N,) of "train", "val", "test" or "".
         units: (N,) int64; rows of one unit share a group or are known to be copies.
         features: (N, F) float32, frozen.
+        judging: (N, G) float32, features that labels are judged by, or None for those above.
         pixels: (N, S, S, 3) uint8 of pictures, or None.
         texts: N texts, or None.
         attributes: N mappings of what is known of an input beside its content, or empty.
@@ -43,6 +44,7 @@ class Rows:
     pixels: Array | None = None
     texts: Sequence[str] | None = None
     attributes: Sequence[Mapping[str, str | float]] = ()
+    judging: Array | None = None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -146,7 +146,7 @@ class Closing:
             test["verdict"] = (*test["verdict"], self._compare(self._predecessor, runner, seen))
         self._ledger.record["test"] = test
         self._ledger.record["verdict"] = test["verdict"]
-        measured = delivery.measure([*results, *combined], self._ledger.time.measure_deadline())
+        measured = delivery.graphs.measure([*results, *combined], self._ledger.time.measure_deadline())
         results = measured[: len(results)]
         leaderboard = delivery.leaderboard(measured, winner, backbone_ranks(self._ledger.record["ranking"]))
         for result in results:
@@ -222,7 +222,7 @@ class Closing:
 
     def _hold_to_limits(self, folder: RunFolder) -> None:
         """Compare what ships with the limits: the choice was made by graphs of the models before that."""
-        error, over = guarded(lambda: self._delivery.hold_to_limits(folder.bundle))
+        error, over = guarded(lambda: self._delivery.graphs.hold_to_limits(folder.bundle))
         if error is not None:
             told = f"Whether the delivered model meets the limits could not be measured: {error}"
         elif over is not None:

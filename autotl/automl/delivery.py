@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,16 @@ from numpy.typing import NDArray
 
 from autotl.automl.combine import Combinations
 from autotl.automl.evidence import Evidence
-from autotl.automl.footprints import footprint, shipped_footprint
-from autotl.config import TrialConfig, TrialResult
+from autotl.automl.graphs import Graphs
+from autotl.config import TrialResult
 from autotl.data.dataset import Splits
 from autotl.data.stratify import spread
-from autotl.export.bundle import add_limits, export_bundle
+from autotl.export.bundle import export_bundle
 from autotl.export.compress import Compression, Rows, compress
-from autotl.graph.footprint import Footprint
 from autotl.leaderboard.calibration import fit_temperature
 from autotl.leaderboard.interval import Interval, bootstrap_interval
 from autotl.leaderboard.leaderboard import Leaderboard
-from autotl.leaderboard.selection import OVER_LIMIT, is_candidate
+from autotl.leaderboard.selection import is_candidate
 from autotl.leaderboard.verdict import on_search, verdict
 from autotl.report.previews import Preview, preview_of
 from autotl.search.outlook import expected_gain
@@ -45,12 +43,8 @@ PARITY_ROWS = 256
 _FEW_PARITY_ROWS = 32
 #: Training rows that a smaller graph is calibrated on, and about how many validation rows judge it.
 CALIBRATION_ROWS, JUDGED_ROWS = 128, 2000
-#: How often a graph that is to ship is measured until it meets the limits.
-_ATTEMPTS = 2
 #: Numbers of features of the test part that are kept: 256 MB.
 _MOST_FEATURES = 2**26
-#: Kinds of head that are one and the same graph; any other is one of its own.
-_LINEAR_HEADS = ("logistic", "ridge", "prototype")
 
 
 @dataclass(frozen=True)
@@ -85,13 +79,14 @@ class Delivery:
     Attributes:
         evidence: What the validation rows say of the trials.
         combinations: What was made of several trials.
+        graphs: What their exported forms take.
     """
 
     def __init__(self, runner: TrialRunner, seed: int, limits: Limits) -> None:
-        self.runner, self._seed, self._limits = runner, seed, limits
+        self.runner, self._seed = runner, seed
         self.evidence = Evidence(runner, seed)
         self.combinations = Combinations(runner, self.evidence, seed)
-        self._measured: dict[tuple[str, ...], Footprint] = {}
+        self.graphs = Graphs(runner, self.combinations, limits)
 
     def calibrate(self, model: TransferModel, result: TrialResult) -> float:
         """Set the temperature that fits the trial's validation outputs, and give it."""
@@ -242,72 +237,6 @@ class Delivery:
             ),
         }
 
-    def measure(self, results: list[TrialResult], until: float) -> list[TrialResult]:
-        """The results with size and latency of their exported graphs, the best trials first.
-
-        Trials of one backbone, preprocessing and depths share a measurement, which is made once.
-
-        Args:
-            results: Trials; those without a score are passed on.
-            until: Time (`time.monotonic`) after which nothing more is measured.
-        """
-        for result in sorted(results, key=lambda r: -math.inf if r.score is None else r.score, reverse=True):
-            if self._graph_key(result) and time.monotonic() < until:
-                self._footprint(result)
-        return [self._with_footprint(result) for result in results]
-
-    def over_limit(self, result: TrialResult) -> str | None:
-        """Which limit the exported form of a trial is over, in words; None where it meets them all."""
-        return self._limits.exceeded_by(self._footprint(result)) if self._limits else None
-
-    def hold_to_limits(self, folder: Path) -> str | None:
-        """Measure the graph that a bundle ships, and let the bundle tell what was asked and what it takes.
-
-        Args:
-            folder: The bundle.
-
-        Returns:
-            Which limit it is over, in words; None where it meets them all.
-        """
-        limits, runner = self._limits, self.runner
-        for _ in range(_ATTEMPTS):  # what else the machine does makes a figure larger, never smaller
-            found = shipped_footprint(folder, runner.dataset, runner.splits.val, limits)
-            over = limits.exceeded_by(found)
-            if over is None:
-                break
-        add_limits(folder, {"asked": asdict(limits), "words": limits.words(found), "over": over})
-        return over
-
-    def marked(self, results: list[TrialResult], like: TrialResult, over_limit: str) -> list[TrialResult]:
-        """The results, with those marked as over a limit whose graphs are the same as that of one that is."""
-        key = self._graph_key(like)
-        return [
-            result.with_facts(**{OVER_LIMIT: over_limit}) if self._graph_key(result) == key else result
-            for result in results
-        ]
-
-    def _footprint(self, result: TrialResult) -> Footprint:
-        """What the graph of a trial takes, measured when first asked for."""
-        key = self._graph_key(result)
-        if key not in self._measured:
-            runner, model = self.runner, self.combinations.model(result)
-            self._measured[key] = footprint(model, runner.dataset, runner.splits.val, self._limits)
-        return self._measured[key]
-
-    def _with_footprint(self, result: TrialResult) -> TrialResult:
-        known = self._measured.get(self._graph_key(result))
-        return result if known is None else result.with_facts(**asdict(known))
-
-    def _graph_key(self, result: TrialResult) -> tuple[str, ...]:
-        """What the exported graph's size and speed depend on; empty where there is no graph."""
-        if result.score is None or result.left_out is not None:
-            return ()
-        members = self.combinations.members(result)
-        configs = [TrialConfig.from_json(member.facts["refit"]) for member in members]
-        spec = self.runner.bench(configs[0]).spec
-        heads = [f"{config.get('depths', 'last')}, {_head(config)}" for config in configs]
-        return configs[0].backbone, spec.key, result.config.strategy if len(heads) > 1 else "", *heads
-
     def leaderboard(
         self, results: list[TrialResult], winner: TrialResult, predicted: Mapping[str, int]
     ) -> Leaderboard:
@@ -361,12 +290,6 @@ class Delivery:
     def _interval(self, targets: Array, outputs: Array) -> Interval:
         task = self.runner.dataset.task
         return bootstrap_interval(metric(task.metric, task.kind), targets, outputs, seed=self._seed)
-
-
-def _head(config: TrialConfig) -> str:
-    """The kind of graph that the head of a trial is."""
-    head = str(config.get("head", _LINEAR_HEADS[0]))
-    return "linear" if head in _LINEAR_HEADS else head
 
 
 def some(splits: Splits, targets: Array, train: int, val: int, seed: int) -> Splits:

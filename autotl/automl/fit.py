@@ -204,7 +204,7 @@ class Fit:
         if (
             self._ledger.time.budget.timed
         ):  # else a run repeats itself, and counts operations in place of seconds
-            results = delivery.measure(results, until)
+            results = delivery.graphs.measure(results, until)
         return results, delivery.combinations.find(results, until)
 
     def _distill(
@@ -260,12 +260,12 @@ class Fit:
                     result, self._ledger.time.choice_deadline()
                 ),
             )
-            over = delivery.over_limit(winner)
+            over = delivery.graphs.over_limit(winner)
             if over is None:
                 return results, combined, (winner, refit)
             self._ledger.tell(Note(f"trial {winner.number} is left out: {over}", warning=True))
-            results = delivery.marked(results, winner, over)
-            combined = delivery.marked(combined, winner, over)
+            results = delivery.graphs.marked(results, winner, over)
+            combined = delivery.graphs.marked(combined, winner, over)
 
     def _train_control(self, space: SearchSpace, runner: TrialRunner) -> Control:
         """Train from scratch, in the time that is left, what transfer is compared with; or say why not."""

@@ -1,7 +1,7 @@
 """Pictures that were augmented from one original stay together: found before parts are drawn.
 
 How they are told is `autotl.audit.augmented`'s. Here it is settled how many are looked at: a sample of any
-data set of pictures, about a second, and all rows of one whose sample holds copies, two to six for 1,000.
+data set of pictures, about a second, and all rows of one whose sample holds copies, four to nine for 1,000.
 """
 
 from __future__ import annotations

@@ -130,7 +130,8 @@ def compress(
             expected="one in single precision",
             hint="Export the trial again: autotl export RUN --trial N",
         )
-    features = None if form == HALF else before.embed(rows.calibration)
+    is_made = judged is None or judged.kept
+    features = before.embed(rows.calibration) if is_made and form != HALF else None
     with rewriting(folder) as (new, manifest):
 
         def make(method: str) -> Predictor:
@@ -142,7 +143,7 @@ def compress(
         if judged is None:
             told, after = _chosen(form, before, rows, make)
         else:
-            told, after = judged, make(judged.method) if judged.kept else None
+            told, after = judged, make(judged.method) if is_made else None
         if after is None:
             shutil.copyfile(before.bundle.model, new / MODEL)
         else:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from autotl.config import TrialResult, TrialState
+from autotl.config import LEFT_OUT, TrialResult, TrialState
+from autotl.leaderboard.selection import OVER_LIMIT
 from autotl.report.recorded import mapping, number, plain, sequence, text, whole
 
 
@@ -15,7 +16,7 @@ class Row:
     """One trial. Scores are in the metric's own direction; None is not recorded.
 
     Attributes:
-        rank: From 1; None for a trial without a score.
+        rank: From 1; None for a trial without a score, or one that may not be delivered.
         trial: Number of the trial.
         backbone, strategy, state, licence: Names.
         score, low, high: Validation score and interval.
@@ -28,6 +29,7 @@ class Row:
         pareto: Whether no other trial is at least as good in score, latency and size, and better in one.
         winner: Whether it was chosen.
         realised_rank: Rank of its backbone by the best trial.
+        left_out: Why it may not be delivered although it has a score; empty where it may.
     """
 
     rank: int | None
@@ -48,6 +50,7 @@ class Row:
     pareto: bool = False
     winner: bool = False
     realised_rank: int | None = None
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,19 +139,20 @@ def _row(fields: Mapping[str, Any], winner: int | None, greater: bool) -> Row:
         pareto=fields.get("pareto") is True,
         winner=fields.get("winner") is True if winner is None else trial == winner,
         realised_rank=whole(fields.get("realised_rank")),
+        left_out=text(fields.get(LEFT_OUT)) or text(fields.get(OVER_LIMIT)),
     )
 
 
-def _order(row: Row, greater: bool) -> tuple[float, float, int]:
-    """Recorded rank first, then score, then number."""
+def _order(row: Row, greater: bool) -> tuple[bool, float, float, int]:
+    """Recorded rank first, then score, then number; what may not be delivered comes last."""
     rank = float("inf") if row.rank is None or row.score is None else row.rank
     score = float("inf") if row.score is None else (-row.score if greater else row.score)
-    return rank, score, -1 if row.trial is None else row.trial
+    return bool(row.left_out), rank, score, -1 if row.trial is None else row.trial
 
 
 def _ranked(rows: Sequence[Row]) -> list[Row]:
     """Rows with their recorded rank, or their place where none is recorded."""
     return [
-        replace(row, rank=None if row.score is None else row.rank or place)
+        replace(row, rank=None if row.score is None or row.left_out else row.rank or place)
         for place, row in enumerate(rows, 1)
     ]

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from autotl import AutoTL
-from autotl.automl import delivery as module
 from autotl.automl import export_trial
+from autotl.automl import graphs as module
 from autotl.automl.delivery import Delivery
 from autotl.config import TrialConfig, TrialState
 from autotl.data.splits import split
@@ -68,15 +68,15 @@ def test_a_head_with_a_hidden_layer_is_measured_by_itself_and_linear_ones_togeth
     real = module.footprint
     monkeypatch.setattr(module, "footprint", lambda *given: measured.append(given) or real(*given))
     delivery = delivery_of(runner, results)
-    sizes = [r.facts["size_bytes"] for r in delivery.measure(results, float("inf"))]
+    sizes = [r.facts["size_bytes"] for r in delivery.graphs.measure(results, float("inf"))]
     assert len(measured) == 2
     assert sizes[0] == sizes[1]
     hidden = 128 * (32 + 3) - 3 * 32  # weights more than a linear head of three classes on 32 features
     assert sizes[2] - sizes[0] > 4 * hidden
     over = delivery_of(runner, results, max_size_bytes=(sizes[0] + sizes[2]) // 2)
-    assert over.over_limit(results[0]) is None
-    assert "MB on disk is over the limit" in over.over_limit(results[2])
-    marked = over.marked(results, results[2], "too large")
+    assert over.graphs.over_limit(results[0]) is None
+    assert "MB on disk is over the limit" in over.graphs.over_limit(results[2])
+    marked = over.graphs.marked(results, results[2], "too large")
     assert [r.facts.get("over_limit") for r in marked] == [None, None, "too large", "too large"]
 
 
@@ -85,14 +85,14 @@ def test_a_bundle_tells_whether_it_meets_the_limits_that_were_asked_for(runner, 
     folder = tmp_path / "model"
     meets = delivery_of(runner, [result], max_latency_ms=5000.0, batch=4)
     meets.export(meets.combinations.model(result), {}, folder)
-    assert meets.hold_to_limits(folder) is None
+    assert meets.graphs.hold_to_limits(folder) is None
     told = read_bundle(folder).manifest["limits"]
     assert (told["asked"]["max_latency_ms"], told["asked"]["batch"], told["over"]) == (5000.0, 4, None)
     assert "ms a prediction, " in told["words"]
     assert "ms a batch of 4, " in told["words"]
     assert "The graph meets the limits that were asked for: " in (folder / "README.md").read_text()
 
-    over = delivery_of(runner, [result], max_size_bytes=1000).hold_to_limits(folder)
+    over = delivery_of(runner, [result], max_size_bytes=1000).graphs.hold_to_limits(folder)
     size = (folder / "model.onnx").stat().st_size
     assert over == f"{size / 1e6:.3g} MB on disk is over the limit of 0.001, measured"
     assert f"**The graph is over a limit that was asked for**: {over}" in (folder / "README.md").read_text()
@@ -106,7 +106,7 @@ def test_what_only_a_busy_machine_exceeds_is_measured_again(runner, tmp_path, mo
     monkeypatch.setattr(
         module, "shipped_footprint", lambda *_: module.Footprint(size_bytes=1, latency_ms=next(found))
     )
-    assert delivery.hold_to_limits(tmp_path / "model") is None
+    assert delivery.graphs.hold_to_limits(tmp_path / "model") is None
 
 
 def test_a_model_fitted_on_the_validation_rows_is_judged_by_the_one_that_was_not(

@@ -36,7 +36,7 @@ def measured(monkeypatch):
         return Footprint(4 * weights, weights / 1e6 * (size / 224) ** 2, 4 * weights + 100 * MB)
 
     monkeypatch.setattr(footprints, "footprint", fake)
-    monkeypatch.setattr("autotl.automl.delivery.footprint", fake)
+    monkeypatch.setattr("autotl.automl.graphs.footprint", fake)
     return seen
 
 
@@ -150,9 +150,9 @@ def test_a_trial_that_turns_out_too_large_is_passed_over_for_the_next(tmp_path, 
     def fake(model, dataset, rows, limits):
         return Footprint(next(sizes, 10 * MB), 1.0)
 
-    monkeypatch.setattr("autotl.automl.delivery.footprint", fake)
+    monkeypatch.setattr("autotl.automl.graphs.footprint", fake)
     monkeypatch.setattr(footprints, "footprint", lambda *_: Footprint(10 * MB, 1.0))
-    monkeypatch.setattr("autotl.automl.delivery.shipped_footprint", lambda *_: Footprint(45 * MB, 1.0))
+    monkeypatch.setattr("autotl.automl.graphs.shipped_footprint", lambda *_: Footprint(45 * MB, 1.0))
     out = {"out": tmp_path / "run", "cache_dir": tmp_path / "cache", "space": small_space(tmp_path)}
     model = AutoTL(time_budget=None, trials=4, offline=True, threads=2, max_size_mb=40, **out).fit(
         images, labels

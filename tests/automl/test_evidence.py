@@ -178,7 +178,7 @@ def test_an_ensemble_is_measured_ranked_refitted_and_exported_like_a_trial(runne
     delivery = Delivery(runner, seed=0, limits=Limits())
     results = delivery.evidence.cross_validate(heads, FOREVER)
     (found,) = delivery.combinations.find(results, FOREVER)
-    board = delivery.leaderboard(delivery.measure([*results, found], FOREVER), found, {})
+    board = delivery.leaderboard(delivery.graphs.measure([*results, found], FOREVER), found, {})
     assert len(board) == 5
     row = next(row for row in board if row.winner)
     assert (row.trial, row.strategy, row.backbone) == (4, "ensemble", "tiny-image")

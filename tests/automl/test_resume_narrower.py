@@ -69,7 +69,7 @@ def machine(tmp_path_factory):
         patch.setattr(benches, "load", load)
         patch.setattr(footprints, "load", load)
         patch.setattr(footprints, "footprint", measured)
-        patch.setattr("autotl.automl.delivery.footprint", measured)
+        patch.setattr("autotl.automl.graphs.footprint", measured)
         yield here
 
 

@@ -57,11 +57,15 @@ def test_json_is_one_object_and_progress_goes_to_standard_error(fit, tmp_path):
 
 
 def test_a_person_sees_the_leaderboard_the_verdict_and_what_to_type_next(fit, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "report.html").write_text("")
     shown = fit().stdout.replace("\n", " ")
     assert "lite0" in shown
     assert "Transfer helped." in shown
     assert "autotl predict" in shown
     assert "report.html" in shown
+    (tmp_path / "run" / "report.html").unlink()
+    assert "report.html" not in fit().stdout, "where it could not be written it is not named"
 
 
 def test_every_option_reaches_the_estimator(fit, tmp_path):

@@ -1,4 +1,4 @@
-"""Pages are walked through once a session; one that goes on from another gets what that one left."""
+"""Pages are walked through once; one that goes on from another gets what that one left."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from docs.making.walk import Said, Walks
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def said() -> dict[str, Said]:
-    """What blocks said in this session, by where they stand."""
+    """What blocks said, by where they stand."""
     return {}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def walks(tmp_path_factory: pytest.TempPathFactory, said: dict[str, Said]) -> Iterator[Walks]:
     """Walks through pages, slow blocks left out; controls, which no page depends on, train one epoch."""
     with pytest.MonkeyPatch.context() as patch:

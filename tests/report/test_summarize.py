@@ -13,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autotl.config import EpochResult
+from autotl.config import LEFT_OUT, EpochResult
+from autotl.leaderboard.leaderboard import Leaderboard
+from autotl.leaderboard.selection import OVER_LIMIT
 from autotl.report import words
+from autotl.report.html import write_report
 from autotl.report.mistakes import Misjudged, mistakes
 from autotl.report.summarize import Outcome, summarize
 from autotl.report.timeline import Stage, told
@@ -49,6 +52,24 @@ def test_the_board_is_ranked_from_results_where_no_leaderboard_was_written(make_
     rows = summarize(run).rows
     assert [row.trial for row in rows] == before
     assert [row.rank for row in rows if row.score is not None] == list(range(1, 15))
+
+
+@pytest.mark.parametrize("fact", [LEFT_OUT, OVER_LIMIT])
+@pytest.mark.parametrize("with_board", [True, False])
+def test_a_trial_that_may_not_be_delivered_keeps_its_score_without_a_rank_and_says_why(
+    make_run: Any, fact: str, with_board: bool
+) -> None:
+    run, reason = make_run(), "19 MB on disk is over the limit of 15, measured"
+    best, second = summarize(run).rows[:2]
+    run.write_result(run.result(best.trial).with_facts(**{fact: reason}))
+    (run.path / "leaderboard.json").unlink()
+    if with_board:
+        Leaderboard.from_results(run.results()).to_json(run.path / "leaderboard.json")
+    rows = summarize(run).rows
+    assert (rows[0].trial, rows[0].rank) == (second.trial, 1)
+    assert (rows[-1].trial, rows[-1].rank, rows[-1].left_out) == (best.trial, None, reason)
+    assert rows[-1].score == pytest.approx(best.score)
+    assert reason in write_report(run).read_text(encoding="utf-8")
 
 
 def test_losses_are_shown_positive_and_the_best_is_the_lowest(make_run: Any) -> None:

@@ -284,6 +284,19 @@ def test_gain_does_not_put_off_what_gains_most_until_there_is_no_time_for_it():
     assert GainPerSecond().judge(rising, board(rising, seconds_left=91.0, **facts)) is Verdict.GO_ON
 
 
+def test_gain_lets_a_training_run_on_into_an_epoch_that_the_clock_cuts_short():
+    rising = standing(9, [0.5, 0.62, 0.68], seconds=30.0, epochs=6)
+    done = [finished(row, [0.6]) for row in range(4)]
+
+    def verdict(seconds_left):
+        return GainPerSecond().judge(
+            rising, board(rising, finished=done, noise=0.01, seconds_left=seconds_left)
+        )
+
+    assert verdict(15.0) is Verdict.GO_ON
+    assert verdict(5.0) is Verdict.PAUSE
+
+
 def test_gain_chooses_although_the_time_has_just_run_out():
     done = [finished(number, [0.5, 0.6, 0.7]) for number in range(4)]
     offers = [Prospect(config(number), Price(1.0, 3.0)) for number in (8, 9)]

@@ -42,6 +42,8 @@ _UNIT = 0.1
 #: Expected improvement, in standard errors of the score, below which more time is not worth it.
 _WORTH = 0.02
 _LEAST_NOISE = 2e-3
+#: Part of an epoch that is worth training before the time ends.
+_LEAST_PART = 0.25
 _UNKNOWN = Price(math.nan)
 
 
@@ -268,10 +270,11 @@ class _Outlook:
         return float(np.median(costs)) if costs else 1.0
 
     def _affordable(self, trial: Standing) -> int:
+        """Epochs that the time left allows; the last may be cut short by the clock."""
         left = self._board.seconds_left
         if math.isinf(left):
             return trial.epochs_left
-        return min(trial.epochs_left, int(left / max(trial.epoch_seconds, 1e-3)))
+        return min(trial.epochs_left, math.ceil(left / max(trial.epoch_seconds, 1e-3) - _LEAST_PART))
 
     def _model(self, strategy: str) -> CurveModel:
         if strategy not in self._models:
