@@ -62,9 +62,9 @@ def test_schedulers_are_compared_on_lines_of_one_commit_that_were_not_shrunk_and
     assert cells(text, "`gain`")[1:] == ["3.00 ± 0.00", "1.00 ± 0.00", "1"]
     assert cells(text, "`asha`")[1] == "4.00 ± 0.00"
     text = figures.schedulers_for_real(tmp_path)
-    assert cells(text, "set") == ["set", "`gain`", "`asha`"]
-    assert cells(text, "x")[1:] == ["0.9300 (2 seeds)", "not measured"]
-    assert cells(text, "y")[1:] == ["not measured", "0.8000 (1 seed)"]
+    assert cells(text, "set") == ["set", "seed", "`gain`", "`asha`"]
+    assert cells(text, "x")[1:] == ["0", "0.9100", "not measured"]
+    assert cells(text, "y")[1:] == ["0", "not measured", "0.8000"]
 
 
 def test_of_runs_measured_again_the_last_is_shown(tmp_path):

@@ -101,14 +101,15 @@ def schedulers(folder: Path = RESULTS) -> str:
 
 
 def schedulers_for_real(folder: Path = RESULTS) -> str:
-    """Whole runs of ten minutes that differ in nothing but the scheduler: test scores, mean over seeds."""
+    """Whole runs of ten minutes with different schedulers: test scores, a row a set and seed."""
     found = last(_arms(_REAL, folder), ("arm", "set", "seed"))
     arms = dict.fromkeys(line["arm"] for line in found)
-    head = ("set", *(f"`{arm.removeprefix(_REAL)}`" for arm in arms))
-    cells = []
-    for name in dict.fromkeys(line["set"] for line in found):
-        of_set = [line for line in found if line["set"] == name]
-        cells.append((name, *(_mean([line for line in of_set if line["arm"] == arm]) for arm in arms)))
+    scores = {(line["set"], line["seed"], line["arm"]): f"{line['score']:.4f}" for line in found}
+    runs = sorted({(line["set"], line["seed"]) for line in found})
+    cells = [
+        (name, str(seed), *(scores.get((name, seed, arm), NO_FIGURE) for arm in arms)) for name, seed in runs
+    ]
+    head = ("set", "seed", *(f"`{arm.removeprefix(_REAL)}`" for arm in arms))
     return f"{table(head, cells)}\n\n{origin(found)}"
 
 
@@ -146,14 +147,6 @@ def _by_budget(lines: Sequence[Line]) -> list[str]:
     errors = zip(*(line["standard_error"] for line in lines), strict=True)
     pairs = zip(map(fmean, regrets), (math.hypot(*column) / len(lines) for column in errors), strict=True)
     return [f"{100 * mean:.2f} ± {100 * error:.2f}" for mean, error in pairs]
-
-
-def _mean(lines: Sequence[Line]) -> str:
-    """The mean score of runs of several seeds, and how many they are."""
-    if not lines:
-        return NO_FIGURE
-    seeds = f"{len(lines)} seeds" if len(lines) > 1 else "1 seed"
-    return f"{fmean(line['score'] for line in lines):.4f} ({seeds})"
 
 
 def _ten_lines(line: Line) -> str:
