@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,3 +91,21 @@ def new_page(chromium: Any) -> Iterator[Callable[..., Any]]:
     yield make
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def open_file(new_page: Callable[..., Any]) -> Callable[..., Any]:
+    """Opens a page that lies in a file; what it asks for beyond itself is a complaint as well."""
+
+    def opened(path: Path, width: int = 1440, **options: Any) -> Any:
+        page = new_page(width, **options)
+
+        def only_itself(asked: Any) -> None:
+            if not asked.url.startswith(("file:", "data:")):
+                page.complaints.append(f"asked for {asked.url}")
+
+        page.on("request", only_itself)
+        page.goto(path.as_uri())
+        return page
+
+    return opened

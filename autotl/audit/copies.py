@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autotl.audit.held_out import rows_by_code
 from autotl.audit.neighbours import directions, nearest
 from autotl.audit.registration import Pictures, likeness, turns
-from autotl.data.components import components, same_code
+from autotl.data.components import components, rows_by_code, same_code
 from autotl.data.duplicates import most_copies
 
 Array = NDArray[Any]

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from autotl.audit.copies import Copies
-from autotl.audit.held_out import rows_by_code
 from autotl.audit.labels import Suspect
 from autotl.audit.leaks.leak import Leak
 from autotl.audit.outliers import Outlier
 from autotl.audit.rows import Found, Rows
+from autotl.data.components import rows_by_code
 from autotl.data.dataset import Finding
 from autotl.data.rows import plural, some, verb
 from autotl.task import TaskKind

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autotl.audit.neighbours import standardised
+from autotl.data.components import rows_by_code
+
 Array = NDArray[Any]
 
 #: Width of the kernel on the sphere, exp(2 (cosine - 1)), and penalties tried.
@@ -46,10 +49,7 @@ def linear_outputs(features: Array, columns: Array, units: Array) -> Array:
     """The like of a linear ridge head on few features (N, F), standardised."""
     from scipy.linalg import solve_triangular
 
-    x = features.astype(np.float64)
-    x -= x.mean(axis=0)
-    deviation = x.std(axis=0)
-    x /= np.where(deviation > 1e-6 * deviation.max(initial=0.0), deviation, 1.0)
+    x = standardised(features.astype(np.float64))
     gram = x.T @ x
     gram[np.diag_indices_from(gram)] += _LINEAR_PENALTY * max(float(np.trace(gram)), 1e-12) / len(x)
     white = solve_triangular(np.linalg.cholesky(gram), x.T, lower=True).T  # the hat matrix is white @ white.T
@@ -61,12 +61,6 @@ def linear_outputs(features: Array, columns: Array, units: Array) -> Array:
         hat = white[rows] @ white[rows].T + 1.0 / len(x)
         grown[rows] = np.linalg.solve(np.eye(len(rows)) - _MOST_LEVERAGE * hat, errors[rows])
     return np.asarray(columns - grown)
-
-
-def rows_by_code(codes: Array) -> list[Array]:
-    """The rows of each code, in the order of the codes."""
-    order = np.argsort(codes, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(codes) else []
 
 
 def probabilities(outputs: Array, columns: Array) -> Array:

@@ -33,8 +33,8 @@ def directions(features: Array) -> Array:
 
 
 def standardised(features: Array) -> Array:
-    """Features (N, F) float32 whose columns all have deviation 1, but for those that hardly vary."""
-    centred = features.astype(np.float32) - features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    """Features (N, F) whose columns all have deviation 1, but for those that hardly vary; of their type."""
+    centred = features - features.mean(axis=0, dtype=np.float64).astype(features.dtype)
     deviation = centred.std(axis=0)
     return np.asarray(centred / np.where(deviation > 1e-6 * deviation.max(initial=0.0), deviation, 1.0))
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autotl.audit.held_out import rows_by_code
 from autotl.audit.neighbours import nearest
+from autotl.data.components import rows_by_code
 
 Array = NDArray[Any]
 

@@ -21,6 +21,7 @@ from autotl.atomic import folder_at, replacing
 from autotl.automl.audit import Audited
 from autotl.data.dataset import PARTS, Dataset
 from autotl.data.open import source_tables
+from autotl.data.repeats import judged_parts
 from autotl.data.rows import is_missing, plural
 from autotl.data.splits import units_of
 from autotl.errors import DataError
@@ -106,18 +107,12 @@ def _kept(audited: Audited, drop_suspects: bool) -> tuple[Array, tuple[str, ...]
     reasons = [f.message for f in dataset.findings if f.repaired is not None and "dropped" in f.repaired]
     keep = np.ones(len(dataset), bool)
     if dataset.parts is not None:
-        val, test = dataset.parts == "val", dataset.parts == "test"
-        judges = (
-            (~val & ~test, val | test, "training", "validation or test"),
-            (val, test, "validation", "test"),
-        )
-        for part, judging, name, others in judges:
-            repeated = part & np.isin(audited.copies, audited.copies[judging])
+        for part in judged_parts(dataset.parts):
+            repeated = part.rows & np.isin(audited.copies, audited.copies[part.judges])
             keep &= ~repeated
             if repeated.any():
-                reasons.append(
-                    f"{plural(int(repeated.sum()), f'{name} row')} like rows of the {others} part."
-                )
+                rows = plural(int(repeated.sum()), f"{part.adjective} row")
+                reasons.append(f"{rows} like rows of the {part.judged_by} part.")
     if drop_suspects and len(audited.suspects):
         doubted = keep.copy()
         keep[audited.suspects] = False

@@ -155,17 +155,24 @@ class Delivery:
             predictor: The exported model.
             most_rows: A sample of so many rows; None for all.
         """
-        rows = self.runner.splits.test
+        dataset, rows = self.runner.dataset, self.runner.splits.test
         shuffled = np.random.default_rng(self._seed).permutation(rows)[:most_rows]
-        outputs, features = predictor.outputs(self.runner.dataset.take(shuffled).items)
-        order, some_rows = np.argsort(shuffled), slice(MOST_ROWS)
+        outputs, features = [], []
+        for begin in range(0, max(1, len(shuffled)), MOST_ROWS):
+            block = shuffled[begin : begin + MOST_ROWS]
+            block_outputs, block_features = predictor.outputs(dataset.take(block).items)
+            outputs.append(block_outputs)
+            is_small = len(shuffled) * block_features.shape[1] <= _MOST_FEATURES
+            if begin == 0 or is_small:
+                features.append(block_features)
+        order, described = np.argsort(shuffled), slice(MOST_ROWS)
         return SeenRows(
             rows=shuffled[order],
-            outputs=outputs[order],
-            described=shuffled[some_rows],
-            described_outputs=outputs[some_rows],
-            features=features[some_rows].copy(),
-            all_features=features[order] if features.size <= _MOST_FEATURES else None,
+            outputs=np.concatenate(outputs)[order],
+            described=shuffled[described],
+            described_outputs=outputs[0],
+            features=features[0],
+            all_features=np.concatenate(features)[order] if is_small else None,
         )
 
     def reference(self, run: SeenRows, *, keep_rows: bool) -> Reference | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,7 +67,7 @@ class Evidence:
         Returns:
             The trials; those that were cross-validated have the fact "cross_validated", a score.
         """
-        results = [_without_fact(result, "cross_validated") for result in results]
+        results = [result.without_fact("cross_validated") for result in results]
         if len(self._runner.splits.train_and_val) >= FEW_ROWS:
             return results
         heads = [r for r in results if is_candidate(r) and r.config.fits_in_one_step]
@@ -128,8 +127,3 @@ class Evidence:
             return targets[splits.val]
         rows = targets[splits.train_and_val]
         return np.tile(rows, (REPEATS, *[1] * (rows.ndim - 1)))
-
-
-def _without_fact(result: TrialResult, name: str) -> TrialResult:
-    """The result without a fact that an earlier choice, among other trials, may have left."""
-    return replace(result, facts={k: v for k, v in result.facts.items() if k != name})

@@ -29,6 +29,7 @@ from autotl.data.repeats import (
     conflicting_labels,
     exact_duplicates,
     first_alike,
+    judged_parts,
     near_duplicates,
     repeated_rows,
 )
@@ -105,18 +106,16 @@ def _without_leaks(dataset: Dataset) -> tuple[Dataset, tuple[Finding, ...]]:
     if dataset.parts is None:
         return dataset, ()
     prints = np.asarray(dataset.fingerprints)
-    val, test = dataset.parts == "val", dataset.parts == "test"
-    drops = ((~val & ~test, val | test, "train", "validation or test"), (val, test, "validation", "test"))
     kept, findings = np.ones(len(dataset), bool), []
-    for part, judged, name, others in drops:
-        rows = np.flatnonzero(part & np.isin(prints, prints[judged]))
+    for part in judged_parts(dataset.parts):
+        rows = np.flatnonzero(part.rows & np.isin(prints, prints[part.judges]))
         if len(rows):
             message = (
-                f"{plural(len(rows), 'row')} of the {name} part "
-                f"{verb(len(rows), 'repeats', 'repeat')} the input of {others} rows."
+                f"{plural(len(rows), 'row')} of the {part.name} part "
+                f"{verb(len(rows), 'repeats', 'repeat')} the input of {part.judged_by} rows."
             )
-            alike = first_alike(prints, rows, np.flatnonzero(judged))
-            repaired = f"rows dropped from {name}"
+            alike = first_alike(prints, rows, np.flatnonzero(part.judges))
+            repaired = f"rows dropped from {part.name}"
             findings.append(repeated_rows("duplicate_across_parts", message, dataset, rows, alike, repaired))
             kept[rows] = False
     if not findings:

@@ -35,3 +35,9 @@ def same_code(codes: Array) -> Array:
     """Edges (2, N) that join each row with the first one that has its code."""
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     return np.stack([np.arange(len(codes)), first[inverse]])
+
+
+def rows_by_code(codes: Array) -> list[Array]:
+    """The rows of each code, in the order of the codes."""
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(codes) else []

@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autotl.data.checks import codes_of_several, described
+from autotl.data.components import rows_by_code
 from autotl.data.dataset import Dataset, Finding
 from autotl.data.rows import plural, verb
 from autotl.task import TaskKind
 
 Array = NDArray[Any]
 _ROWS = 1000
+
+
+class JudgedPart(NamedTuple):
+    """An official part, and the parts that judge what is fitted on it.
+
+    Attributes:
+        rows: (N,) bool, its rows.
+        judges: (N,) bool, those of the others.
+        name, adjective: What it is called, and its rows.
+        judged_by: What the others are called.
+    """
+
+    rows: Array
+    judges: Array
+    name: str
+    adjective: str
+    judged_by: str
+
+
+def judged_parts(parts: Array) -> tuple[JudgedPart, JudgedPart]:
+    """Training, which validation and test judge, and validation, which test judges.
+
+    Args:
+        parts: (N,) official parts.
+    """
+    val, test = parts == "val", parts == "test"
+    return (
+        JudgedPart(~val & ~test, val | test, "train", "training", "validation or test"),
+        JudgedPart(val, test, "validation", "validation", "test"),
+    )
 
 
 def conflicting_labels(dataset: Dataset) -> Iterator[Finding]:
@@ -61,18 +92,16 @@ def near_duplicates(dataset: Dataset) -> Iterator[Finding]:
     yield _copies("near_duplicate", message, dataset, groups_of(dataset.clusters, rows))
     if dataset.parts is None:
         return
-    val, test = dataset.parts == "val", dataset.parts == "test"
-    judges = ((~val & ~test, val | test, "training", "validation or test"), (val, test, "validation", "test"))
-    for part, judging, name, others in judges:
-        judged = several[np.isin(several, dataset.clusters[judging])]
-        leaking = rows[part[rows] & np.isin(dataset.clusters[rows], judged)]
+    for part in judged_parts(dataset.parts):
+        judged = several[np.isin(several, dataset.clusters[part.judges])]
+        leaking = rows[part.rows[rows] & np.isin(dataset.clusters[rows], judged)]
         if len(leaking):
             nearly = "row nearly repeats" if len(leaking) == 1 else "rows nearly repeat"
             message = (
-                f"{len(leaking):,} {name} {nearly} an input of the {others} part; "
+                f"{len(leaking):,} {part.adjective} {nearly} an input of the {part.judged_by} part; "
                 "scores on these parts may be too good."
             )
-            alike = first_alike(dataset.clusters, leaking, np.flatnonzero(judging))
+            alike = first_alike(dataset.clusters, leaking, np.flatnonzero(part.judges))
             yield repeated_rows("near_duplicate_across_parts", message, dataset, leaking, alike)
 
 
@@ -83,9 +112,7 @@ def groups_of(codes: Array, rows: Array) -> list[Array]:
         codes: (N,) of all rows.
         rows: Those to group, at least one, ascending.
     """
-    order = rows[np.argsort(codes[rows], kind="stable")]
-    groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
-    return sorted(groups, key=lambda group: int(group[0]))
+    return sorted((rows[group] for group in rows_by_code(codes[rows])), key=lambda group: int(group[0]))
 
 
 def first_alike(codes: Array, rows: Array, others: Array) -> Array:

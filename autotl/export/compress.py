@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -130,7 +130,9 @@ def compress(
             expected="one in single precision",
             hint="Export the trial again: autotl export RUN --trial N",
         )
-    is_made = judged is None or judged.kept
+    import onnx
+
+    graph, is_made = onnx.load(before.bundle.model), judged is None or judged.kept
     features = before.embed(rows.calibration) if is_made and form != HALF else None
     with rewriting(folder) as (new, manifest):
 
@@ -138,10 +140,10 @@ def compress(
             def reopened(graph: onnx.ModelProto) -> Predictor:
                 return _reopened(new, manifest, graph, threads, device)
 
-            return _made(method, before, rows.calibration, features, reopened)
+            return _made(graph, method, before, rows.calibration, features, reopened)
 
         if judged is None:
-            told, after = _chosen(form, before, rows, make)
+            told, after = _chosen(methods_for(graph, form), before, rows, make)
         else:
             told, after = judged, make(judged.method) if is_made else None
         if after is None:
@@ -172,13 +174,11 @@ def is_compressed(folder: Path) -> bool:
 
 
 def _chosen(
-    form: str, before: Predictor, rows: Rows, make: Callable[[str], Predictor]
+    methods: Iterable[str], before: Predictor, rows: Rows, make: Callable[[str], Predictor]
 ) -> tuple[Compression, Predictor | None]:
     """The first way to make a graph smaller that pays, and the bundle with it; else the last, and none."""
-    import onnx
-
     score = _score(before, rows)
-    for method in methods_for(onnx.load(before.bundle.model), form):
+    for method in methods:
         after = make(method)
         told = _judge(method, before, after, rows, score)
         if told.kept:
@@ -187,6 +187,7 @@ def _chosen(
 
 
 def _made(
+    graph: onnx.ModelProto,
     method: str,
     before: Predictor,
     calibration: Sequence[Item],
@@ -194,9 +195,7 @@ def _made(
     reopened: Callable[[onnx.ModelProto], Predictor],
 ) -> Predictor:
     """The bundle with a smaller graph, the mean of its features that of `features`, where they are given."""
-    import onnx
-
-    made = smaller(onnx.load(before.bundle.model), method, _feeds(before, calibration))
+    made = smaller(graph, method, _feeds(before, calibration))
     after = reopened(made)
     if features is None:
         return after

@@ -6,6 +6,7 @@ batches of like length by the fastest engine, and stored.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ Report = Callable[[int, int], None]
 #: Fewer rows do not win back the time that converting the network and timing the engines take.
 _ROWS_WORTH_TIMING = 256
 #: Activations beyond this are not kept: the frozen blocks then run at each step.
-_MOST_HIDDEN_BYTES = 8 * 2**30
+_MOST_HIDDEN_BYTES, _HIDDEN_TYPE = 8 * 2**30, np.float16
 #: Rows are brought to the disk that often: a kill costs no more than they took.
 _COMMIT_SECONDS = 1.0
 
@@ -168,9 +169,11 @@ class FrozenPart:
         if cut == 0 or len(rows) == 0:
             return True
         rows = np.unique(rows)
-        array = self._hidden_array(cut, PLAIN, rows)
-        further = array.bytes_of(array.missing(rows)) + (views - 1) * array.bytes_of(rows)
-        return views * array.bytes_of(rows) <= _MOST_HIDDEN_BYTES and has_room(self._folder, further)
+        whole = self._hidden_bytes(rows, cut)
+        if views * whole > _MOST_HIDDEN_BYTES:
+            return False
+        missing = self._hidden_array(cut, PLAIN, rows).missing(rows)
+        return has_room(self._folder, self._hidden_bytes(missing, cut) + (views - 1) * whole)
 
     # --- filling ---------------------------------------------------------------------------------------
 
@@ -275,10 +278,20 @@ class FrozenPart:
             path = self._folder / f"hidden{cut}-{view.name}"
             if self.inputs.ragged:
                 lengths = self.inputs.lengths(np.arange(self._rows))
-                self._arrays[key] = RaggedArray(path, lengths, shape[-1], np.float16)
+                self._arrays[key] = RaggedArray(path, lengths, shape[-1], _HIDDEN_TYPE)
             else:
-                self._arrays[key] = RowArray(path, self._rows, shape, np.float16)
+                self._arrays[key] = RowArray(path, self._rows, shape, _HIDDEN_TYPE)
         return self._arrays[key]
+
+    def _hidden_bytes(self, rows: Array, cut: int) -> int:
+        """What the activations of some rows take on the disk, a view; asked without making a file of them."""
+        if len(rows) == 0:
+            return 0
+        shape = self._hidden_shape(cut, rows[:1])
+        vector_bytes = np.dtype(_HIDDEN_TYPE).itemsize * (
+            shape[-1] if self.inputs.ragged else math.prod(shape)
+        )
+        return int(self.inputs.lengths(rows).sum()) * vector_bytes
 
     def _hidden_shape(self, cut: int, row: Array) -> tuple[int, ...]:
         """Shape of one row's activations after `cut` blocks."""

@@ -21,8 +21,8 @@ from autotl.search.improvement import expected_improvement
 Array = NDArray[Any]
 #: Courses are looked up at so many shares of their schedules.
 _SHARES = 64
-#: Only the last so many courses of this data set teach.
-_MOST = 64
+#: Only the last so many courses of a data set of its own teach a search.
+MOST_OWN = 64
 #: Weights of a course: of this data set, of another strategy.
 _OWN, _OTHER = 10.0, 0.3
 #: Courses that always count a little: factors, as logarithms, by which errors fall from the first epoch on.
@@ -53,19 +53,17 @@ class CurveModel:
     """Forecasts learning curves from the courses of other trainings.
 
     Args:
-        courses: What is known, the oldest first.
+        courses: What is known.
         strategy: The strategy of the trainings that are forecast.
         noise: Standard error of a score.
     """
 
     def __init__(self, courses: Sequence[Course], strategy: str, noise: float) -> None:
-        own = [course for course in courses if course.is_own][-_MOST:]
-        known = [course for course in courses if not course.is_own] + own
         self._noise = max(noise, _LEAST_NOISE)
-        self._errors = np.stack([_resampled(course.errors) for course in (*_common(), *known)])
-        same = [_OTHER if course.strategy != strategy else 1.0 for course in known]
+        self._errors = np.stack([_resampled(course.errors) for course in (*_common(), *courses)])
         weights = [
-            weight * (_OWN if course.is_own else 1.0) for weight, course in zip(same, known, strict=True)
+            (1.0 if course.strategy == strategy else _OTHER) * (_OWN if course.is_own else 1.0)
+            for course in courses
         ]
         self._weights = np.array([_COMMON_WEIGHT] * len(_COMMON) + weights)
 

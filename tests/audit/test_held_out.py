@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autotl.audit.held_out import _GAMMA, PENALTIES, kernel_outputs, linear_outputs, rows_by_code
+from autotl.audit.held_out import _GAMMA, PENALTIES, kernel_outputs, linear_outputs
 from autotl.audit.neighbours import directions
+from autotl.data.components import rows_by_code
 
 
 @pytest.fixture

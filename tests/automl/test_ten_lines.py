@@ -131,3 +131,23 @@ def test_trial_0_is_compared_with_unless_it_won_or_left_nothing(runner, scored):
     assert default_recipe([default.with_facts(**{LEFT_OUT: "licence"}), winner], winner) is None
     trained = replace(default, config=TrialConfig("tiny-image", "full", {"epochs": 3}))
     assert default_recipe([trained, winner], winner) is None
+
+
+@pytest.mark.parametrize("described", [5, 2048])
+def test_features_of_many_test_rows_are_never_held_all_at_once(runner, scored, monkeypatch, described):
+    winner, again = (run_trial(runner, n, "linear_probe", head="ridge", depths="last") for n in (1, 2))
+    _, usual, _ = scored(winner)
+    held = []
+    outputs = Predictor.outputs
+    monkeypatch.setattr(
+        Predictor, "outputs", lambda self, items: held.append(len(items)) or outputs(self, items)
+    )
+    monkeypatch.setattr("autotl.automl.delivery.MOST_ROWS", described)
+    monkeypatch.setattr("autotl.automl.delivery._MOST_FEATURES", 0)
+    _, seen, _ = scored(again)
+    assert seen.all_features is None
+    assert max(held) <= described
+    assert np.array_equal(seen.rows, usual.rows)
+    assert np.allclose(seen.outputs, usual.outputs, atol=1e-5)
+    assert len(seen.rows) > 5
+    assert len(seen.described) == len(seen.features) == min(described, len(seen.rows))

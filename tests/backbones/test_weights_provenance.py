@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from loopback_hub import Files, LoopbackHub
 
 from autotl.backbones.backbone import BackboneInfo
@@ -50,23 +51,23 @@ def test_of_a_package_the_recorded_files_are_told(caches: Path) -> None:
     assert found["revision"] is None
 
 
-def test_files_of_the_users_are_hashed(caches: Path, tiny_bert_files: Files) -> None:
+@pytest.fixture
+def bert(caches: Path, tiny_bert_files: Files) -> BackboneInfo:
+    """A backbone of the user's own."""
     folder = caches / "bert"
     folder.mkdir()
     for name, content in tiny_bert_files.items():
         (folder / name).write_bytes(content)
-    info = resolve(f"local:{folder}", "text")
-    assert provenance(info)["sha256"] == {"model.safetensors": digest(tiny_bert_files["model.safetensors"])}
+    return resolve(f"local:{folder}", "text")
 
 
-def test_weights_that_a_run_tuned_are_hashed(caches: Path, tiny_bert_files: Files) -> None:
-    folder = caches / "bert"
-    folder.mkdir()
-    for file, content in tiny_bert_files.items():
-        (folder / file).write_bytes(content)
-    base = resolve(f"local:{folder}", "text")
+def test_files_of_the_users_are_hashed(bert: BackboneInfo, tiny_bert_files: Files) -> None:
+    assert provenance(bert)["sha256"] == {"model.safetensors": digest(tiny_bert_files["model.safetensors"])}
+
+
+def test_weights_that_a_run_tuned_are_hashed(caches: Path, bert: BackboneInfo) -> None:
     path = caches / "run" / "tuned.safetensors"
-    info = finetuned(replace(base, name="base"), load(base).module, path, "tuned")
+    info = finetuned(replace(bert, name="base"), load(bert).module, path, "tuned")
     found = provenance(info)
     assert found["sha256"] == {"tuned.safetensors": digest(path.read_bytes())}
     assert found["source"] == "finetuned"

@@ -120,6 +120,7 @@ def test_too_many_activations_are_not_kept(bench, monkeypatch):
     rows = np.arange(20)
     monkeypatch.setattr(frozen, "_MOST_HIDDEN_BYTES", 1000)
     assert not bench.frozen.can_keep(rows, 2)
+    assert not list(bench.frozen._folder.glob("hidden2*")), "no file is made to answer that"
     assert bench.frozen.can_keep(rows, 0)
     monkeypatch.undo()
     monkeypatch.setattr(frozen, "has_room", lambda *_: False)

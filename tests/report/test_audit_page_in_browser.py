@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -37,25 +39,14 @@ FINDINGS = (
 
 
 @pytest.fixture
-def opened(tmp_path, new_page):
+def opened(tmp_path, open_file):
     """Opens the page; what it complains of, or asks for, is collected in `page.complaints`."""
     record = {"source": "data/pets", "findings": [finding.to_json() for finding in FINDINGS]}
     facts = [("rows", "60"), ("task", "binary, target label"), ("note", "features are those of lite0")]
     path = tmp_path / "audit.html"
     path.write_text(audit_page(record, facts, lambda name: PHOTO), encoding="utf-8")
 
-    def open_page(width=1440, **options):
-        page = new_page(width, **options)
-        page.on("request", lambda asked: _only_itself(page, asked.url))
-        page.goto(path.as_uri())
-        return page
-
-    return open_page
-
-
-def _only_itself(page, address):
-    if not address.startswith(("file:", "data:")):
-        page.complaints.append(f"asked for {address}")
+    return partial(open_file, path)
 
 
 def test_what_needs_a_look_comes_first_and_every_finding_is_told(opened):

@@ -288,7 +288,8 @@ def test_after_a_kill_of_the_search_its_trials_go_on_from_their_checkpoints(clus
     results = search(
         cluster, folder, functools.partial(SavingFactory, folder, step_seconds=0.05), 4, events.append
     )
-    assert [(r.state, len(r.curve)) for r in results] == [(TrialState.COMPLETE, EPOCHS)] * 4
+    notes = [(r.number, r.error) for r in results], [e.message for e in events if isinstance(e, Note)]
+    assert [(r.state, len(r.curve)) for r in results] == [(TrialState.COMPLETE, EPOCHS)] * 4, (waiting, notes)
     assert set(waiting) <= {r.number for r in results}
     assert {c.key for c in CurveSpace(portfolio=3, epochs=EPOCHS).portfolio()} < {
         r.config.key for r in results

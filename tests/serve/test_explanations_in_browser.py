@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -33,22 +35,10 @@ def written(tmp_path_factory):
 
 
 @pytest.fixture
-def opened(written, new_page):
+def opened(written, open_file):
     """Opens the page; what it complains of, or asks for, is collected in `page.complaints`."""
 
-    def open_page(width=1440, **options):
-        shown = new_page(width, **options)
-
-        shown.on("request", lambda asked: _only_itself(shown, asked.url))
-        shown.goto(written.as_uri())
-        return shown
-
-    return open_page
-
-
-def _only_itself(page, address):
-    if not address.startswith(("file:", "data:")):
-        page.complaints.append(f"asked for {address}")
+    return partial(open_file, written)
 
 
 def test_pictures_and_words_are_shown_with_what_speaks_for_the_answer(opened):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board, Standing
-from autotl.search.curves import Course, CurveModel, fresh_gain, log_errors
+from autotl.search.curves import MOST_OWN, Course, CurveModel, fresh_gain, log_errors
 from autotl.search.improvement import expected_reduction
 from autotl.search.merit import merit, merit_noise, raised, score_unit
 from autotl.search.schedulers.scheduler import Verdict
@@ -285,14 +285,14 @@ class _Outlook:
     def _courses(self) -> list[Course]:
         """Trainings that came to their end, on other data sets and here."""
         taught = [Course(each.config.strategy, each.errors) for each in self._board.lessons if each.errors]
+        whole = [trial for trial in self._begun if trial.is_whole and len(trial.scores) > 1]
         own = [
             Course(
-                result.config.strategy,
-                log_errors([point.score / self._unit for point in result.curve]),
+                trial.config.strategy,
+                log_errors([score / self._unit for score in trial.scores]),
                 is_own=True,
             )
-            for result in self._board.finished
-            if result.state is TrialState.COMPLETE and len(result.curve) > 1
+            for trial in whole[-MOST_OWN:]
         ]
         return taught + own
 
@@ -305,18 +305,21 @@ def _outlook(board: Board) -> _Outlook:
 
 @dataclass(frozen=True)
 class _Begun:
-    """A trial with a curve, over or not."""
+    """A trial with a curve; `is_whole` where it came to the end of its schedule."""
 
     config: TrialConfig
     scores: list[float]
     top: float
     seconds: float
+    is_whole: bool
 
     @classmethod
     def of(cls, trial: Standing | TrialResult) -> _Begun:
         scores = [point.score for point in trial.curve]
-        seconds = sum(trial.step_seconds) if isinstance(trial, Standing) else trial.seconds
-        return cls(trial.config, scores, max(scores), seconds)
+        if isinstance(trial, Standing):
+            return cls(trial.config, scores, max(scores), sum(trial.step_seconds), is_whole=False)
+        is_whole = trial.state is TrialState.COMPLETE
+        return cls(trial.config, scores, max(scores), trial.seconds, is_whole)
 
 
 SCHEDULER = GainPerSecond()
