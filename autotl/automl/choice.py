@@ -52,8 +52,8 @@ def choose(
 
     A combination of trials wins where it beats the chosen trial by more than one standard error.
 
-    A trial that cannot be refitted must beat the best one that can by what the rows of the validation part
-    are expected to bring that one, and by more than one standard error of their difference.
+    A trial that cannot be refitted must beat the best one that can by more than the rows of the validation
+    part are expected to bring that one, its lead shrunken for the noise.
 
     Args:
         results: All trials.
@@ -89,6 +89,12 @@ def _best(candidates: Sequence[TrialResult]) -> TrialResult:
 
 
 def _beats(result: TrialResult, rival: TrialResult, gain: Gain, *, by: float = 0.0) -> bool:
-    """Whether a trial is ahead of another by so much, and beyond the noise."""
+    """Whether a trial is ahead of another by so much, the noise taken off.
+
+    A lead d with standard error s is shrunken to d - s^2 / d, the empirical Bayes estimate of one observation
+    (Efron and Morris 1973): its prior variance is what d^2 has beyond s^2. That is above 0 where the lead is
+    more than one standard error.
+    """
     over_rival = gain(result, rival)
-    return over_rival.value - by > over_rival.standard_error
+    lead, noise = over_rival.value, over_rival.standard_error
+    return lead > 0.0 and lead - noise**2 / lead > by
