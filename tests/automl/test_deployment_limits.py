@@ -18,6 +18,9 @@ from autotl.testing.workbench import tiny_workbench
 
 MB = 10**6
 
+#: A limit of time that only smaller inputs meet, on as many cores everywhere: the first guess rests on them.
+FAST = {"offline": True, "max_latency_ms": 2.0, "threads": 2}
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
@@ -63,9 +66,7 @@ def test_what_is_measured_over_a_limit_is_out_with_the_figure(data, measured, tm
 
 
 def test_a_backbone_that_is_too_slow_at_its_own_size_takes_smaller_inputs(data, measured, tmp_path):
-    space, _ = space_for(
-        data, offline=True, max_latency_ms=2.0, backbones="efficientnet-lite0", cache_dir=tmp_path
-    )
+    space, _ = space_for(data, backbones="efficientnet-lite0", cache_dir=tmp_path, **FAST)
     assert options(space, "efficientnet-lite0") == (128, 160)
     assert {entry.get("input_size") for entry in space.portfolio()} <= {128, 160}
 
@@ -76,8 +77,8 @@ def test_where_nothing_meets_the_limits_each_figure_is_told(data, measured, tmp_
 
 
 def test_a_space_of_one_input_size_is_measured_at_that_size(data, measured, tmp_path):
-    how = {"offline": True, "backbones": "efficientnet-lite0", "cache_dir": tmp_path, "max_latency_ms": 2.0}
-    space, _ = space_for(data, space=small_space(tmp_path), **how)
+    how = {"backbones": "efficientnet-lite0", "cache_dir": tmp_path, "space": small_space(tmp_path)}
+    space, _ = space_for(data, **how, **FAST)
     assert options(space, "efficientnet-lite0") == (128,)
     assert measured == [("efficientnet-lite0", 128)]
 
