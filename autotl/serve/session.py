@@ -69,7 +69,8 @@ def open_session(
     if not isinstance(content, (str, bytes)):
         content = content.SerializeToString()
     wanted = _providers(device, ort.get_available_providers())
-    session = ort.InferenceSession(content, options, providers=wanted)
+    # Its fallback prints, tries everything again on the CPU, and says nothing of it to the caller.
+    session = ort.InferenceSession(content, options, providers=wanted, enable_fallback=0)
     if wanted[0] not in session.get_providers():  # it says so in a log that nobody reads, and goes on without
         raise _missing(device, session.get_providers())
     return session

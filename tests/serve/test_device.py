@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -11,6 +13,7 @@ from autotl.errors import MissingExtraError, SettingsError
 from autotl.serve.http.service import Service
 from autotl.serve.http.settings import Settings
 from autotl.serve.predictor import Predictor
+from autotl.serve.session import failures, open_session
 
 NONE_HERE = (
     r"ONNX Runtime cannot run on cuda here; found .*CPUExecutionProvider; expected CUDAExecutionProvider\. "
@@ -28,7 +31,7 @@ def gpu(monkeypatch, text_bundles):
     class Session:
         drop = False
 
-        def __init__(self, content, options, providers):
+        def __init__(self, content, options, providers, **further):
             opened.append(providers)
             self._session, self._providers = real(content, options), providers
 
@@ -91,3 +94,14 @@ def test_a_server_runs_on_the_device_of_its_settings(text_bundles, gpu):
     assert Settings.from_json(settings.to_json()) == settings
     Service(settings)
     assert opened == [["CUDAExecutionProvider", "CPUExecutionProvider"]]
+
+
+def test_what_cannot_be_opened_is_tried_once_and_nothing_is_printed(capfd):
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "one", [x], [y])
+    opset = [onnx.helper.make_opsetid("", 17)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+    assert open_session(model).run(None, {"x": np.float32([-1])})[0] == 0
+    with pytest.raises(failures(ValueError)):  # it cannot even say what it was asked for
+        open_session(model.replace(b"Relu", b"\xffelu"))
+    assert capfd.readouterr() == ("", "")
