@@ -26,6 +26,11 @@ def show(*values: RenderableType) -> None:
         console.print(value)
 
 
+def width() -> int:
+    """Columns that a line of the console holds."""
+    return Console().width
+
+
 def show_text(text: str) -> None:
     """Print a sentence as it is, broken between words."""
     Console(highlight=False).print(text, markup=False)

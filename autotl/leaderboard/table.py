@@ -17,8 +17,8 @@ _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
     """The table of some rows.
 
-    Columns without a value in any row are left out; backbones are cut to fit `width` columns. A failed
-    trial shows its error in place of figures.
+    Columns without a value in any row are left out, and gains where they do not fit; backbones are cut to fit
+    `width` columns. A failed trial shows its error in place of figures.
     """
     from rich.table import Table
     from rich.text import Text
@@ -31,6 +31,7 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
         "strategy": [row.strategy for row in rows],
         "score": [row.state if row.score is None else f"{row.score:.4f}" for row in rows],
         "interval": [_interval(row) for row in rows],
+        "gain": ["" if row.gain is None else f"{row.gain:+.4f}" for row in rows],
         **_backbone_ranks(rows),
         "time": [_seconds(row.seconds) for row in rows],
         "size": [_bytes(row.size_bytes) for row in rows],
@@ -40,6 +41,8 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     drawn = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", expand=False)
     widths = {name: max(map(len, [name, *cells])) for name, cells in shown.items()}
+    if "gain" in shown and sum(widths.values()) + len(widths) > width:
+        del shown["gain"], widths["gain"]
     room = width - sum(widths.values()) - len(widths) + widths["backbone"]
     widths["backbone"] = min(widths["backbone"], max(room, _NARROWEST))
     for name in shown:
@@ -50,6 +53,8 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
         drawn.add_row(*map(Text, texts), style=style)
     drawn.title, drawn.title_justify = Text(f"score: {metric} on validation"), "left"
     drawn.title.append("; * winner; + none is better, faster and smaller")
+    if "gain" in shown:
+        drawn.title.append("; gain: over trial 0")
     if "pred" in shown:
         drawn.title.append("; pred, real: rank of the backbone, as predicted and as it came out")
     if (batch := next(iter(_batches(rows)), "")) in shown:

@@ -122,6 +122,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         score=words.score,
+        gain=words.gain,
         seconds=words.seconds,
         size=words.size,
         magnitude=words.magnitude,

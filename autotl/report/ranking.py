@@ -20,6 +20,7 @@ class Row:
         trial: Number of the trial.
         backbone, strategy, state, licence: Names.
         score, low, high: Validation score and interval.
+        gain, gain_low, gain_high: Gain over trial 0 on the same rows, positive is better, and interval.
         epochs: Epochs done.
         seconds: Wall-clock seconds of the trial.
         parameters: Number of weights.
@@ -41,6 +42,9 @@ class Row:
     score: float | None = None
     low: float | None = None
     high: float | None = None
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
     epochs: int | None = None
     seconds: float | None = None
     parameters: int | None = None
@@ -130,6 +134,9 @@ def _row(fields: Mapping[str, Any], winner: int | None, greater: bool) -> Row:
         score=None if state == TrialState.FAILED else shown("score"),
         low=low,
         high=high,
+        gain=number(fields.get("gain")),
+        gain_low=number(fields.get("gain_low")),
+        gain_high=number(fields.get("gain_high")),
         epochs=whole(fields.get("epochs")),
         seconds=number(fields.get("seconds")),
         parameters=whole(fields.get("parameters")),

@@ -29,6 +29,11 @@ def score(value: float | None) -> str:
     return f"{value:.3f}" if size >= 0.0005 or value == 0 else f"{value:.1e}"
 
 
+def gain(value: float | None) -> str:
+    """A difference of scores with its sign: +0.024, -0.003."""
+    return ("+" if value is not None and value > 0 else "") + score(value)
+
+
 def interval(low: float | None, high: float | None) -> str:
     """An interval as "0.91 to 0.95"; empty where it is unknown."""
     return "" if low is None or high is None else f"{score(low)} to {score(high)}"

@@ -131,6 +131,18 @@ def test_the_table_is_readable_at_80_columns(with_interval):
     assert "trial 2 failed: out of memory at batch 64" in text
 
 
+@pytest.mark.parametrize(("width", "is_shown"), [(120, True), (80, False)])
+def test_gains_over_trial_0_are_shown_where_there_is_room(width, is_shown):
+    intervals = {result.number: Interval(0.9, 0.85, 0.95, 0.02) for result in _RESULTS}
+    gains = {1: Interval(0.15, 0.1, 0.2, 0.02), 3: Interval(-0.1, -0.2, 0.01, 0.04)}
+    board = Leaderboard.from_results(_RESULTS, metric="accuracy", intervals=intervals, gains=gains)
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(board.render(width=width))
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert [shown in text for shown in ("gain: over trial 0", "+0.1500", "-0.1000")] == [is_shown] * 3
+
+
 def test_a_leaderboard_is_printed_as_its_table():
     text = str(Leaderboard.from_results(_RESULTS, winner=1))
     assert "1*" in text

@@ -212,8 +212,8 @@ def make_run(tmp_path: Path) -> MakeRun:
             {"metric": metric, "rows": [
                 {"rank": i, "trial": r.number, "backbone": r.config.backbone, "strategy": r.config.strategy,
                  "score": abs(r.score), "low": abs(r.score) - 0.02, "high": abs(r.score) + 0.02,
-                 "epochs": len(r.curve),
-                 "seconds": r.seconds, "state": r.state.value, "pareto": i < 3,
+                 **({"gain": 0.03, "gain_low": -0.01, "gain_high": 0.07} if r.number else {}),
+                 "epochs": len(r.curve), "seconds": r.seconds, "state": r.state.value, "pareto": i < 3,
                  "realised_rank": 1 + realised.index(r.config.backbone),
                  "winner": i == 1, "error": None, "settings": dict(r.config.params), **r.facts}
                 for i, r in enumerate(ranked, 1)

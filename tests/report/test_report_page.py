@@ -318,6 +318,18 @@ def test_a_chart_that_fails_costs_no_other(make_run: Any, monkeypatch: pytest.Mo
     assert "This figure could not be drawn: ValueError: no <b>such</b> colour" in page.text
 
 
+def test_the_gain_over_trial_0_stands_beside_the_score_where_it_is_known(make_run: Any) -> None:
+    run = make_run()
+    page = page_of(run)
+    assert page.text.count("+0.030") == len(run.read_json("leaderboard.json")["rows"]) - 1
+    assert "-0.010 to 0.070" in page.text
+    assert "the gain over it" in page.text
+    board = run.read_json("leaderboard.json")
+    rows = [{key: value for key, value in row.items() if "gain" not in key} for row in board["rows"]]
+    run.write_json("leaderboard.json", {**board, "rows": rows})
+    assert "gain over it" not in page_of(run).text
+
+
 def test_backbones_are_shown_with_their_predicted_and_realised_rank(make_run: Any) -> None:
     run = make_run()
     realised = {row["backbone"]: row["realised_rank"] for row in run.read_json("leaderboard.json")["rows"]}

@@ -213,6 +213,7 @@ def test_numbers_are_said_as_in_reports(opened):
     cases = {
         "score": [None, 0, 0.9321, 0.00049, 0.0001234, -0.25, 12.345, 1234.6, -98765.4],
         "seconds": [None, 0, 0.44, 9.94, 9.96, 38.2, 59.6, 60, 178, 3599.7, 3840, 90061],
+        "gain": [None, 0.0, 0.0311, -0.2, 1e-5],
         "milliseconds": [None, 0.04, 3.14, 99.94, 99.96, 1234.6],
         "label": ["macro_f1", "auroc", "r2", "balanced_accuracy", "neg_log_loss", "rmse"],
     }

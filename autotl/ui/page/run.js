@@ -4,7 +4,7 @@ import { get, repeat, runPath } from "./api.js";
 import { announce, el, refill, section, table } from "./dom.js";
 import { showLive } from "./live.js";
 import { tryBox } from "./trying.js";
-import { interval, label, milliseconds, moment, scaled, score, seconds } from "./words.js";
+import { gain, interval, label, milliseconds, moment, scaled, score, seconds } from "./words.js";
 
 export async function showRun(main, name, signal) {
   const places = Object.fromEntries(["verdict", "progress", "leaderboard", "files"].map((id) => [id, el("div")]));
@@ -67,13 +67,14 @@ function verdict(run) {
 
 function leaderboard(run) {
   if (!run.rows.length) return null;
-  const columns = [["#", "n"], ["score", "n"], ["backbone", ""], ["strategy", ""], ["trial", "n"], ["state", ""], ["time", "n"], ["size", "n"], ["latency", "n"], ["licence", ""], ["settings", "settings"]];
+  const columns = [["#", "n"], ["score", "n"], ["gain", "n"], ["backbone", ""], ["strategy", ""], ["trial", "n"], ["state", ""], ["time", "n"], ["size", "n"], ["latency", "n"], ["licence", ""], ["settings", "settings"]];
   const rows = run.rows.map((row) =>
     el(
       "tr",
       { class: row.winner ? "winner" : "" },
       el("td", { class: "n" }, row.rank === null ? "—" : String(row.rank)),
       el("td", { class: "n" }, el("b", {}, score(row.score)), el("br"), el("small", {}, interval(row.low, row.high))),
+      el("td", { class: "n" }, gain(row.gain), el("br"), el("small", {}, interval(row.gain_low, row.gain_high))),
       el("td", { class: "name" }, row.backbone || "—", " ", row.winner ? el("span", { class: "chip" }, "winner") : null),
       el("td", { class: "fixed" }, row.strategy || "—"),
       el("td", { class: "n" }, row.trial === null ? "—" : String(row.trial)),

@@ -13,6 +13,11 @@ export function score(value) {
   return size >= 0.0005 || value === 0 ? value.toFixed(3) : value.toExponential(1).replace(/e-(\d)$/, "e-0$1");
 }
 
+/** A difference of scores with its sign. */
+export function gain(value) {
+  return (value > 0 ? "+" : "") + score(value);
+}
+
 /** An interval, empty where there is none. */
 export function interval(low, high) {
   return low === null || high === null ? "" : `${score(low)} to ${score(high)}`;
