@@ -137,7 +137,8 @@ def _inline(markup: str, name: str, title: str, description: str) -> str:
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-        f'viewBox="{box}" style="max-width: {widest}px" aria-labelledby="{name}-title {name}-desc">'
+        f'viewBox="{box}" style="--widest: {widest}px; max-width: {widest}px" '
+        f'aria-labelledby="{name}-title {name}-desc">'
         f"{said}{body}"
     )
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from autotl.report import words
 from autotl.report.ranking import Row
 from autotl.report.summarize import Summary
 from autotl.report.svg import ACCENTS, SOFT, Draw, drawing
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 #: Trials beyond this ratio from the least cost are told apart on a logarithmic axis only.
 _WIDE = 8.0
+#: From this ratio on, only powers of ten are marked on it.
+_DECADES = 60.0
 #: Points of the front that are named.
 _NAMED = 6
 
@@ -54,7 +60,7 @@ def pareto(
         least, most = min(c for c, _, _ in known), max(c for c, _, _ in known)
         if least > 0 and most / least > _WIDE:
             axes.set_xscale("log")
-            _plain_ticks(axes)
+            _plain_ticks(axes, most / least)
         axes.set(xlabel=axis, ylabel=f"validation {metric}")
         axes.grid()
     return figure.svg
@@ -71,11 +77,11 @@ def best_at_cost(points: Sequence[tuple[float, float]], greater: bool) -> list[i
     return front
 
 
-def _plain_ticks(axes: object) -> None:
-    """Numbers as people write them on a logarithmic axis, few of them."""
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+def _plain_ticks(axes: Axes, ratio: float) -> None:
+    """Numbers as people write them on a logarithmic axis that spans such a ratio, few of them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis = axes.xaxis  # type: ignore[attr-defined]
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
-    axis.set_major_formatter(ScalarFormatter())
-    axis.set_minor_formatter(NullFormatter())
+    steps = (1.0, 2.0, 5.0) if ratio < _DECADES else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
