@@ -186,9 +186,8 @@ def _embedding(task: Task, predictions: dict[str, np.ndarray], rows: int = 300) 
     }
 
 
-@pytest.fixture
-def make_run(tmp_path: Path) -> MakeRun:
-    """A factory of complete run folders."""
+def runs_in(parent: Path) -> MakeRun:
+    """A factory of complete run folders there."""
 
     def make(
         kind: TaskKind = TaskKind.MULTICLASS,
@@ -197,7 +196,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         rows: int = 200,
         name: str = "run",
     ) -> RunFolder:
-        run = RunFolder(tmp_path / name)
+        run = RunFolder(parent / name)
         run.create()
         classes = () if kind is TaskKind.REGRESSION else classes
         metric = "rmse" if kind is TaskKind.REGRESSION else default_metric(kind)
@@ -244,3 +243,15 @@ def make_run(tmp_path: Path) -> MakeRun:
         return run
 
     return make
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """A factory of complete run folders."""
+    return runs_in(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def make_shared_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
+    """The like for runs that several tests look at, and none changes."""
+    return runs_in(tmp_path_factory.mktemp("shared"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -27,17 +27,28 @@ KINDS = {
 }
 
 
+@pytest.fixture(scope="module")
+def written(make_shared_run):
+    """Gives the report of a fake run of a kind, and the names of its charts; written once."""
+
+    @functools.cache
+    def write(kind):
+        task, classes = KINDS[kind]
+        run = make_shared_run(kind=task, classes=classes, trials=30, name=kind)
+        path = write_report(run, lambda name: PHOTO, {"test/photo_0000.jpg": PHOTO})
+        return path, set(figures(summarize(run)))
+
+    return write
+
+
 @pytest.fixture
-def opened(open_file, make_run):
+def opened(open_file, written):
     """Opens the report of a fake run; what the page complains of is collected in `page.complaints`."""
-    numbers = itertools.count()
 
     def open_report(kind="multiclass", width=1440, **options):
-        task, classes = KINDS[kind]
-        run = make_run(kind=task, classes=classes, trials=30, name=f"run-{next(numbers)}")
-        path = write_report(run, lambda name: PHOTO, {"test/photo_0000.jpg": PHOTO})
+        path, charts = written(kind)
         page = open_file(path, width, **options)
-        page.charts = set(figures(summarize(run)))
+        page.charts = charts
         return page
 
     return open_report
