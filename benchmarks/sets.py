@@ -46,6 +46,10 @@ SETS = {
     "clinc150_small": DataSet(train_file="train_small.csv"),
     "goemotions": DataSet((("target", "labels"),), rows=10_000),
     "stsb_en": DataSet((("target", "score"),)),
+    "sms_spam": DataSet(),
+    "umsab_english": DataSet(),
+    "umsab_german": DataSet(),
+    "omniglot_small1": DataSet(images=True),
 }
 
 

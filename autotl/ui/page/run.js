@@ -65,6 +65,13 @@ function verdict(run) {
   );
 }
 
+/** Settings of a trial, as the report shows them: folded where they are many. */
+function folded(settings) {
+  const said = settings.map(([key, value]) => `${key} ${value}`).join(", ");
+  if (settings.length <= 3) return said;
+  return el("details", {}, el("summary", {}, `${settings.length} settings`), said);
+}
+
 function leaderboard(run) {
   if (!run.rows.length) return null;
   const columns = [["#", "n"], ["score", "n"], ["gain", "n"], ["backbone", ""], ["strategy", ""], ["trial", "n"], ["state", ""], ["time", "n"], ["size", "n"], ["latency", "n"], ["licence", ""], ["settings", "settings"]];
@@ -83,7 +90,7 @@ function leaderboard(run) {
       el("td", { class: "n" }, scaled(row.size_bytes, "B")),
       el("td", { class: "n" }, milliseconds(row.latency_ms)),
       el("td", { class: "fixed" }, row.licence || "—"),
-      el("td", { class: "small settings" }, Object.entries(row.settings).map(([key, value]) => `${key} ${value}`).join(", ")),
+      el("td", { class: "small settings" }, folded(Object.entries(row.settings))),
     ),
   );
   return section("leaderboard", "Leaderboard", table("leaderboard-table", "Table of trials", columns, rows));
