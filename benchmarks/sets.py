@@ -68,7 +68,7 @@ def prepare(name: str, data: Path, folder: Path, *, rows: int | None = None) -> 
 
         source = write_images(folder / "photos").train
     else:
-        source = data / name.partition("_16")[0].partition("_small")[0]
+        source = data / name.removesuffix("_16").removesuffix("_small")
     if rows is None and described == DataSet(described.options, described.images):
         return source
     target = folder / name
