@@ -28,17 +28,17 @@ from autotl.trial.run_folder import RunFolder
 
 EPOCHS = 8
 #: Within which two trials are under way, or the attempt is given up.
-_BUSY_SECONDS = 30
+_BUSY_SECONDS = 60
 _PATIENCE_SECONDS = 120
 
 
 class SavingTrial(FakeTrial):
-    """Keeps its checkpoint on disk, and a list of all epochs that were ever run."""
+    """Keeps its checkpoint on disk, and a list of all epochs that were ever run, each with its process."""
 
     def step(self):
         result = super().step()
         with (self.folder.trial(self.number) / "epochs.txt").open("a") as file:
-            file.write(f"{result.epoch}\n")
+            file.write(f"{result.epoch} {os.getpid()}\n")
         return result
 
     def pause(self):
@@ -80,8 +80,20 @@ def holds_until(path, number, epoch):
         wait_until(path.exists)
 
 
+def steps(folder, number):
+    """The epoch of each step of a trial, and its process."""
+    lines = (folder.trial(number) / "epochs.txt").read_text().splitlines()
+    return [tuple(map(int, line.split())) for line in lines]
+
+
 def epochs_run(folder, number):
-    return Counter(map(int, (folder.trial(number) / "epochs.txt").read_text().split()))
+    return Counter(epoch for epoch, _ in steps(folder, number))
+
+
+def workers(folder):
+    """The processes that trials have run in and that are still there."""
+    found = {process for path in folder.path.glob("trials/*") for _, process in steps(folder, int(path.name))}
+    return {process for process in found if Path(f"/proc/{process}").exists()}
 
 
 def wait_until(condition):
@@ -281,7 +293,7 @@ def test_after_a_kill_of_the_search_its_trials_go_on_from_their_checkpoints(clus
     assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.wait()
-    time.sleep(2)  # Ray ends the workers of a dead driver
+    wait_until(lambda: not workers(folder))  # Ray ends those of a dead driver
     waiting = reached_epochs(folder)
     assert waiting
     events = []
