@@ -292,7 +292,16 @@ class Delivery:
         rivals = [result for result in [*results, *combined] if is_candidate(result)]
         best = max([winner, *rivals], key=lambda r: -math.inf if r.score is None else r.score)
         ahead = None if best.score == winner.score else best.number
-        return on_search(chosen, gain, outlook, default_won=default_won, crossed=crossed, ahead=ahead)
+        return on_search(
+            chosen,
+            gain,
+            outlook,
+            default_won=default_won,
+            alone=default_won and len(rivals) == 1,
+            crossed=crossed,
+            ahead=ahead,
+            ahead_crossed=ahead is not None and self.evidence.are_crossed([winner, best]),
+        )
 
     def _interval(self, targets: Array, outputs: Array) -> Interval:
         task = self.runner.dataset.task

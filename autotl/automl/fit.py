@@ -24,6 +24,7 @@ from autotl.search.candidates import expectation, probe_lessons, suited_inputs
 from autotl.search.events import Event, Listener, Note, TrialFinished
 from autotl.search.local import guarded
 from autotl.search.loop import run_search
+from autotl.search.progress import clock_time
 from autotl.search.ranking import rank_backbones
 from autotl.search.schedulers.scheduler import scheduler
 from autotl.space.ranked import ranked
@@ -41,6 +42,8 @@ _FURTHER_ROWS = 2 * PARITY_ROWS
 #: Seconds that making int8 graphs takes, beside calibration.
 _QUANTIZE_SECONDS = 15.0
 
+#: A run that takes so many times the time that was asked for says so.
+_OVERRUN = 1.1
 #: The strategy that transfer is compared with.
 _CONTROL = "from_scratch"
 
@@ -305,6 +308,10 @@ class Fit:
         if self._settings.engine == "local":  # elsewhere trials run side by side
             self._ledger.record["overhead_seconds"] = self._seconds_beside_work(outcome.results)
         self._ledger.write(runner.folder)
+        asked, took = self._settings.time_seconds, self._ledger.time.elapsed
+        if asked is not None and took > _OVERRUN * asked:
+            late = f"the run took {clock_time(took)} in place of {clock_time(asked)}"
+            self._ledger.show(Note(f"{late}: what must follow a search takes longer here", warning=True))
 
     def _seconds_beside_work(self, results: list[TrialResult]) -> float:
         """Seconds of search and report that no trial accounts for, in this process."""

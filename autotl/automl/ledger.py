@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +37,7 @@ class Ledger:
         distills = settings.distill_to is not None
         self.time = TimePlan(settings.time_seconds, settings.trials, start, distills=distills)
         self.stages = Stages(self.tell)
+        self._earlier_seconds = 0.0
         begun = datetime.now(UTC) - timedelta(seconds=time.monotonic() - start)
         self._started = RunStarted(
             begun.isoformat(), settings.time_seconds, settings.trials, resumed=settings.resume
@@ -48,6 +50,10 @@ class Ledger:
             "versions": versions(),
             "notes": [],
         }
+
+    def go_on(self, former: Mapping[str, Any]) -> None:
+        """Go on from the record of a run that was broken off or is given more time: its seconds count."""
+        self._earlier_seconds = float(former.get("seconds") or 0.0)
 
     def __enter__(self) -> Self:
         self.show(self._started)
@@ -79,7 +85,7 @@ class Ledger:
             RunError: Another process is at work in this folder.
         """
         self._log.open(folder.path)
-        self.record["seconds"] = self.time.elapsed
+        self.record["seconds"] = self._earlier_seconds + self.time.elapsed
         folder.write_json("run.json", self.record)
 
 

@@ -17,6 +17,7 @@ from autotl.automl.predecessor import Predecessor
 from autotl.automl.settings import Settings
 from autotl.config import LEFT_OUT
 from autotl.data.dataset import Dataset, Splits
+from autotl.data.splits import lacking_classes
 from autotl.errors import RunError
 from autotl.export.compress import check_form
 from autotl.modalities.registry import modality
@@ -95,6 +96,7 @@ class Opening:
             )
         if self._settings.resume:
             recorded = folder.record("settings", "data", "task")
+            self._ledger.go_on(recorded)
             self._settings = _gone_on(self._settings, recorded["settings"], recorded["task"]["metric"])
         if self._settings.from_run is not None:
             self._predecessor = Predecessor(self._settings.from_run)
@@ -110,6 +112,8 @@ class Opening:
         if folder.exists():
             self._check_same_data(folder, dataset)
             splits = folder.read_splits()
+        for message in lacking_classes(dataset, splits):
+            self._ledger.tell(Note(message, warning=True))
         return dataset, splits
 
     def _check_same_data(self, folder: RunFolder, dataset: Dataset) -> None:

@@ -73,7 +73,11 @@ class Source:
             hint = "To see the nearest training rows, name a run folder: a bundle holds none."
             return cls(predictor, None, hint)
         examples = Examples.read(path, predictor.bundle)
-        lacking = "" if examples else f"{path} holds no training rows of this model to look for near ones."
+        lacking = (
+            ""
+            if examples
+            else f"{path} holds no training rows of this model: its run had no time left to keep them."
+        )
         return cls(predictor, examples, lacking)
 
     def explained(

@@ -6,6 +6,7 @@ dealt out. Official parts stay as they are.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from autotl.data.components import components, same_code
 from autotl.data.dataset import Dataset, Splits
-from autotl.data.rows import plural
+from autotl.data.rows import plural, some
 from autotl.data.stratify import hold_out
 from autotl.errors import DataError
 from autotl.task import TaskKind
@@ -68,6 +69,22 @@ def split(dataset: Dataset, *, seed: int = 0, test_share: float = 0.2, val_share
                 hint="Give an official part with --val PATH or --test PATH.",
             )
     return Splits(train=train, val=rows["val"], test=rows["test"])
+
+
+def lacking_classes(dataset: Dataset, splits: Splits) -> Iterator[str]:
+    """What to say of classes that the validation or the test part has no row of, a sentence a part."""
+    if dataset.task.kind not in (TaskKind.BINARY, TaskKind.MULTICLASS):
+        return
+    for part, rows in (("validation", splits.val), ("test", splits.test)):
+        counts = np.bincount(dataset.targets[rows], minlength=len(dataset.task.classes))
+        lacking = [name for name, count in zip(dataset.task.classes, counts, strict=True) if not count]
+        if lacking:
+            classes = plural(len(lacking), "class", "classes")
+            yield (
+                f"The {part} part has no row of {classes} of {len(counts)} ({some(lacking)}): its score says "
+                "nothing of them. Rows that are alike stay in one part; more different rows would help, or "
+                "official parts (--val, --test)."
+            )
 
 
 def units_of(dataset: Dataset) -> Array:

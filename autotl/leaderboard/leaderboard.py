@@ -102,7 +102,7 @@ class Leaderboard:
         winner: int | None = None,
         predicted: Mapping[str, int] | None = None,
     ) -> Leaderboard:
-        """Rank trials.
+        """Rank trials: by score, of equals the winner first.
 
         Args:
             results: Trials in any order. `facts` gives `parameters`, `size_bytes`, `latency_ms`, `licence`.
@@ -113,7 +113,9 @@ class Leaderboard:
             winner: Number of the chosen trial.
             predicted: Rank of each backbone that was expected before the search.
         """
-        scored = sorted((r for r in results if is_candidate(r)), key=order)
+        scored = sorted(
+            filter(is_candidate, results), key=lambda r: (-(r.score or 0.0), r.number != winner, order(r))
+        )
         rest = sorted((r for r in results if not is_candidate(r)), key=lambda r: r.number)
         front = pareto_front(scored)
         realised = {name: r for r, name in enumerate(dict.fromkeys(r.config.backbone for r in scored), 1)}

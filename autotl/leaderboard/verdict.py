@@ -80,8 +80,10 @@ def on_search(
     outlook: float | None,
     *,
     default_won: bool,
+    alone: bool = False,
     crossed: bool = False,
     ahead: int | None = None,
+    ahead_crossed: bool = False,
 ) -> tuple[str, ...]:
     """What the search gave beyond the default recipe, and what more of it would, a sentence each.
 
@@ -90,16 +92,22 @@ def on_search(
         gain: What the winner gains over the default recipe on rows that neither has seen; None if unknown.
         outlook: Expected further gain if the search took as long again; None if unknown.
         default_won: Whether the winner is the default recipe itself.
+        alone: Whether nothing but the default recipe has a score.
         crossed: Whether the gain is that of cross-validation.
         ahead: The trial with the best score, where that is not the winner.
+        ahead_crossed: Whether cross-validation decided between it and the winner.
     """
     sentences = []
     if ahead is not None:
-        sentences.append(
-            f"Trial {ahead} has a better score on validation, but is not chosen: what it is ahead by is "
-            "within the noise, or less than a final fit on all rows brings the winner."
+        why = (
+            "cross-validation, which decides between heads, prefers the winner"
+            if ahead_crossed
+            else "its lead is within the noise, or less than a final fit on all rows brings the winner"
         )
-    if default_won:
+        sentences.append(f"Trial {ahead} has a better score on validation, but is not chosen: {why}.")
+    if alone:
+        sentences.append("Nothing but the default recipe, frozen features under a linear head, was tried.")
+    elif default_won:
         sentences.append(
             "Nothing beat the default recipe, frozen features under a linear head, beyond the noise."
         )

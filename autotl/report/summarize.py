@@ -5,6 +5,7 @@ It reads only the folder's files and takes whatever is there; drawing and markup
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +88,7 @@ class Summary:
 
     Attributes:
         name: Name of the run folder.
+        path: The run folder as a command takes it.
         kind: Kind of task, None where it was not recorded.
         classes: Class or label names.
         metric: Name of the metric that selected.
@@ -112,6 +114,7 @@ class Summary:
     """
 
     name: str
+    path: str
     kind: TaskKind | None
     classes: tuple[str, ...]
     metric: str
@@ -155,6 +158,7 @@ def summarize(run: RunFolder) -> Summary:
     found = _mistakes(kind, classes, arrays, number(record.get("temperature")))
     return Summary(
         name=plain(run.path.resolve().name),
+        path=shlex.quote(plain(str(run.path))),
         kind=kind,
         classes=classes,
         metric=name,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from autotl.config import TrialConfig, TrialResult, TrialState
+from autotl.data.rows import plural
 from autotl.search.backend import BackendEvent, Paused, SearchBackend, Stepped
 from autotl.search.board import Board, Prospect, Standing
 from autotl.search.budget import Budget
@@ -146,7 +147,10 @@ class _Search:
             self.proposer.learn(result)
         self.proposer.retry(recovered.retry)
         if recovered.results or recovered.paused or recovered.retry:
-            told = [f"{len(recovered.results)} trials finished", f"{len(recovered.retry)} to try again"]
+            told = [
+                f"{plural(len(recovered.results), 'trial')} finished",
+                f"{len(recovered.retry)} to try again",
+            ]
             told += [f"{len(recovered.paused)} paused"] if recovered.paused else []
             self.listener(Note(f"continuing: {', '.join(told)}"))
 

@@ -159,7 +159,8 @@ def _locate(folder: Path) -> Path:
     if not folder.exists() and (previous / MANIFEST).is_file():
         return previous
     if not folder.exists():
-        raise BundleError("no such bundle", found=f"nothing at {folder}", hint=EXPORT_AGAIN)
+        hint = f"Paths are relative to {Path.cwd()}." if not folder.is_absolute() else EXPORT_AGAIN
+        raise BundleError("no such bundle", found=f"nothing at {folder}", hint=hint)
     if not folder.is_dir():
         raise BundleError("not a bundle", found=f"the file {folder}", expected=f"a folder with {MANIFEST}")
     hint = f"Did you mean {folder / 'model'}?" if (folder / "model" / MANIFEST).is_file() else EXPORT_AGAIN

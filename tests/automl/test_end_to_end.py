@@ -113,11 +113,13 @@ def test_a_run_folder_is_not_overwritten(images):
 def test_a_finished_run_goes_on_with_more_trials(images):
     data, model = images
     before = {r.number: r.score for r in model.run_.results()}
+    earlier = model.run_.read_json("run.json")["seconds"]
     again = AutoTL(**{**QUICK, "trials": 3}, out=model.run_.path, resume=True).fit(data)
     after = {r.number: r.score for r in again.run_.results()}
     assert len(after) == 3
     assert {number: after[number] for number in before} == before
     record = again.run_.read_json("run.json")
+    assert record["seconds"] > earlier + sum(record["stages"].values()) - 1
     assert "resume=True" not in record["command"]
     assert "resume=True" in record["resumed"][-1]
     assert "It was then resumed" in (again.run_.path / "report.html").read_text()

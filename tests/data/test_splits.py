@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from autotl.data.dataset import Dataset, Splits
-from autotl.data.splits import split, units_of
+from autotl.data.splits import lacking_classes, split, units_of
 from autotl.errors import DataError
 from autotl.task import Task, TaskKind
 
@@ -121,6 +121,17 @@ def test_a_class_of_few_large_groups_is_in_every_part(seed: int) -> None:
 def test_another_seed_gives_other_rows() -> None:
     data = dataset([0, 1] * 50)
     assert not np.array_equal(split(data, seed=0).test, split(data, seed=1).test)
+
+
+def test_classes_that_a_part_has_no_row_of_are_named() -> None:
+    data = dataset([0] * 50 + [1] * 50, groups=np.array([0] * 25 + [1] * 25 + [2] * 25 + [3] * 25))
+    parts = Splits(train=np.r_[:25, 50:75], val=np.arange(25, 50), test=np.arange(75, 100))
+    of_val, of_test = lacking_classes(data, parts)
+    assert of_val.startswith("The validation part has no row of 1 class of 2 (1): its score says nothing")
+    assert of_test.startswith("The test part has no row of 1 class of 2 (0)")
+    assert list(lacking_classes(dataset([0, 1] * 50), split(dataset([0, 1] * 50)))) == []
+    rates = dataset([0.0, 1.0] * 50, TaskKind.REGRESSION)
+    assert list(lacking_classes(rates, split(rates))) == []
 
 
 def test_a_class_of_two_rows_is_in_train() -> None:

@@ -74,13 +74,17 @@ def test_what_the_search_gave_is_said_with_its_noise():
 
 def test_a_trial_with_a_better_score_than_the_winner_is_named():
     (told,) = on_search(_ACCURACY, None, None, default_won=False, ahead=7)
-    assert told.startswith("Trial 7 has a better score on validation, but is not chosen")
+    assert told.startswith("Trial 7 has a better score on validation, but is not chosen: its lead is within")
+    (told,) = on_search(_ACCURACY, None, None, default_won=False, ahead=7, ahead_crossed=True)
+    assert "not chosen: cross-validation, which decides between heads, prefers the winner" in told
 
 
 def test_a_search_that_the_default_recipe_won_says_so():
     (told,) = on_search(_ACCURACY, None, None, default_won=True)
     assert told == "Nothing beat the default recipe, frozen features under a linear head, beyond the noise."
     assert on_search(_ACCURACY, None, None, default_won=False) == ()
+    (told,) = on_search(_ACCURACY, None, None, default_won=True, alone=True)
+    assert told == "Nothing but the default recipe, frozen features under a linear head, was tried."
 
 
 def test_what_the_winner_gains_over_the_ten_lines_is_said_with_its_bounds():

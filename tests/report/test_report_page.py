@@ -318,6 +318,15 @@ def test_a_chart_that_fails_costs_no_other(make_run: Any, monkeypatch: pytest.Mo
     assert "This figure could not be drawn: ValueError: no <b>such</b> colour" in page.text
 
 
+def test_commands_take_the_run_from_where_it_was_made(make_run: Any, monkeypatch: Any) -> None:
+    run = make_run(name="two words")
+    monkeypatch.chdir(run.path.parent.parent)
+    given = RunFolder(run.path.relative_to(run.path.parent.parent))
+    page = render(summarize(given))
+    assert f"autotl predict &#39;{given.path}&#39;/model INPUT..." in page
+    assert f"autotl export &#39;{given.path}&#39; --trial N" in page
+
+
 def test_the_gain_over_trial_0_stands_beside_the_score_where_it_is_known(make_run: Any) -> None:
     run = make_run()
     page = page_of(run)
