@@ -55,7 +55,7 @@ class Leavings:
         if found.examined["not_examined"]:
             self._ledger.show(Note(words.not_examined(found.examined)))
         for finding in found.findings:
-            self._ledger.show(Note(finding.message, warning=finding.severity != "info"))
+            self._ledger.show(Note(finding.told, warning=finding.severity != "info"))
         self._ledger.record["findings"] += [finding.to_json() for finding in found.findings]
 
     def report(self, predictor: Predictor, seen: SeenRows) -> None:

@@ -106,7 +106,7 @@ class Opening:
         self._ledger.stages.begin("read", str(data_of(data)))
         dataset, splits = read_data(data, self._settings, labels=labels)
         for finding in dataset.findings:
-            self._ledger.show(Note(finding.message, warning=finding.severity != "info"))
+            self._ledger.show(Note(finding.told, warning=finding.severity != "info"))
         self._ledger.tell(DataRead(len(dataset), dataset.task))
         self._ledger.record["findings"] = [finding.to_json() for finding in dataset.findings]
         if folder.exists():

@@ -53,6 +53,13 @@ class Finding:
     details: tuple[str, ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
 
+    @property
+    def told(self) -> str:
+        """The message, and what was done about it."""
+        if self.repaired is None:
+            return self.message
+        return f"{self.message.rstrip('.')}. {self.repaired[0].upper()}{self.repaired[1:]}."
+
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary; `from_json` inverts it."""
         groups = [list(group) for group in self.groups]

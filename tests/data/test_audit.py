@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,8 @@ def test_unreadable_inputs_are_left_out_and_named() -> None:
     finding = found["corrupt_file"]
     assert finding.message == "2 inputs of 22 cannot be read; the first: cannot read a word; found '?'."
     assert (finding.rows, finding.repaired) == (("row 0", "row 21"), "rows dropped")
+    assert finding.told == f"{finding.message} Rows dropped."
+    assert replace(finding, repaired=None).told == finding.message
 
 
 def test_rows_that_repeat_rows_of_judging_parts_are_dropped() -> None:

@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -122,6 +123,9 @@ def test_the_word_that_decides_has_the_effect_it_has(lexicon):
     assert found.check.output < 0.1 < 0.7 < found.output
     assert '"GREAT"' in summary(found)
     assert '"bad"' in summary(found)
+    assert "Without that the probability of good is" in summary(found)
+    sure = replace(found, check=replace(found.check, output=found.output))
+    assert "Hiding that changes hardly anything: the probability of good is still 0." in summary(sure)
 
 
 def test_in_a_long_text_the_word_is_found_among_hundreds(lexicon):

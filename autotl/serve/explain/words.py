@@ -92,7 +92,10 @@ def _checked(explanation: Explanation, check: Check) -> str:
     compared = (
         "" if check.elsewhere is None else f", and {check.elsewhere:{form}} with as much hidden elsewhere"
     )
-    return f"Without that {what} {check.output:{form}} in place of {explanation.output:{form}}{compared}."
+    without, whole = f"{check.output:{form}}", f"{explanation.output:{form}}"
+    if without == whole:
+        return f"Hiding that changes hardly anything: {what} still {whole}{compared}."
+    return f"Without that {what} {without} in place of {whole}{compared}."
 
 
 def _against(explanation: Explanation) -> str:
