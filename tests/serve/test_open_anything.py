@@ -1,6 +1,6 @@
 """Whatever lies in a bundle's folder, it works or is refused as a bundle, and no file elsewhere is opened.
 
-AUTOTL_EXAMPLES sets the number of examples: AUTOTL_EXAMPLES=1000000 scripts/test THIS_FILE.
+AUTOTL_EXAMPLES sets the number of examples: AUTOTL_EXAMPLES=1000000 scripts/test --timeout=0 THIS_FILE.
 """
 
 from __future__ import annotations

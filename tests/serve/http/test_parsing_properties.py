@@ -1,6 +1,7 @@
 """Whatever is sent, the parsers give items or an error of the tree, never another exception.
 
-AUTOTL_EXAMPLES sets the number of examples of each test: AUTOTL_EXAMPLES=1000000 scripts/test THIS_FILE.
+AUTOTL_EXAMPLES sets the number of examples of each test:
+AUTOTL_EXAMPLES=1000000 scripts/test --timeout=0 THIS_FILE.
 """
 
 from __future__ import annotations
