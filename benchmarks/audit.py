@@ -82,7 +82,7 @@ def main() -> None:
 
 def measure(name: str, data: Path, folder: Path, count: int, cache_dir: Path | None) -> dict[str, Any]:
     """One set, clean and with faults."""
-    options = dict(SETS[name].options)
+    options = dict(SETS[name].options) if name in SETS else {}
     columns = {key: options[key] for key in ("target", "text") if key in options}
     source = open_dataset(data / name.removesuffix("_small"), **columns)
     rows = sampled(source, count)

@@ -343,7 +343,7 @@ BUNDLES = {
     ),
     "predict with a missing bundle": (
         ("predict", "nowhere", "good.csv"),
-        "no such bundle; found nothing at nowhere.\nExport it again: autotl export RUN",
+        "no such bundle; found nothing at nowhere.\nPaths are relative to {cwd}.",
     ),
     "predict with a file for a bundle": (
         ("predict", "good.csv", "good.csv"),
