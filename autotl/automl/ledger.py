@@ -12,6 +12,7 @@ from autotl.automl.settings import Settings
 from autotl.automl.stages import Stages
 from autotl.automl.time_plan import TimePlan
 from autotl.errors import AutotlError
+from autotl.report.recorded import number
 from autotl.search.event_log import EventLog
 from autotl.search.events import Event, Listener, Note, RunEnded, RunStarted, silent
 from autotl.trial.run_folder import RunFolder
@@ -53,7 +54,7 @@ class Ledger:
 
     def go_on(self, former: Mapping[str, Any]) -> None:
         """Go on from the record of a run that was broken off or is given more time: its seconds count."""
-        self._earlier_seconds = float(former.get("seconds") or 0.0)
+        self._earlier_seconds = number(former.get("seconds")) or 0.0
 
     def __enter__(self) -> Self:
         self.show(self._started)

@@ -73,11 +73,8 @@ class Source:
             hint = "To see the nearest training rows, name a run folder: a bundle holds none."
             return cls(predictor, None, hint)
         examples = Examples.read(path, predictor.bundle)
-        lacking = (
-            ""
-            if examples
-            else f"{path} holds no training rows of this model: its run had no time left to keep them."
-        )
+        hint = "They are kept of the winner, where a run has time left at its end."
+        lacking = "" if examples else f"{path} holds no training rows of this model. {hint}"
         return cls(predictor, examples, lacking)
 
     def explained(
