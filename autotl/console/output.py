@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from autotl.space.admission import BackboneChoice
     from autotl.space.space import SearchSpace
 
+_LEAST_WORDS = 24  # columns: fewer do not tell one description from another
+
 
 def show(*values: RenderableType) -> None:
     """Print for a person."""
@@ -185,9 +187,8 @@ def _either(value: Any) -> str:
 def backbones_view(rows: list[tuple[BackboneInfo, Availability]]) -> Table:
     """The catalogue for a person, a section a source; reasons that many share are said once, below."""
     table = plain_table("backbone", "licence", "weights", "input", "here", "pretraining")
-    for number in (0, 2, 3, 4):
-        table.columns[number].no_wrap = True
-    table.columns[-1].ratio = 1
+    for column in table.columns:
+        column.no_wrap = True
     section, reasons = "", list[str]()
     for info, found in rows:
         if f"{info.modality}: {info.source}" != section:
@@ -205,6 +206,7 @@ def backbones_view(rows: list[tuple[BackboneInfo, Availability]]) -> Table:
             escape(info.pretraining),
             style=_dim(found.available),
         )
+    _fit_last(table)
     if reasons:
         table.caption = "\n".join(f"({i}) {escape(reason)}" for i, reason in enumerate(reasons, start=1))
         table.caption_justify = "left"
@@ -261,6 +263,15 @@ def plain_table(*columns: str, title: str | None = None) -> Table:
     for number, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     return table
+
+
+def _fit_last(table: Table) -> None:
+    """Cut the last column to what room there is, so that a row is one line; where it is little, drop it."""
+    last, console = table.columns[-1], Console()
+    last.overflow, last.width = "ellipsis", 0
+    last.width = console.width - console.measure(table).maximum
+    if last.width < _LEAST_WORDS:
+        table.columns.pop()
 
 
 def _dim(bright: bool) -> str:

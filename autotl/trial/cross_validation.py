@@ -70,29 +70,37 @@ def held_out_predictions(
 def gain_of_rows(runner: TrialRunner, result: TrialResult, seed: int, until: float) -> float:
     """What a final fit on the validation rows too is expected to gain, as the training rows tell.
 
-    The head is fitted on such a share of the training rows as they are of the rows of the final fit: a
-    learning curve is about straight in the logarithm of the rows (Figueroa et al. 2012), so that the gain
-    from there to all training rows is the one expected beyond them.
+    The head is fitted without one fold of the training rows and without two, and both are judged on the rows
+    that neither saw. A learning curve is about straight in the logarithm of the rows (Figueroa et al. 2012),
+    so that what the fold brings is, by rows, what the validation rows will bring. The trial's own score takes
+    no part: it was the best of many on the validation rows, and a fit on fewer rows would seem to lose what
+    is only that choice's luck.
 
     Args:
         runner: Where the trial ran.
         result: A finished trial whose configuration fits in one step.
-        seed: Which rows are left out.
-        until: Time (`time.monotonic`) after which no fit is begun.
+        seed: Draws the folds.
+        until: Time (`time.monotonic`) after which no pair of fits is begun.
 
     Returns:
-        In units of the score, the mean of a few fits; 0 where none had time, or more rows were no gain.
+        In units of the score, the mean of a few pairs; 0 where none had time, or more rows were no gain.
     """
     config = TrialConfig.from_json(result.facts["refit"])
     bench = runner.bench(config)
     train, val = bench.splits.train, bench.splits.val
-    parts = round(len(bench.splits.train_and_val) / max(1, len(val)))
-    if result.score is None or not 2 <= parts <= len(train):
-        return 0.0
-    scores: list[float] = []
-    for fold in islice(folds(runner.dataset, train, count=parts, seed=seed), REPEATS):
-        if time.monotonic() > until:
+    final = np.log(len(bench.splits.train_and_val) / len(train))
+
+    def score(rows: Array, judges: Array) -> float:
+        part = replace(bench, splits=Splits(rows, judges, bench.splits.test))
+        return strategy(config.strategy).start(part, config).step().score
+
+    gains: list[float] = []
+    parts = list(folds(runner.dataset, train, count=FOLDS, seed=seed))
+    for fold, other in islice(zip(parts, parts[1:] + parts[:1], strict=True), REPEATS):
+        fewest = np.setdiff1d(fold.train, other.val)
+        if time.monotonic() > until or not 0 < len(fewest) < len(fold.train):
             break
-        fewer = replace(bench, splits=Splits(fold.train, val, bench.splits.test))
-        scores.append(strategy(config.strategy).start(fewer, config).step().score)
-    return max(0.0, result.score - float(np.mean(scores))) if scores else 0.0
+        judges = np.union1d(val, fold.val)
+        gained = score(fold.train, judges) - score(fewest, judges)
+        gains.append(gained * final / np.log(len(fold.train) / len(fewest)))
+    return max(0.0, float(np.mean(gains))) if gains else 0.0

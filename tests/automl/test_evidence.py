@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,16 +15,13 @@ from autotl.automl.combine import Combinations, recall
 from autotl.automl.delivery import Delivery
 from autotl.automl.evidence import Evidence
 from autotl.config import TrialConfig, TrialState
-from autotl.data.dataset import Splits
-from autotl.data.folds import folds
 from autotl.data.splits import split
 from autotl.errors import TrialError
 from autotl.modalities.registry import modality
 from autotl.space.limits import Limits
-from autotl.strategies.registry import strategy
 from autotl.testing.backbones import tiny_image_backbone
 from autotl.testing.workbench import tiny_dataset
-from autotl.trial import benches
+from autotl.trial import benches, cross_validation
 from autotl.trial.cross_validation import REPEATS
 from autotl.trial.plan import Resources, RunnerPlan
 from autotl.trial.run_folder import RunFolder
@@ -90,21 +88,39 @@ def test_rows_are_predicted_by_fits_that_had_not_seen_them(runner, heads):
     assert max(result.facts["cross_validated"] for result in found) < 0.6
 
 
-def test_what_more_rows_bring_is_told_by_fits_on_fewer(runner, heads):
+class CurveOfRows:
+    """In place of a strategy: scores a + b log(rows), and judges on rows that it was not fitted on."""
+
+    def __init__(self, slope):
+        self.slope = slope
+
+    def start(self, bench, config):
+        splits = bench.splits
+        assert not np.intersect1d(splits.train, splits.val).size
+        return SimpleNamespace(
+            step=lambda: SimpleNamespace(score=0.2 + self.slope * np.log(len(splits.train)))
+        )
+
+
+def test_what_more_rows_bring_goes_on_as_the_learning_curve_went(runner, heads, monkeypatch):
     evidence = Evidence(runner, seed=0)
-    config = TrialConfig.from_json(heads[0].facts["refit"])
-    bench, fewer = runner.bench(config), []
-    for fold in folds(runner.dataset, runner.splits.train, count=5, seed=0):
-        part = replace(bench, splits=Splits(fold.train, runner.splits.val, runner.splits.test))
-        fewer.append(strategy(config.strategy).start(part, config).step().score)
-    parts = round(len(runner.splits.train_and_val) / len(runner.splits.val))
-    assert parts == 5
-    expected = max(0.0, heads[0].score - np.mean(fewer[:REPEATS]))
+    expected = 0.1 * np.log(len(runner.splits.train_and_val) / len(runner.splits.train))
+    monkeypatch.setattr(cross_validation, "strategy", lambda name: CurveOfRows(0.1))
     assert evidence.gain_of_rows(heads[0], FOREVER) == pytest.approx(expected)
     assert evidence.gain_of_rows(heads[0], -FOREVER) == 0.0
-    assert evidence.gain_of_rows(replace(heads[0], score=0.0), FOREVER) == 0.0, "no loss is expected"
+    monkeypatch.setattr(cross_validation, "strategy", lambda name: CurveOfRows(-0.1))
+    assert evidence.gain_of_rows(heads[0], FOREVER) == 0.0, "no loss is expected"
+
+
+def test_a_score_that_was_luck_promises_nothing_of_more_rows(runner, heads):
+    evidence = Evidence(runner, seed=0)
+    lucky = replace(heads[0], score=1.0)
+    assert evidence.gain_of_rows(lucky, FOREVER) == evidence.gain_of_rows(heads[0], FOREVER) < 0.2
+
+
+def test_of_a_training_nothing_is_known_of_more_rows(runner):
     trained = run_trial(runner, 4, "top_k", **TRAINING)
-    assert evidence.gain_of_rows(trained, FOREVER) == 0.0
+    assert Evidence(runner, seed=0).gain_of_rows(trained, FOREVER) == 0.0
 
 
 def test_a_trial_is_compared_although_its_backbone_may_no_longer_be_used(runner, heads):

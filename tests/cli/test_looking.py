@@ -69,6 +69,16 @@ def test_backbones_are_shown_as_a_table(call, monkeypatch):
     assert len(shown) > 30
 
 
+@pytest.mark.parametrize("columns", ["80", "110"])
+def test_each_backbone_has_one_line_and_stays_whole_but_for_its_description(call, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    shown = call("backbones", "--offline").stdout.splitlines()
+    rows = json.loads(call("backbones", "--offline", "--json").stdout)
+    assert sum(" px " in line or " tokens " in line for line in shown) == len(rows)
+    for row in rows:
+        assert any(row["name"] in line and row["licence"] in line for line in shown)
+
+
 def test_profile_describes_a_folder_of_images(call, images):
     found = json.loads(call("profile", images, "--json").stdout)
     assert found["modality"] == "image"
