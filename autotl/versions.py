@@ -12,14 +12,20 @@ SERVING = ("numpy", "onnxruntime", "Pillow", "tokenizers")
 HTTP = ("typer", "rich", "fastapi", "starlette", "uvicorn", "prometheus-client", "python-multipart")
 #: What makes one.
 TRAINING = ("torch", "timm", "transformers", "peft", "onnx", "optuna", "ray")
+#: Other packages that bring the same module.
+_BUILDS = {
+    "onnxruntime": ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-silicon")
+}
 
 
 def versions(names: Iterable[str] = ("autotl", *SERVING, *TRAINING)) -> dict[str, str]:
     """Versions of those packages that are installed here, by name, and that of Python."""
     found = {"python": platform.python_version()}
     for name in names:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+        for package in (name, *_BUILDS.get(name, ())):
+            try:
+                found[name] = importlib.metadata.version(package)
+            except importlib.metadata.PackageNotFoundError:
+                continue
+            break
     return found

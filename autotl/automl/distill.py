@@ -71,8 +71,9 @@ class Distillation:
         best = max((r.score for r in plain if r.score is not None), default=None)
         alone = "" if best is None else f", and {judge.own(best):.3f} at best without a teacher"
         size = ""
-        if teacher.facts.get("parameters") and winner.facts.get("parameters"):
-            size = f", with {winner.facts['parameters'] / teacher.facts['parameters']:.2g} of its weights"
+        own, of_teacher = (result.facts.get("parameters") for result in (winner, teacher))
+        if own and of_teacher and own != of_teacher:
+            size = f", with {100 * own / of_teacher:.0f} % of its weights"
         return (
             f"{winner.config.backbone} reaches {judge.name} {judge.own(winner.score or 0.0):.3f} on "
             f"validation against {judge.own(teacher.score or 0.0):.3f} of its teacher, "

@@ -33,7 +33,7 @@ from autotl.trial.probe import Prober
 from autotl.trial.runner import TrialRunner
 
 #: Training and validation rows that the first model is fitted on, and rows its bundle is verified on.
-_FIRST_ROWS = (600, 200)
+_FIRST_ROWS = (480, 160)
 _FIRST_PARITY_ROWS = 32
 #: Share of the best trial's cost at which one that is as good within the noise is delivered in its place.
 _CHEAPER_SHARE = {"fast": 0.5, "balanced": 0.25, "best": 0.0}

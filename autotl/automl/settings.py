@@ -29,6 +29,8 @@ ENGINES = ("local", "ray")
 #: Seeds that every library takes, more threads than any machine gains from, and larger batches.
 MOST_SEED, MOST_THREADS, MOST_BATCH = 2**32 - 1, 1024, 4096
 _MEGABYTE = 10**6
+#: Kinds of torch devices that train.
+_DEVICES = ("cpu", "cuda", "mps")
 _Value = TypeVar("_Value")
 
 
@@ -173,6 +175,8 @@ def pick_device(name: str, threads: int | None) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
+        if device.type not in _DEVICES:
+            raise RuntimeError(f"nothing is trained on {device.type}")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise RunError(

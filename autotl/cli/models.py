@@ -17,7 +17,8 @@ _PANEL = "Models"
 @app.command(
     rich_help_panel=_PANEL,
     epilog="Examples: [bold]autotl predict runs/photos/model new_photos/ --out labels.csv[/]\n\n"
-    "[bold]echo 'where is my card?' | autotl predict runs/mails/model - --json[/]",
+    "[bold]echo 'where is my card?' | autotl predict runs/mails/model - --json[/]\n\n"
+    "Exit codes: 0 all were predicted, 2 some could not be read; the others are predicted all the same.",
 )
 def predict(
     bundle: options.Bundle,
@@ -214,7 +215,11 @@ def monitor(
     raise typer.Exit(monitoring.exit_code(checked.report))
 
 
-@app.command(rich_help_panel=_PANEL, epilog="Example: [bold]autotl verify runs/photos/model photos/[/]")
+@app.command(
+    rich_help_panel=_PANEL,
+    epilog="Example: [bold]autotl verify runs/photos/model photos/[/]\n\n"
+    "Exit codes: 0 the answers are the same, 2 they differ, or it cannot be told.",
+)
 def verify(
     bundle: options.Bundle,
     data: options.Data,

@@ -58,7 +58,7 @@ def ui(
 ) -> None:
     """Look at RUNS in the browser: live, compared, and with a box to try each model in.
 
-    Runs on this machine alone, loads nothing from elsewhere, and changes no run.
+    Listens on this machine alone unless --host says otherwise. Loads nothing from elsewhere, changes no run.
     """
     from autotl.console.serving import serve_runs
 

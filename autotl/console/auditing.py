@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotl.atomic import folder_at, write_texts
 from autotl.console import output
+from autotl.data.rows import plural
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,7 +63,7 @@ def _is_serious(finding: Finding) -> bool:
 
 def _summary(audited: Audited) -> str:
     count = sum(map(_is_serious, audited.findings))
-    verdict = f"{count} to look at" if count else "Nothing that must be looked at"
+    verdict = f"{plural(count, 'finding')} to look at" if count else "Nothing that must be looked at"
     rows = f"{len(audited.dataset):,} rows"
     return f"{verdict} in {rows}. " + " ".join(f"{note[0].upper()}{note[1:]}." for note in audited.notes)
 

@@ -49,7 +49,8 @@ Inputs = Annotated[
     typer.Argument(
         metavar="INPUT",
         show_default=False,
-        help="Files, folders, tables (CSV, TSV, JSONL, Parquet), a text in quotes, or - for standard input.",
+        help="Files, folders, tables (CSV, TSV, JSONL, Parquet), a text in quotes (of two words or more), or "
+        "- for standard input.",
     ),
 ]
 
@@ -103,7 +104,10 @@ Time = Annotated[
 Trials = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", help="Number of trials; makes a run repeatable.", rich_help_panel=_SEARCH
+        min=1,
+        metavar="N",
+        help="Most trials; without --time nothing else ends the search, and it can be repeated exactly.",
+        rich_help_panel=_SEARCH,
     ),
 ]
 Space = Annotated[
@@ -113,7 +117,12 @@ Space = Annotated[
     ),
 ]
 Backbones = Annotated[
-    str | None, typer.Option(metavar="A,B", help="Consider these backbones only.", rich_help_panel=_SEARCH)
+    str | None,
+    typer.Option(
+        metavar="A,B",
+        help="Consider these only: names of autotl backbones, timm/ID, hf:ID, local:PATH[:ARCHITECTURE].",
+        rich_help_panel=_SEARCH,
+    ),
 ]
 License = Annotated[
     LicenseRule, typer.Option(help="Which licences of weights to admit.", rich_help_panel=_SEARCH)
@@ -136,7 +145,7 @@ Resume = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Run folder; runs/NAME where unset.", rich_help_panel=_SEARCH),
+    typer.Option(metavar="FOLDER", help="Run folder; runs/DATE-TIME where unset.", rich_help_panel=_SEARCH),
 ]
 
 Engine = Annotated[
@@ -214,7 +223,7 @@ Scheduler = Annotated[
         rich_help_panel=_SEARCH,
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.", rich_help_panel=_MACHINE)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=_MACHINE)]
 Threads = Annotated[
     int | None,
     typer.Option(

@@ -43,6 +43,10 @@ def show_line(line: str) -> None:
     Console(highlight=False).print(line, markup=False, soft_wrap=True)
 
 
+def _beside_ties(count: int) -> str:
+    return f", beside {count} where two are as likely" if count else ""
+
+
 def show_json(value: Any) -> None:
     """Print one JSON value, and nothing that is not JSON: NaN and infinities become null."""
     json.dump(_finite(value), sys.stdout, indent=1, default=str, allow_nan=False)
@@ -72,7 +76,7 @@ def parity_view(found: Mapping[str, Any]) -> Table:
         {
             "verified": f"{found['rows']} rows of {found['known']}, {found['batch_size']} at a time; "
             f"{found['single_rows']} of them singly",
-            "labels that differ": f"{found['label_flips']}, beside {found['ties']} ties",
+            "labels that differ": f"{found['label_flips']}{_beside_ties(found['ties'])}",
             "largest difference": f"{found['largest_difference']:.2g}, {allowed}",
             found["metric"]: f"{words(found['score_exported'])}, of the trained network "
             f"{words(found['score_trained'])}",

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autotl.data.dataset import PART_NAMES, Finding
 from autotl.data.rows import Rows, Table, is_missing, plural, some, verb
 from autotl.errors import DataError, TargetError
@@ -96,6 +98,8 @@ def select(
                 raise DataError(
                     f"the target column {goal!r} is also an input", hint="Name another with --target COL."
                 )
+        if kind in kinds and kinds[kind].extensions and len(columns) > 1:
+            raise DataError(f"several {kind} columns are named", found=", ".join(columns), expected="one")
         if kind not in kinds:
             raise DataError("unknown modality", found=repr(kind), expected=", ".join(kinds))
         return Selection(kind, columns, goal, group, bool(kinds[kind].extensions), part), _told(part)
@@ -124,7 +128,7 @@ def rows_of(table: Table, chosen: Selection, part: str) -> Rows:
         items=list(values[0]) if len(values) == 1 else list(zip(*values, strict=True)),
         labels=table.columns[goal],
         names=table.names,
-        parts=[part or _part(value) for value in table.columns.get(chosen.part or "", [""] * len(table))],
+        parts=_parts(table, chosen, part),
         groups=table.columns[chosen.group] if chosen.group else None,
         columns=chosen.inputs,
         target=goal,
@@ -149,6 +153,13 @@ def _told(part: str | None) -> tuple[Finding, ...]:
     if part is None:
         return ()
     return (Finding("official_parts", "info", f"Official parts are those that the column {part!r} names."),)
+
+
+def _parts(table: Table, chosen: Selection, part: str) -> list[str]:
+    """The part of each row: its own column goes before that of a training table, not of another."""
+    if part not in ("", "train"):
+        return [part] * len(table)
+    return [_part(value) or part for value in table.columns.get(chosen.part or "", [""] * len(table))]
 
 
 def _part(value: Any) -> str:
@@ -224,7 +235,7 @@ def _poverty(values: list[Any]) -> str:
 
 def _kind_of(values: list[Any], kinds: Mapping[str, Modality], folder: Path) -> Modality | None:
     """The modality that claims a column's values most surely."""
-    present = [value for value in values if not is_missing(value) and value != ""]
+    present = [value for value in values if not is_missing(value) and not _is_empty_text(value)]
     sample = present[:: max(1, len(present) // _SAMPLE)][:_SAMPLE]
     if not sample:
         return None
@@ -239,6 +250,10 @@ def _kind_of(values: list[Any], kinds: Mapping[str, Modality], folder: Path) -> 
     scores = {kind.name: kind.sniff(inputs) for kind in kinds.values()}
     best = max(scores, key=lambda name: scores[name])
     return kinds[best] if scores[best] >= SURE else None
+
+
+def _is_empty_text(value: Any) -> bool:
+    return isinstance(value, str) and value == ""
 
 
 def _named_files(sample: list[Any], kind: Modality) -> bool:
@@ -274,11 +289,19 @@ def _value(value: Any, is_path: bool, folder: Path) -> Item:
     """One cell as an input: a path from the table's folder, encoded bytes, or a text."""
     if isinstance(value, Mapping) and value.get("bytes") is not None:
         return value["bytes"]
-    if is_path and not isinstance(value, bytes):
+    if isinstance(value, bytes) or _is_pixels(value):
+        return value
+    if is_path:
         return folder / ("" if is_missing(value) else str(value))
     if is_missing(value):
         return ""
-    return value if isinstance(value, (str, bytes, Path)) or hasattr(value, "shape") else str(value)
+    return value if isinstance(value, (str, Path)) else str(value)
+
+
+def _is_pixels(value: Any) -> bool:
+    """Whether a cell is an array, a tensor or a Pillow image (whose type is asked: it would copy itself)."""
+    is_array = hasattr(value, "shape") or hasattr(type(value), "__array_interface__")
+    return is_array and not isinstance(value, (str, np.generic))
 
 
 def _drop_missing_files(rows: Rows, table: Table) -> Rows:
@@ -286,13 +309,12 @@ def _drop_missing_files(rows: Rows, table: Table) -> Rows:
     lost = [i for i, exists in enumerate(there) if not exists]
     if not lost:
         return rows
-    place = f"{table.folder.name}/" if table.folder.name else "the current folder"
     absent = f"named in {table.source} {verb(len(lost), 'does', 'do')} not exist"
     if len(lost) >= MISSING_FILES * len(there):
         raise DataError(
             f"{plural(len(lost), 'file')} of {len(there):,} {absent}",
             found=some([f"{rows.items[i].as_posix()} ({rows.names[i]})" for i in lost], 2),
-            expected=f"paths relative to {place}",
+            expected=f"paths relative to the folder of {table.source}",
         )
     names = tuple(rows.names[i] for i in lost)
     finding = Finding(

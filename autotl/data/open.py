@@ -75,7 +75,7 @@ def open_dataset(
         tables |= {part: _one_table(more) for part, more in extra.items()}
         tables = {part or ("train" if len(tables) > 1 else ""): table for part, table in tables.items()}
         inputs = {"text": _names(text), "image": _names(image)}
-        rows = _rows_of_tables(tables, kinds, target, inputs, group, explicit=frozenset(extra))
+        rows = _rows_of_tables(tables, kinds, target, inputs, group, explicit=tuple(extra))
     else:
         _refuse_columns(source, target=target, text=text, image=image, group=group)
         rows = _without_columns(source, labels, group, kinds)
@@ -180,11 +180,12 @@ def _rows_of_tables(
     target: str | None,
     inputs: Mapping[str, Sequence[str]],
     group: str | Sequence[Any] | None,
-    explicit: frozenset[str],
+    explicit: tuple[str, ...],
 ) -> Rows:
     """Rows of all parts, with columns chosen on the training table.
 
     A test table without the target, as competitions hand out, is left aside unless it was named explicitly.
+    Parts that were named explicitly replace those that the training table's own column names.
     """
     if group is not None and not isinstance(group, str):
         raise DataError("groups of a table are a column", found=type(group).__name__, expected="its name")
@@ -196,9 +197,24 @@ def _rows_of_tables(
             message = f"{table.source} has no labels in '{chosen.target}', so it is no {part} part."
             findings += (Finding("unlabelled_part", "warning", message, (), "part left aside"),)
         else:
-            pieces.append(rows_of(table, chosen, part))
+            rows = rows_of(table, chosen, part)
+            pieces.append(_without(rows, explicit) if table is first else rows)
     rows = join(pieces)
     return replace(rows, findings=findings + rows.findings)
+
+
+def _without(rows: Rows, parts: Sequence[str]) -> Rows:
+    """Rows without some official parts, which others replace."""
+    kept = [i for i, part in enumerate(rows.parts) if part not in parts]
+    if len(kept) == len(rows.parts):
+        return rows
+    names = tuple(rows.names[i] for i in sorted(set(range(len(rows.parts))) - set(kept)))
+    gone = f"{plural(len(names), 'row')} of the {' and '.join(parts)} part"
+    finding = Finding(
+        "replaced_part", "info", f"{gone} in the data give way to those that were named.", names
+    )
+    kept_rows = rows.take(kept)
+    return replace(kept_rows, findings=(*kept_rows.findings, finding))
 
 
 def _unlabelled(table: Table, column: str) -> bool:
@@ -218,13 +234,20 @@ def _refuse_columns(source: Any, **columns: Any) -> None:
 
 def _without_columns(source: Any, labels: Any, group: Any, kinds: Mapping[str, Modality]) -> Rows:
     if isinstance(source, (str, Path)):
+        if group is not None:
+            raise DataError(
+                "class folders take no groups",
+                found=type(group).__name__,
+                expected="a table with a group column",
+                hint="Write one: autotl audit DATA --fix index.csv, then autotl fit index.csv --group group",
+            )
         return read_class_folders(Path(source), kinds)
     return read_memory(source, labels, kinds, groups=group)
 
 
 def _with_parts(rows: Rows, extra: Mapping[str, Any], kinds: Mapping[str, Modality]) -> Rows:
     """Rows with further official parts from class folders; they replace parts of the same name."""
-    kept = rows.take([i for i, part in enumerate(rows.parts) if part not in extra])
+    kept = _without(rows, tuple(extra))
     pieces = [replace(kept, parts=[part or "train" for part in kept.parts])]
     for part, source in extra.items():
         if not isinstance(source, (str, Path)) or not _existing(Path(source)).is_dir():

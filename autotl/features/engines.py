@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autotl.backbones.backbone import Backbone, Batch
+from autotl.features.memory import RowsAtOnce, parts
 from autotl.features.precision import fastest_dtype
 from autotl.features.record import MachineRecord
 from autotl.graph.convert import to_onnx
@@ -33,6 +35,8 @@ Array = NDArray[Any]
 #: A batch of network inputs to the frozen outputs, in the order of `FrozenPart.outputs`.
 Engine = Callable[[Batch], list[Array]]
 _TIMED_BATCHES = 3
+#: Rows of a timed batch on a CPU, where few already keep it busy: on a GPU as many as are run at once.
+_TIMED_ROWS = 8
 #: Largest difference from plain torch, as a share of the largest output: rounding of single precision summed
 #: in another order, and of half precision through the depth of a network.
 _TOLERANCE = 1e-3
@@ -83,7 +87,7 @@ def torch_engine(
     channels_last: bool = False,
     mixed: torch.dtype | None = None,
 ) -> Engine:
-    """Run in torch.
+    """Run in torch; rows that do not fit into memory together are run in parts.
 
     Args:
         network: What runs; it is moved to `device`.
@@ -95,8 +99,20 @@ def torch_engine(
     if channels_last:
         network = copy.deepcopy(network).to(memory_format=torch.channels_last)
 
+    at_once = RowsAtOnce(sys.maxsize)
+
     def run(batch: Batch) -> list[Array]:
         network.to(device)  # others share its weights, and may have moved them
+        rows = np.arange(len(next(iter(batch.values()))))
+
+        def within(most: int) -> list[Array]:
+            spans = [slice(few[0], few[-1] + 1) for few in parts(rows, most)]
+            found = [forward({name: value[span] for name, value in batch.items()}) for span in spans]
+            return found[0] if len(found) == 1 else [np.concatenate(o) for o in zip(*found, strict=True)]
+
+        return at_once.fit(within, len(rows))
+
+    def forward(batch: Batch) -> list[Array]:
         with torch.inference_mode(), torch.autocast(device.type, dtype=mixed, enabled=mixed is not None):
             moved = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
             return [value.float().cpu().numpy() for value in network(moved)]
@@ -185,6 +201,8 @@ def fastest_engine(
         return plain
     if chosen in ways and (engine := _agreeing(chosen, ways[chosen], few, plain(few))):
         return engine
+    if device.type == "cpu":
+        batch = {name: values[:_TIMED_ROWS] for name, values in batch.items()}
     expected, engines = plain(batch), {PLAIN_TORCH: plain}
     for name, way in ways.items():
         if name != PLAIN_TORCH and (engine := _agreeing(name, way, batch, expected)):

@@ -52,7 +52,7 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
         style = "bold" if row.winner else "dim" if row.score is None else None
         drawn.add_row(*map(Text, texts), style=style)
     drawn.title, drawn.title_justify = Text(f"score: {metric} on validation"), "left"
-    drawn.title.append("; * winner; + none is better, faster and smaller")
+    drawn.title.append("; * winner; + no other is better, faster and smaller at once")
     if "gain" in shown:
         drawn.title.append("; gain: over trial 0")
     if "pred" in shown:

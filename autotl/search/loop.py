@@ -177,10 +177,12 @@ class _Search:
         """Give a free slot to a paused trial or a new one; False where neither is worth it."""
         self._look_ahead()
         board = self._board()
+        may_begin = bool(self.offers) and self.budget.admits(self.board.started)
+        if not (may_begin or self.paused):
+            return False
         if reason := self.scheduler.enough(board):
             self.listener(Note(f"the search ends early: {reason}"))
             return False
-        may_begin = bool(self.offers) and self.budget.admits(self.board.started)
         if not self.budget.exhausted:
             number = self.scheduler.pick(board, fresh=may_begin)
             if number is not None:

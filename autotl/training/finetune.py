@@ -21,11 +21,11 @@ from autotl.backbones.backbone import Batch
 from autotl.config import EpochResult, TrialConfig
 from autotl.errors import NonFiniteError
 from autotl.features.frozen import PLAIN, View
+from autotl.features.memory import RowsAtOnce, parts
 from autotl.task import TaskKind
 from autotl.training.average import WeightAverage
 from autotl.training.heads import best_head, fit_head
 from autotl.training.loss import mean_loss
-from autotl.training.memory import RowsAtOnce, parts
 from autotl.training.mixup import mix
 from autotl.training.model import TransferModel
 from autotl.training.optimizer import Optimizer

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autotl.backbones.backbone import Batch
 from autotl.features.frozen import PLAIN, View
-from autotl.training.memory import RowsAtOnce, parts
+from autotl.features.memory import RowsAtOnce, parts
 from autotl.training.model import TransferModel
 from autotl.training.workbench import Workbench
 

@@ -23,7 +23,8 @@ _KINDS = {int: "N", float: "NUMBER"}
 _GLOBAL = """
 Before a verb: `autotl --debug VERB` shows the traceback of an error, `autotl --version` prints the version.
 
-Exit codes: 0 where all went well, 2 for what you can put right (the message says how), 130 after Ctrl-C, 1
+Exit codes: 0 where all went well, 2 for what you can put right (the message says how), 130 where Ctrl-C broke
+off (the first Ctrl-C of `fit` only ends its search: it exports, and ends with 0), 1
 for a defect of the program, which keeps its traceback. [`audit`](audit.md),
 [`watch`](watch.md) and [`monitor`](monitor.md) have codes of their own.
 """

@@ -89,7 +89,7 @@ TABLES = {
     "images that do not exist": (
         ["image,label", *[f"no/{i}.jpg,{'ab'[i % 2]}" for i in range(12)]],
         "12 files of 12 named in set.csv do not exist; found {cwd}/no/0.jpg (set.csv:2), "
-        "{cwd}/no/1.jpg (set.csv:3) and 10 more; expected paths relative to {name}/.",
+        "{cwd}/no/1.jpg (set.csv:3) and 10 more; expected paths relative to the folder of set.csv.",
     ),
 }
 
@@ -101,7 +101,7 @@ def test_a_bad_table(call, here, kind):
         write("set.csv", lines)
     else:
         Path("set.csv").touch()
-    filled = {"{ROWS}": ROWS, "{cwd}": here.resolve().as_posix(), "{name}": here.name}
+    filled = {"{ROWS}": ROWS, "{cwd}": here.resolve().as_posix()}
     for mark, value in filled.items():
         message = message.replace(mark, value)
     refused(call("space", here / "set.csv", "--offline"), message)

@@ -373,7 +373,7 @@ def test_images_that_do_not_exist(tmp_path: Path) -> None:
     message = (
         f"12 files of 12 named in data.csv do not exist; found {tmp_path.as_posix()}/img/0.jpg (data.csv:2), "
         f"{tmp_path.as_posix()}/img/1.jpg (data.csv:3) and 10 more; "
-        f"expected paths relative to {tmp_path.name}/."
+        "expected paths relative to the folder of data.csv."
     )
     raises(DataError, message, lambda: opened(path))
 
@@ -452,3 +452,30 @@ def test_messages_are_single_lines(tmp_path: Path) -> None:
     with pytest.raises(TargetError) as caught:
         opened(good(tmp_path), target="colour")
     assert not re.search(r"\n", str(caught.value))
+
+
+def test_official_parts_without_one_to_train_on(tmp_path: Path) -> None:
+    for part in ("val", "test"):
+        for label in "ab":
+            image_file(tmp_path / part / label / "0.png")
+    message = (
+        f"no training part in {tmp_path.name}/; found test/, val/; "
+        "expected train/ beside them, or class folders."
+    )
+    raises(DataError, message, lambda: opened(tmp_path))
+
+
+def test_groups_of_class_folders(tmp_path: Path) -> None:
+    for label in "ab":
+        image_file(tmp_path / label / "0.png")
+    message = (
+        "class folders take no groups; found list; expected a table with a group column. "
+        "Write one: autotl audit DATA --fix index.csv, then autotl fit index.csv --group group"
+    )
+    raises(DataError, message, lambda: opened(tmp_path, group=[1, 2]))
+
+
+def test_two_columns_of_images(tmp_path: Path) -> None:
+    path = table(tmp_path, ["a,b,label", *[f"{i}.png,{i}.jpg,{'xy'[i % 2]}" for i in range(12)]])
+    message = "several image columns are named; found a, b; expected one."
+    raises(DataError, message, lambda: opened(path, image="a,b"))

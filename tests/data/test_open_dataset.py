@@ -240,6 +240,33 @@ def test_a_column_may_name_the_official_parts(column: str) -> None:
     assert "unused_column" not in findings(dataset)
 
 
+def test_a_column_of_parts_holds_beside_a_test_part_of_its_own(tmp_path: Path) -> None:
+    """No row that was set aside for the test is trained on."""
+    named = ["train", "Training", "valid", "test", ""] * 4
+    other = pd.DataFrame({"text": ["some other text here", "and one more text"], "label": ["no", "yes"]})
+    dataset = open_dataset(pd.DataFrame({**FRAME, "part": named}), test=other)
+    assert parts(dataset) == {"train": 12, "val": 4, "test": 2}
+    message = "4 rows of the test part in the data give way to those that were named."
+    assert findings(dataset)["replaced_part"] == message
+
+
+def test_a_column_of_parts_holds_in_the_training_table_of_a_folder(tmp_path: Path) -> None:
+    marked = [(*row, ("train", "val", "test")[i % 3]) for i, row in enumerate(ROWS)]
+    write(tmp_path / "train.csv", marked, "text,label,split")
+    further = [("some other text here", "no", "train"), ("and one more text", "yes", "train")]
+    write(tmp_path / "test.csv", further, "text,label,split")
+    assert parts(open_dataset(tmp_path)) == {"train": 7, "val": 7, "test": 6 + 2}
+
+
+@pytest.mark.parametrize("as_pillow", [True, False])
+def test_images_in_a_column_of_a_data_frame(as_pillow: bool) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)
+    column = [Image.fromarray(image) for image in pixels] if as_pillow else list(pixels)
+    dataset = open_dataset(pd.DataFrame({"photo": column, "label": FRAME["label"]}))
+    assert (dataset.modality, dataset.columns) == ("image", ("photo",))
+    assert all(given is kept for given, kept in zip(column, dataset.items, strict=True))
+
+
 @pytest.mark.parametrize("values", [["wheel", "door"], ["test", "val"], ["train", "other"], ["", ""]])
 def test_a_column_of_other_parts_says_nothing_of_official_ones(values: list[str]) -> None:
     dataset = open_dataset(pd.DataFrame({**FRAME, "part": values * 10}))

@@ -9,9 +9,12 @@ from urllib.parse import unquote
 import pytest
 
 from autotl.cli import app
+from autotl.modalities.registry import modalities
 from autotl.serve.http.app import create_app
 from autotl.serve.http.service import Service
 from autotl.serve.http.settings import Settings
+from autotl.strategies.registry import strategies
+from autotl.task import TaskKind
 from docs.making import parts, recordings
 from docs.making.commands import command_pages, verbs
 from docs.making.pages import DOCS, GENERATED, OPTIONS, pages
@@ -161,6 +164,21 @@ def test_the_routes_of_a_server_are_all_explained(messages):
     routes = [path for path in served.openapi()["paths"] if "/versions/" not in path]
     assert routes
     assert [path for path in routes if not re.search(rf"`(GET|POST) {re.escape(path)}`", text)] == []
+
+
+def test_every_declared_parameter_is_explained_and_no_other():
+    text = (DOCS / "guides/search-space.md").read_text()
+    section = text.partition("\n## What the parameters mean\n")[2].partition("\n## ")[0]
+    explained = re.findall(r"^\| `(\w+)` \|", section, re.M)
+    profiles = [
+        {"modality": kind, "task": {"kind": task, "classes": ["a", "b"], "metric": "accuracy"}}
+        for kind in ("image", "text")
+        for task in TaskKind
+    ]
+    packaged = [one for one in strategies().values() if type(one).__module__.startswith("autotl.")]
+    declared = {name for profile in profiles for one in packaged for name in one.parameters(profile)}
+    declared |= {name for kind in ("image", "text") for name in modalities()[kind].parameters()}
+    assert sorted(explained) == sorted(declared)
 
 
 def test_a_plain_command_is_told_from_what_needs_a_shell():

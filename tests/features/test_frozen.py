@@ -242,11 +242,29 @@ def test_an_engine_brings_weights_back_that_others_have_moved(bench, monkeypatch
     assert moved == [(device,)]
 
 
-@pytest.mark.parametrize(
-    ("bf16", "capability", "mixed"), [(True, (8, 0), True), (False, (7, 5), True), (False, (6, 1), False)]
-)
-def test_mixed_precision_is_tried_where_a_gpu_has_units_for_it(bench, monkeypatch, bf16, capability, mixed):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16)
+def test_rows_that_do_not_fit_into_memory_together_are_run_in_parts(bench, monkeypatch):
+    network = FrozenNetwork(bench.backbone, 2, (1, 2), True)
+    engine, batch = torch_engine(network, torch.device("cpu")), bench.frozen.inputs.batch(np.arange(9))
+    expected, plain, seen = engine(batch), network.forward, []
+
+    def crowded(batch):
+        rows = len(next(iter(batch.values())))
+        seen.append(rows)
+        if rows > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return plain(batch)
+
+    monkeypatch.setattr(network, "forward", crowded)
+    found = torch_engine(network, torch.device("cpu"))
+    for _ in range(2):
+        for value, wanted in zip(found(batch), expected, strict=True):
+            np.testing.assert_allclose(value, wanted, atol=1e-6)
+    assert seen == [9, 3, 3, 3, 3, 3, 3], "what fits is remembered"
+    assert [len(value) for value in found({name: value[:2] for name, value in batch.items()})] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(("capability", "mixed"), [((8, 0), True), ((7, 5), True), ((6, 1), False)])
+def test_mixed_precision_is_tried_where_a_gpu_has_units_for_it(bench, monkeypatch, capability, mixed):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     network = FrozenNetwork(bench.backbone, 1, (), True)
     found = candidates(network, bench.frozen.inputs.batch(np.arange(2)), torch.device("cuda"), None)

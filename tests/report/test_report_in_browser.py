@@ -162,7 +162,10 @@ def test_axe_finds_nothing_on_a_phone(opened):
 
 def test_figures_are_not_shrunk_beyond_reading_on_a_phone(opened):
     page = opened(width=360)
-    assert min(svg.bounding_box()["width"] for svg in page.locator("figure svg").all()) >= 28 * 16
+    share = "svg => svg.getBoundingClientRect().width / parseFloat(svg.style.maxWidth)"
+    assert 0.6 < min(svg.evaluate(share) for svg in page.locator("figure svg").all()) <= 1
+    verdict = page.locator("figure:has(svg[aria-labelledby^='outcome']) .canvas")
+    assert verdict.evaluate("canvas => canvas.scrollWidth <= canvas.clientWidth"), "all of it is seen at once"
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 

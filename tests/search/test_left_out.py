@@ -9,7 +9,7 @@ from search_fakes import CurveSpace, FakeFactory
 
 from autotl.config import LEFT_OUT, TrialState
 from autotl.search.budget import Budget
-from autotl.search.events import TrialFinished
+from autotl.search.events import Note, TrialFinished
 from autotl.search.loop import run_search
 from autotl.search.schedulers.scheduler import Verdict
 from autotl.trial.run_folder import RunFolder
@@ -92,3 +92,21 @@ def test_a_paused_trial_that_is_left_out_ends_with_what_it_has_reached(folder):
     ]
     assert after[1].score == before[1].score
     assert folder.result(1).state is TrialState.PRUNED
+
+
+class Sated(Watching):
+    """Never expects anything of what is left."""
+
+    def enough(self, board):
+        return "nothing that is left is expected to gain" if board.started else None
+
+
+def test_a_search_ends_early_only_where_something_was_left(folder, tmp_path):
+    told: list[object] = []
+    results, _ = search(folder, 1, judge=Sated(), listener=told.append)
+    assert len(results) == 1
+    assert not [event for event in told if isinstance(event, Note)]
+    results, _ = search(RunFolder(tmp_path / "other"), 3, judge=Sated(), listener=told.append)
+    assert len(results) == 1
+    (note,) = (event for event in told if isinstance(event, Note))
+    assert note.message.startswith("the search ends early: ")

@@ -244,7 +244,7 @@ def test_gain_ends_a_search_in_which_nothing_is_left_to_gain():
     flat = [finished(n, [0.9, 0.9, 0.9]) for n in range(5)]
     dear = standing(9, [0.9, 0.9], paused=True, seconds=1000.0)
     told = GainPerSecond().enough(board(dear, finished=flat, noise=0.01, seconds_left=2.0))
-    assert told == "nothing is expected to gain in the time left"
+    assert told == "nothing that is left is expected to gain"
     hopeless = standing(9, [0.75, 0.75], paused=True)
     facts = {"finished": flat, "noise": 0.01, "may_begin": False}
     assert "expected to gain less than" in str(GainPerSecond().enough(board(hopeless, **facts)))

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from autotl.config import TrialConfig
+from autotl.features.memory import RowsAtOnce, out_of_memory, parts
 from autotl.strategies.registry import strategy
 from autotl.testing.workbench import tiny_workbench
-from autotl.training.memory import RowsAtOnce, out_of_memory, parts
 
 CONFIG = {"cut": 0.5, "epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "augment": "none"}
 ACCELERATOR = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

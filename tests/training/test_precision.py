@@ -29,21 +29,19 @@ def in_half(monkeypatch, dtype):
 
 
 @pytest.mark.parametrize(
-    ("native_bfloat16", "capability", "expected"),
+    ("capability", "expected"),
     [
-        (True, (9, 0), torch.bfloat16),
-        (False, (7, 5), torch.float16),
-        (False, (7, 0), torch.float16),
-        (False, (6, 1), None),
+        ((9, 0), torch.bfloat16),
+        ((8, 0), torch.bfloat16),
+        ((7, 5), torch.float16),
+        ((7, 0), torch.float16),
+        ((6, 1), None),
     ],
 )
-def test_gpus_train_in_the_type_that_they_have_units_for(monkeypatch, native_bfloat16, capability, expected):
-    def supported(*, including_emulation):
-        return native_bfloat16 or including_emulation
-
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert fastest_dtype(torch.device("cuda")) is expected
+def test_gpus_train_in_the_type_that_they_have_units_for(monkeypatch, capability, expected):
+    gpus = {torch.device("cuda:0"): (6, 1), torch.device("cuda:1"): capability}
+    monkeypatch.setattr(torch.cuda, "get_device_capability", gpus.get)
+    assert fastest_dtype(torch.device("cuda:1")) is expected, "the one that was chosen is asked"
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])

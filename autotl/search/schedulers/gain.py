@@ -98,7 +98,7 @@ class GainPerSecond:
         return outlook.first(outlook.offered, beside=[outlook.of(trial) for trial in board.paused])
 
     def enough(self, board: Board) -> str | None:
-        """Whether nothing is expected to gain more than a small part of the noise, in the time left."""
+        """Whether nothing is expected to gain more than a small part of the noise."""
         outlook = _outlook(board)
         if outlook.is_starting or board.started < _STARTUP_TRIALS:
             return None
@@ -106,7 +106,7 @@ class GainPerSecond:
         if gain >= outlook.worth:
             return None
         if gain <= 0:
-            return "nothing is expected to gain in the time left"
+            return "nothing that is left is expected to gain"
         return f"more time is expected to gain less than {gain:.1g}"
 
 

@@ -26,20 +26,25 @@ class RowsAtOnce:
     def __init__(self, rows: int) -> None:
         self.rows = rows
 
-    def fit(self, work: Callable[[int], Result]) -> Result:
+    def fit(self, work: Callable[[int], Result], most: int | None = None) -> Result:
         """What `work(rows)` gives; it is called again with half as many rows each time that memory runs out.
+
+        Args:
+            work: Does something with so many rows at once.
+            most: Rows that there are, where it may be fewer than go at once.
 
         Raises:
             RuntimeError: Memory ran out with a single row, or `work` raised it for another reason.
         """
         while True:
+            rows = self.rows if most is None else min(self.rows, most)
             try:
-                return work(self.rows)
+                return work(rows)
             except RuntimeError as error:
-                if self.rows == 1 or not out_of_memory(error):
+                if rows == 1 or not out_of_memory(error):
                     raise
             # Only here, past the handler, is the memory free that its traceback kept alive.
-            self.rows //= 2
+            self.rows = rows // 2
             if torch.accelerator.is_available():
                 torch.accelerator.empty_cache()
 
