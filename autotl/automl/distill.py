@@ -66,19 +66,27 @@ class Distillation:
             winner: What is delivered.
             results: All results.
         """
-        judge, teacher = self._delivery.evidence.metric, self.teacher
-        plain = [r for r in self.among(results) if is_candidate(r) and r.config.strategy != STRATEGY]
-        best = max((r.score for r in plain if r.score is not None), default=None)
-        alone = "" if best is None else f", and {judge.own(best):.3f} at best without a teacher"
-        size = ""
-        own, of_teacher = (result.facts.get("parameters") for result in (winner, teacher))
-        if own and of_teacher and own != of_teacher:
-            size = f", with {100 * own / of_teacher:.0f} % of its weights"
+        metric, teacher = self._delivery.evidence.metric, self.teacher
+        taught, alone = self._best(results, taught=True), self._best(results, taught=False)
+        of_teacher = f"{metric.own(teacher.score or 0.0):.3f} of its teacher, trial {teacher.number}"
+        if winner.number == teacher.number and taught is not None:
+            return (
+                f"What learnt from trial {teacher.number} reaches {metric.name} {metric.own(taught):.3f} on "
+                f"validation against {of_teacher}, which is on {self.student} itself and is delivered."
+            )
+        own, whole = (result.facts.get("parameters") or 0 for result in (winner, teacher))
+        is_told = own and whole and own != whole
+        size = f", with {100 * own / whole:.0f} % of its weights" if is_told else ""
+        without = "" if alone is None else f", and {metric.own(alone):.3f} at best without a teacher"
         return (
-            f"{winner.config.backbone} reaches {judge.name} {judge.own(winner.score or 0.0):.3f} on "
-            f"validation against {judge.own(teacher.score or 0.0):.3f} of its teacher, "
-            f"trial {teacher.number} ({teacher.config.backbone}){size}{alone}."
+            f"{winner.config.backbone} reaches {metric.name} {metric.own(winner.score or 0.0):.3f} on "
+            f"validation against {of_teacher} ({teacher.config.backbone}){size}{without}."
         )
+
+    def _best(self, results: Sequence[TrialResult], *, taught: bool) -> float | None:
+        """The best score of the student with a teacher, or without one."""
+        own = [r for r in self.among(results) if (r.config.strategy == STRATEGY) is taught]
+        return max((r.score for r in own if r.score is not None and is_candidate(r)), default=None)
 
     def _trained(self, number: int, config: TrialConfig, earlier: Sequence[TrialResult]) -> TrialResult:
         """One recipe to its end; what fails says why."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from small_spaces import small_space
 
 from autotl import AutoTL
 from autotl.automl import export_trial, space_for
-from autotl.automl.distill import recipes
+from autotl.automl.distill import Distillation, recipes
 from autotl.backbones.catalogue import catalogue
+from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.errors import BackboneError, SpaceError
+from autotl.task import TaskKind, metric
 from autotl.testing.data import write_image_folder
 
 ONE_EPOCH = """
@@ -21,6 +24,11 @@ epochs = { low = 1, high = 1, default = 1 }
 """
 STUDENT = "efficientnet-lite0"
 QUICK = {"time_budget": None, "trials": 2, "offline": True, "threads": 2, "experience": False}
+
+
+def result(number, backbone, strategy, score, **facts):
+    config = TrialConfig(backbone, strategy, {})
+    return TrialResult(number, config, TrialState.COMPLETE, score, facts=facts)
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +99,31 @@ def test_a_student_that_is_unknown_or_cannot_take_part_is_refused(data):
 def closed() -> str:
     """A backbone whose licence restricts its use."""
     return next(info.name for info in catalogue("image").values() if not info.commercial)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "winner", "expected"),
+    [
+        (
+            result(0, "large", "linear_probe", 0.9, parameters=400),
+            result(2, STUDENT, "distill", 0.875, parameters=100),
+            f"{STUDENT} reaches accuracy 0.875 on validation against 0.900 of its teacher, trial 0 (large), "
+            "with 25 % of its weights, and 0.850 at best without a teacher.",
+        ),
+        (
+            result(1, STUDENT, "linear_probe", 0.85, parameters=100),
+            result(1, STUDENT, "linear_probe", 0.85, parameters=100),
+            "What learnt from trial 1 reaches accuracy 0.875 on validation against 0.850 of its teacher, "
+            f"trial 1, which is on {STUDENT} itself and is delivered.",
+        ),
+    ],
+)
+def test_a_sentence_tells_what_distillation_gave(teacher, winner, expected):
+    delivery = SimpleNamespace(evidence=SimpleNamespace(metric=metric("accuracy", TaskKind.BINARY)))
+    distillation = Distillation(delivery, None, teacher, STUDENT, lambda event: None)
+    results = [
+        result(0, "large", "linear_probe", 0.9),
+        result(1, STUDENT, "linear_probe", 0.85),
+        result(2, STUDENT, "distill", 0.875),
+    ]
+    assert distillation.words(winner, results) == expected
