@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from autotl.errors import StorageError
 
@@ -47,7 +47,7 @@ def write_texts(folder: Path, files: Mapping[str, str]) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when the block ends without error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")  # containers share numbers of processes
     try:
         yield temporary
         temporary.replace(path)

@@ -19,7 +19,7 @@ from autotl.automl.evidence import Evidence
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.errors import RunError
 from autotl.leaderboard.calibration import raw_outputs
-from autotl.leaderboard.ensemble import cross_fitted, greedy_weights, mixed
+from autotl.leaderboard.ensemble import cross_fitted, greedy_weights
 from autotl.leaderboard.selection import is_candidate
 from autotl.training.ensemble import ensemble
 from autotl.training.model import TransferModel
@@ -143,8 +143,9 @@ class Combinations:
         honest = cross_fitted(evidence.metric, targets, predictions, copies=copies, seed=self._seed)
         if copies == 1:
             return _Found("ensemble", chosen, honest)
-        validation = np.stack([evidence.validation(head) for head in heads])
-        return _Found("ensemble", chosen, mixed(weights, validation), honest)
+        splits = self._runner.splits
+        places = np.searchsorted(splits.train_and_val, splits.val)  # in the first of the repeats
+        return _Found("ensemble", chosen, honest[places], honest)
 
     def _soup(self, results: Sequence[TrialResult], until: float) -> _Found | None:
         """The greedy soup of the best trainings: each in turn is kept where the mean is no worse for it."""

@@ -62,7 +62,6 @@ class Fit:
         self._settings = settings
         self._scheduler = scheduler(settings.scheduler)
         self._ledger = Ledger(settings, listener, start)
-        self._first_export_seconds: float | None = None
         self._distillation: Distillation | None = None
         # Where only trials are counted a run must repeat itself, whatever was run before it.
         used = settings.experience and self._ledger.time.budget.timed
@@ -103,6 +102,7 @@ class Fit:
         """Fit the baseline on a few hundred rows and export it: a usable model within seconds."""
         runner = delivery.runner
         if (runner.folder.bundle / "bundle.json").is_file():
+            self._plan_ending(runner)
             return
         self._ledger.stages.begin("first model")
         few = some(runner.splits, runner.dataset.targets, *_FIRST_ROWS, self._settings.seed)
@@ -114,7 +114,7 @@ class Fit:
         )
         self._ledger.record["first_model_seconds"] = self._ledger.time.elapsed
         self._ledger.tell(Note(f"a first model can be used after {self._ledger.time.elapsed:.0f} s"))
-        self._first_export_seconds = time.monotonic() - begun
+        self._ledger.record["first_export_seconds"] = time.monotonic() - begun
         self._plan_ending(runner)
         if self._ledger.time.budget.exhausted:
             short = (
@@ -124,18 +124,17 @@ class Fit:
 
     def _plan_ending(self, runner: TrialRunner) -> None:
         """Keep back from the search what export and test are expected to take, once an export was timed."""
-        if self._first_export_seconds is None:
+        seconds = self._ledger.record.get("first_export_seconds")
+        if seconds is None:
             return
         row = runner.pace.row_seconds()
         self._ledger.time.measured(
-            export_seconds=self._first_export_seconds
-            + _FURTHER_ROWS * row
-            + self._compress_seconds(runner, row),
+            export_seconds=seconds + _FURTHER_ROWS * row + self._compress_seconds(runner, seconds, row),
             test_seconds=TEST_PASSES * len(runner.splits.test) * row,
             baseline_seconds=len(runner.splits.test) * row,
         )
 
-    def _compress_seconds(self, runner: TrialRunner, row_seconds: float) -> float:
+    def _compress_seconds(self, runner: TrialRunner, export_seconds: float, row_seconds: float) -> float:
         """What smaller graphs are expected to take: to make two, and to run the rows that judge them.
 
         They are judged on the model before its final fit, so that one more bundle and graph are made.
@@ -143,12 +142,11 @@ class Fit:
         if self._settings.compress == "none":
             return 0.0
         rows = 6 * CALIBRATION_ROWS + PARITY_ROWS + 3 * min(len(runner.splits.val), JUDGED_ROWS)
-        export = self._first_export_seconds or 0.0
-        return 1.5 * _QUANTIZE_SECONDS + export + rows * row_seconds
+        return 1.5 * _QUANTIZE_SECONDS + export_seconds + rows * row_seconds
 
     def _probe(self, space: SearchSpace, runner: TrialRunner) -> SearchSpace:
         """Rank the backbones by their features of a few rows, and let the better ones go first."""
-        if "ranking" in self._ledger.record:  # the space on disk is in this order already
+        if self._ledger.record.get("ranking"):  # the space on disk is in this order already
             return space
         self._ledger.stages.begin("probe")
         prober = Prober(runner, self._settings.seed)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from autotl.automl.footprints import Meter
 from autotl.automl.originals import with_originals
@@ -44,9 +46,16 @@ _MEASURED_BACKBONES = 3
 
 
 def read_data(
-    data: Any, settings: Settings, *, labels: Sequence[Any] | None = None
+    data: Any, settings: Settings, *, labels: Sequence[Any] | None = None, learnt: Container[str] = ()
 ) -> tuple[Dataset, Splits]:
-    """Open, audit and split a data set as the settings ask."""
+    """Open, audit and split a data set as the settings ask.
+
+    Args:
+        data: What `open_dataset` takes.
+        settings: What the user asked for.
+        labels: Of data in memory.
+        learnt: Fingerprints of the rows that a model of an earlier run was fitted on.
+    """
     if settings.space is not None:
         read_document(settings.space)  # a mistake in it should not cost a long audit first
     dataset = open_dataset(
@@ -63,7 +72,14 @@ def read_data(
     )
     dataset = audit(dataset, modality(dataset.modality), threads=settings.threads)
     dataset = with_originals(dataset, seconds=settings.time_seconds, threads=settings.threads)
-    splits = split(dataset, seed=settings.seed, test_share=settings.test_share, val_share=settings.val_share)
+    known = np.array([content in learnt for content in dataset.fingerprints], bool)
+    splits = split(
+        dataset,
+        seed=settings.seed,
+        test_share=settings.test_share,
+        val_share=settings.val_share,
+        learnt=known if known.any() else None,
+    )
     return dataset, splits
 
 

@@ -82,7 +82,7 @@ class Opening:
         with folder.created():
             dataset, splits = self._read(folder, data, labels)
             if self._predecessor is not None:
-                self._take_over(self._predecessor, folder, dataset)
+                self._take_over(self._predecessor, folder, dataset, splits)
             profile, space, runner = self._plan(folder, dataset, splits)
         return Opened(self._settings, profile, space, runner, self._predecessor)
 
@@ -104,7 +104,8 @@ class Opening:
 
     def _read(self, folder: RunFolder, data: Any, labels: Sequence[Any] | None) -> tuple[Dataset, Splits]:
         self._ledger.stages.begin("read", str(data_of(data)))
-        dataset, splits = read_data(data, self._settings, labels=labels)
+        learnt = frozenset[str]() if self._predecessor is None else self._predecessor.learnt()
+        dataset, splits = read_data(data, self._settings, labels=labels, learnt=learnt)
         for finding in dataset.findings:
             self._ledger.show(Note(finding.told, warning=finding.severity != "info"))
         self._ledger.tell(DataRead(len(dataset), dataset.task))
@@ -137,10 +138,12 @@ class Opening:
                 hint="Leave out --task and --metric, or choose another folder with --out.",
             )
 
-    def _take_over(self, predecessor: Predecessor, folder: RunFolder, dataset: Dataset) -> None:
+    def _take_over(
+        self, predecessor: Predecessor, folder: RunFolder, dataset: Dataset, splits: Splits
+    ) -> None:
         """Begin with what an earlier run has found, as far as it can still be had."""
         predecessor.check(dataset)
-        reason = predecessor.take_over(folder)
+        reason = predecessor.take_over(folder, dataset, splits)
         if reason is not None:
             self._ledger.tell(Note(reason, warning=True))
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autotl.automl.delivery import Delivery
 from autotl.automl.reopen import reopen
 from autotl.automl.settings import Settings
 from autotl.backbones.backbone import BackboneInfo
 from autotl.backbones.sources.finetuned import finetuned
 from autotl.config import TrialConfig
-from autotl.data.dataset import Dataset
+from autotl.data.dataset import Dataset, Splits
+from autotl.data.rows import plural
 from autotl.errors import RunError
 from autotl.features.keys import weights_key
 from autotl.leaderboard.interval import Interval
@@ -99,7 +102,6 @@ class Predecessor:
             )
         self._recipe = TrialConfig.from_json(self._record["winner"]["config"])
         self._network: BackboneInfo | None = None
-        self._fitted_on: frozenset[str] | None = None
 
     def inherited(self, asked: Settings) -> Settings:
         """The settings of a new run, with what holds for both where nothing else was asked."""
@@ -126,32 +128,59 @@ class Predecessor:
                 hint="Begin anew, without --from.",
             )
 
-    def take_over(self, folder: RunFolder) -> str | None:
+    def learnt(self) -> frozenset[str]:
+        """Fingerprints of the rows that the old model was fitted on; none where its data cannot be read."""
+        return self._fitted_on or frozenset()
+
+    def take_over(self, folder: RunFolder, dataset: Dataset, splits: Splits) -> str | None:
         """Keep the network that the old run fine-tuned in the new run's folder; gives why not, where not.
+
+        A network that learnt rows which now judge is left behind: it would seem better than it is.
 
         Args:
             folder: Of the new run.
+            dataset: The new data.
+            splits: Their parts.
         """
-        try:
-            delivery = reopen(self._run)
-        except (RunError, OSError) as error:
-            return f"only the recipe of {self._run.path} is taken over, not its network: {error}"
-        runner = delivery.runner
-        if runner.dataset.fingerprints:
-            rows = runner.splits.train_and_val
-            self._fitted_on = frozenset(runner.dataset.fingerprints[row] for row in rows)
-        results = {result.number: result for result in runner.folder.results()}
+        recipe_alone = f"only the recipe of {self._run.path} is taken over, not its network: "
+        if isinstance(self._opened, str):
+            return recipe_alone + self._opened
+        delivery, network, refused = self._opened, None, None
+        results = {result.number: result for result in delivery.runner.folder.results()}
         delivery.combinations.know(list(results.values()))
         chosen = delivery.combinations.named(self._record["winner"]["trial"])
         model = delivery.combinations.model(chosen)
         first = delivery.combinations.members(chosen)[0]
         self._recipe = first.config
-        base = runner.bench(first.config).backbone
+        base = delivery.runner.bench(first.config).backbone
         if weights_key(model.backbone) != weights_key(base):
-            name = f"{base.info.name}@{self._run.path.resolve().name}"
-            self._network = finetuned(base.info, model.module, folder.predecessor, name)
-        runner.close()
-        return None
+            judging = np.concatenate([splits.val, splits.test])
+            known = sum(not self._is_unseen(dataset, int(row)) for row in judging)
+            if known:
+                rows = plural(known, "row")
+                refused = f"{recipe_alone}it was fitted on {rows} of the validation and test parts"
+            else:
+                name = f"{base.info.name}@{self._run.path.resolve().name}"
+                network = finetuned(base.info, model.module, folder.predecessor, name)
+        self._network = network
+        delivery.runner.close()
+        return refused
+
+    @cached_property
+    def _opened(self) -> Delivery | str:
+        """The old run, opened again; or why it cannot be."""
+        try:
+            return reopen(self._run)
+        except (RunError, OSError) as error:
+            return str(error)
+
+    @cached_property
+    def _fitted_on(self) -> frozenset[str] | None:
+        """Fingerprints of the rows that the old model was fitted on; None where they are not known."""
+        if isinstance(self._opened, str) or not self._opened.runner.dataset.fingerprints:
+            return None
+        runner = self._opened.runner
+        return frozenset(runner.dataset.fingerprints[row] for row in runner.splits.train_and_val)
 
     def lead(self, space: SearchSpace) -> SearchSpace:
         """The space with the old winner's recipe right after the baseline, also on its network."""

@@ -6,6 +6,7 @@ dealt out. Official parts stay as they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,9 +23,18 @@ from autotl.task import TaskKind
 Array = NDArray[Any]
 _QUANTILES = 10
 _ROWS_A_QUANTILE = 10
+#: Rows that no earlier model was fitted on make up the parts drawn, where they suffice for so much of them.
+_LEAST_OF_PARTS = 0.5
 
 
-def split(dataset: Dataset, *, seed: int = 0, test_share: float = 0.2, val_share: float = 0.2) -> Splits:
+def split(
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    test_share: float = 0.2,
+    val_share: float = 0.2,
+    learnt: Array | None = None,
+) -> Splits:
     """Divide rows, stratified by target; the same data and seed give the same rows.
 
     Official parts are kept. Without an official test part, `test_share` of the other rows become it; without
@@ -36,6 +46,8 @@ def split(dataset: Dataset, *, seed: int = 0, test_share: float = 0.2, val_share
         seed: Seed of the draw.
         test_share: Share of rows for the test part, in (0, 1).
         val_share: Share of the rest for the validation part, in (0, 1).
+        learnt: (N,) bool, rows that a model of an earlier run was fitted on. They stay in train where the
+            others are enough for half of what the parts should have, which are then smaller.
 
     Raises:
         DataError: A share is out of range, or a part would be empty.
@@ -52,9 +64,15 @@ def split(dataset: Dataset, *, seed: int = 0, test_share: float = 0.2, val_share
     rows = {part: np.flatnonzero(parts == part) for part in ("val", "test")}
     fixed = np.unique(units[np.concatenate([rows["val"], rows["test"]])])
     train = np.flatnonzero(~np.isin(parts, ("val", "test")))
-    for part, share in (("test", test_share), ("val", val_share)):
-        if len(rows[part]):
-            continue
+    shares = {"test": test_share, "val": val_share}
+    shares = {part: share for part, share in shares.items() if not len(rows[part])}
+    if learnt is not None and shares:
+        kept = np.union1d(fixed, units[learnt])
+        wanted = 1.0 - math.prod(1.0 - share for share in shares.values())
+        enough = float(np.mean(~np.isin(units[train], kept))) / wanted
+        if enough >= _LEAST_OF_PARTS:
+            fixed, shares = kept, {part: min(1.0, enough) * share for part, share in shares.items()}
+    for part, share in shares.items():
         held = hold_out(
             strata[train], present[train], units[train], share, rng, fixed=np.isin(units[train], fixed)
         )

@@ -193,6 +193,8 @@ class FrozenPart:
             finally:
                 for store in stores:
                     store.commit()
+                if self._device.type != "cpu":  # the memory of a GPU is needed for other things
+                    self._engines.clear()
 
     def _compute(
         self,
@@ -223,7 +225,7 @@ class FrozenPart:
                 self._report(done, len(rows))
 
         self.inputs.batches(self.inputs.by_length(rows), self._batch_size, visit)
-        if stop == self.backbone.depth:
+        if stop == self.backbone.depth and (len(rows) >= _ROWS_WORTH_TIMING or not self.seconds_a_row):
             self.seconds_a_row = (time.perf_counter() - begun - choosing) / len(rows)
             self._pace.put(self._pace_key, self.seconds_a_row)
 

@@ -24,6 +24,8 @@ _PRIOR_DEVIATION = 0.3
 _OCTAVE = 0.5
 #: Accuracies are kept so far off 0 and 1.
 _LEAST = 0.005
+#: Rows whose time is a backbone's pace: so many that it is above what a pace is rounded up to.
+_PACE_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,18 @@ def backbone_ranks(ranking: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 def probe_lessons(ranking: Iterable[Mapping[str, Any]]) -> list[Lesson]:
     """What the probe teaches of backbones, from the rows of `run.json`.
 
-    A few rows of this data set tell of it as another data set would: of the order, and with doubt.
+    A few rows of this data set tell of it as another data set would: of the order, and with doubt. The pace
+    is that of a row, for those that did well were probed on more.
     """
     best: dict[str, Mapping[str, Any]] = {}
     for row in ranking:
         if row["rows"]:
             best.setdefault(row["backbone"], row)
     return lessons(
-        (TrialConfig(name, BASELINE_STRATEGY), [EpochResult(1, row["fused"], math.nan, row["seconds"])])
+        (
+            TrialConfig(name, BASELINE_STRATEGY),
+            [EpochResult(1, row["fused"], math.nan, row["seconds"] / row["rows"] * _PACE_ROWS)],
+        )
         for name, row in best.items()
     )
 

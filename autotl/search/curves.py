@@ -93,7 +93,7 @@ class CurveModel:
         return np.asarray(np.maximum.accumulate(weights @ expected_improvement(curves - best, deviation)))
 
 
-def log_errors(scores: Sequence[float]) -> tuple[float, ...]:
+def log_errors(scores: Sequence[float] | Array) -> tuple[float, ...]:
     """Logarithms of the errors of scores, 1 for no error."""
     return tuple(np.log(np.maximum(1.0 - np.asarray(scores), _LEAST_NOISE)).tolist())
 

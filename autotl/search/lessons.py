@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from autotl.config import EpochResult, TrialConfig
 from autotl.search.curves import log_errors
-from autotl.search.merit import merit, raised, score_unit
+from autotl.search.merit import as_shares, merit, raised
 
 Array = NDArray[Any]
 
@@ -70,16 +70,16 @@ def lessons(trials: Iterable[tuple[TrialConfig, Sequence[EpochResult]]]) -> list
     known = [(config, curve) for config, curve in trials if curve]
     if len(known) < _LEAST:
         return []
-    merits = raised(merit([max(epoch.score for epoch in curve) for _, curve in known]))
+    tops = [max(epoch.score for epoch in curve) for _, curve in known]
+    merits = raised(merit(as_shares(tops, max(tops))))
     paces = np.log([max(sum(e.seconds for e in curve) / len(curve), 1e-3) for _, curve in known])
     units = float(merits.std()), max(float(paces.std()), _LEAST_SPREAD)
     if units[0] < _LEAST_SPREAD:
         return []
     merits, paces = (merits - merits.mean()) / units[0], (paces - paces.mean()) / units[1]
     varied = _varied([config for config, _ in known])
-    unit = score_unit(max(epoch.score for _, curve in known for epoch in curve))
     return [
-        Lesson(_with(config, varied), float(top), float(pace), *units, _errors(config, curve, unit))
+        Lesson(_with(config, varied), float(top), float(pace), *units, _errors(config, curve, max(tops)))
         for (config, curve), top, pace in zip(known, merits, paces, strict=True)
     ]
 
@@ -90,11 +90,11 @@ def read_lessons(path: Path) -> list[Lesson]:
     return [Lesson.from_json(json.loads(line)) for line in lines]
 
 
-def _errors(config: TrialConfig, curve: Sequence[EpochResult], unit: float) -> tuple[float, ...]:
+def _errors(config: TrialConfig, curve: Sequence[EpochResult], best: float) -> tuple[float, ...]:
     """The course of a whole training of several epochs."""
     if not 1 < config.epochs <= len(curve):
         return ()
-    return log_errors([epoch.score / unit for epoch in curve])
+    return log_errors(as_shares([epoch.score for epoch in curve], best))
 
 
 def _varied(configs: Sequence[TrialConfig]) -> set[str]:

@@ -24,6 +24,17 @@ def score_unit(best: float) -> float:
     return -best if -math.inf < best < 0 else 1.0
 
 
+def as_shares(scores: Sequence[float] | Array, best: float) -> Array:
+    """Scores that are 1 without an error: losses, which are negative, become 1 less their share of the best.
+
+    Args:
+        scores: Shares, which stay as they are, or losses.
+        best: The best score there is, which says which of them they are.
+    """
+    values = np.asarray(scores, np.float64)
+    return 1.0 + values / -best if -math.inf < best < 0 else values
+
+
 def merit(scores: Sequence[float] | Array) -> Array:
     """Merits of scores, 1 for no error."""
     return np.asarray(-np.sqrt(np.maximum(1.0 - np.asarray(scores, np.float64), 0.0)))

@@ -86,8 +86,7 @@ class FineTuneRun:
         if state is not None:
             self._restore(state)
         self._schedule = self._new_schedule()
-        weights = bench.class_weights(self._settings.class_weight)
-        self._class_weights = None if weights is None else weights.to(bench.device)
+        self._class_weights = bench.class_weights(self._settings.class_weight)
 
     # --- the protocol ------------------------------------------------------------------------------------
 
@@ -115,6 +114,7 @@ class FineTuneRun:
                 self._best_score, self._best_epoch, self._best_raw = score, self._epoch, raw
                 self._head_penalty = penalty
                 self._best_weights = _copies(self._weights.tensors())
+        self._progress = self._schedule.progress
         return EpochResult(self._epoch, score, loss, time.perf_counter() - start)
 
     def model(self) -> TransferModel:
@@ -131,12 +131,12 @@ class FineTuneRun:
     def refit_config(self) -> TrialConfig:
         """The same schedule, ended after the epoch of the best weights, and the penalty of a fitted head.
 
-        A training that the clock ended had its learning rate fall by the clock: its schedule is one of the
-        epochs that it came to.
+        Where the learning rate fell by the clock, the schedule is that of as many epochs as it would have
+        come to: the share that was done is kept.
         """
         params = {**self._config.params, "stop_epoch": self._best_epoch}
-        if self._schedule.out_of_time:
-            params["epochs"] = self._epoch
+        if self._progress > 0:
+            params["epochs"] = max(self._best_epoch, round(self._epoch / self._progress))
         if self._head_penalty is not None:
             params["head_penalty"] = self._head_penalty
         return TrialConfig(self._config.backbone, self._config.strategy, params)
@@ -158,7 +158,7 @@ class FineTuneRun:
         if self._head_penalty is not None:
             state["head_penalty"] = torch.tensor(self._head_penalty, dtype=torch.float64)
         if resumable:
-            state["progress"] = torch.tensor(self._schedule.progress, dtype=torch.float64)
+            state["progress"] = torch.tensor(self._progress, dtype=torch.float64)
             state["training_rows"] = torch.tensor(self._training_rows.rows)
             state |= {f"model.{k}": v for k, v in _copies(self._weights.tensors()).items()}
             state |= {f"optimizer.{k}": v for k, v in self._optimizer.state().items()}

@@ -15,7 +15,7 @@ from autotl.training.mlp import MLPHead, mlp_path
 from autotl.training.ridge import Ridge, ridge_path, signs
 from autotl.training.workbench import Workbench
 
-#: Heads that a path gives without gain before the rest of it is given up.
+#: Heads of a path that may be worse than the best before the rest of it is given up.
 _PATIENCE = 2
 
 Head = LinearHead | MLPHead
@@ -93,16 +93,16 @@ def fit_head(
     penalties = PENALTIES if penalty is None else (penalty,)
     columns = relevant_columns(bench, features, targets, share)
     best: tuple[Head, Tensor, float] | None = None
-    without_gain = 0
+    losses = 0
     for fitted in candidate_heads(bench, kind, features[:, columns], targets, penalties, weighting):
         head = fitted.spread(columns, features.shape[1])
         raw = head(held_out).cpu()
         score = bench.score(raw)
         if best is None or score > best[2] or math.isnan(score):
-            best, without_gain = (head, raw, score), 0
+            best, losses = (head, raw, score), 0
         else:
-            without_gain += 1
-        if without_gain > _PATIENCE:
+            losses += score < best[2]  # a tie is none: strong penalties that name one class all tie
+        if losses > _PATIENCE:
             break
     assert best is not None
     return best

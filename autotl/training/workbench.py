@@ -104,11 +104,11 @@ class Workbench:
         return torch.nn.functional.one_hot(labels, self.task.outputs).float()
 
     def class_weights(self, scheme: str) -> Tensor | None:
-        """(K,) weights inverse to class frequency with mean 1 over rows, or None for "none"."""
+        """(K,) weights inverse to class frequency with mean 1 over rows, on the device; None for "none"."""
         if scheme != "balanced" or not self.task.is_classification:
             return None
         counts = self.indicators(self.splits.train).sum(dim=0)
-        return counts.sum() / (counts.clamp_min(1) * len(counts))
+        return (counts.sum() / (counts.clamp_min(1) * len(counts))).to(self.device)
 
     def model(self, backbone: Backbone, head: torch.nn.Module, depths: tuple[int, ...]) -> TransferModel:
         """A model of this task."""

@@ -264,9 +264,12 @@ class TrialRunner:
         return np.concatenate([values for _, values in outputs])[order][back]
 
     def refit_seconds(self, result: TrialResult) -> float:
-        """Predicted seconds of `refit`; features are there already."""
-        rows = len(self.splits.train_and_val) / max(1, len(self.splits.train))
-        return float(rows * result.facts["refit_share"] * sum(epoch.seconds for epoch in result.curve))
+        """Predicted seconds of `refit`, with those of features that are no longer there."""
+        share = len(self.splits.train_and_val) / max(1, len(self.splits.train))
+        fit = float(share * result.facts["refit_share"] * sum(epoch.seconds for epoch in result.curve))
+        if not result.config.fits_in_one_step:
+            return fit
+        return fit + (self.pace.pass_seconds(result.config, self.splits.train_and_val) or 0.0)
 
     def refit(self, result: TrialResult, deadline: float = math.inf) -> TransferModel:
         """Train the configuration of a result again, on training and validation rows together."""

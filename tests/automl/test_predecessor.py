@@ -19,6 +19,7 @@ from autotl.errors import RunError
 from autotl.leaderboard.interval import Interval
 from autotl.task import Task, TaskKind
 from autotl.testing.data import write_image_folder, write_text_table
+from autotl.trial.run_folder import RunFolder
 
 ONE_EPOCH = """
 [parameters.epochs]
@@ -117,13 +118,19 @@ def test_both_models_are_compared_on_rows_that_are_new_to_both(following):
 @pytest.mark.slow
 def test_rows_that_the_old_model_was_fitted_on_do_not_count(old, tmp_path):
     how = {"from_run": old[0], "space": small_space(tmp_path, ONE_EPOCH), "out": tmp_path / "run"}
-    model = AutoTL(**QUICK, trials=1, seed=1, **how).fit(old[1])
-    record = json.loads((tmp_path / "run" / "run.json").read_text())
-    if "predecessor" in record:
-        assert record["predecessor"]["left_out"] > 0
-        assert record["predecessor"]["rows"] + record["predecessor"]["left_out"] == record["test"]["n"]
-    else:
-        assert any("too few test rows are new" in sentence for sentence in model.test_["verdict"])
+    model = AutoTL(**QUICK, trials=2, seed=1, **how).fit(old[1])
+    new, before = model.run_.read_splits(), RunFolder(old[0]).read_splits()
+    assert {*new.val, *new.test} <= {*before.test}
+    assert any("@run" in result.config.backbone for result in model.run_.results())
+
+
+@pytest.mark.slow
+def test_a_network_that_has_learnt_what_would_judge_it_is_left_behind(old, tmp_path):
+    how = {"from_run": old[0], "space": small_space(tmp_path, ONE_EPOCH), "out": tmp_path / "run"}
+    model = AutoTL(**QUICK, trials=2, seed=1, test_share=0.5, val_share=0.5, **how).fit(old[1])
+    notes = json.loads((tmp_path / "run" / "run.json").read_text())["notes"]
+    assert any("of the validation and test parts" in note for note in notes)
+    assert not any("@run" in result.config.backbone for result in model.run_.results())
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 
 from autotl import AutoTL
 from autotl.automl import inspect
+from autotl.automl.time_plan import TimePlan
 from autotl.backbones.backbone import Availability
 from autotl.backbones.catalogue import space_files
 from autotl.search.events import Note, StageStarted
@@ -94,7 +95,7 @@ def test_backbones_are_ranked_recorded_and_tried_in_that_order(fit):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_ranking_and_one_trial_needs_none(fit):
+def test_the_same_seed_gives_the_same_ranking(fit):
     without_time = [
         [
             {key: value for key, value in row.items() if key != "seconds"}
@@ -103,4 +104,20 @@ def test_the_same_seed_gives_the_same_ranking_and_one_trial_needs_none(fit):
         for name in ("one", "other")
     ]
     assert without_time[0] == without_time[1]
+
+
+@pytest.mark.slow
+def test_one_trial_needs_no_ranking_and_a_run_that_goes_on_from_it_does(fit, monkeypatch):
     assert fit("single", trials=1)[0].run_.read_json("run.json")["ranking"] == []
+    expected: list[float] = []
+    monkeypatch.setattr(
+        TimePlan, "measured", lambda plan, **seconds: expected.append(seconds["test_seconds"])
+    )
+    fit("single", trials=1, resume=True)
+    assert expected, "the time of test and export is kept back from the beginning"
+    again, _ = fit("single", trials=3, resume=True)
+    record, results = again.run_.read_json("run.json"), again.run_.results()
+    ranks = {row["backbone"]: row["predicted_rank"] for row in record["ranking"]}
+    assert sorted(ranks.values()) == [1, 2, 3]
+    assert [result.number for result in results] == [0, 1, 2]
+    assert all(result.error is None for result in results)

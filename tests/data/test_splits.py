@@ -161,6 +161,20 @@ def test_official_parts_stay_and_others_are_drawn(official: dict[str, int], size
             assert np.array_equal(getattr(splits, name), np.flatnonzero(parts == name))
 
 
+@pytest.mark.parametrize("official", [{"": 200}, {"": 160, "test": 40}])
+def test_rows_that_an_earlier_model_has_learnt_stay_in_train(official: dict[str, int]) -> None:
+    data = dataset(np.arange(200) // 100, parts=np.repeat(list(official), list(official.values())))
+    few, many = np.arange(200) % 2 == 0, np.arange(200) % 4 > 0
+    for learnt in (few, many):
+        splits = split(data, learnt=learnt)
+        drawn = np.concatenate([splits.val] if "test" in official else [splits.val, splits.test])
+        assert not learnt[drawn].any()
+        assert len(drawn) >= 0.5 * 0.2 * 160
+        assert len(np.concatenate([splits.train, splits.val, splits.test])) == 200
+    nearly_all = np.arange(200) % 50 > 0
+    assert np.array_equal(split(data, learnt=nearly_all).val, split(data).val), "too few are left"
+
+
 def test_what_resembles_an_official_row_is_never_held_out_elsewhere() -> None:
     parts = np.repeat(["train", "test"], [100, 20])
     clusters = np.arange(120)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autotl.search.improvement import expected_reduction
-from autotl.search.merit import merit, merit_noise, raised
+from autotl.search.merit import as_shares, merit, merit_noise, raised
 
 
 def test_a_better_score_has_more_merit_and_what_is_beyond_the_best_has_no_more():
@@ -35,3 +35,10 @@ def test_the_expected_reduction_is_that_of_draws():
     found = expected_reduction(np.array([-0.4, -0.4, -9.0]), np.array([0.05, 0.01, 0.05]), -0.35)
     assert found[0] == pytest.approx(gained, rel=0.02)
     assert found[0] > found[1] > found[2] == 0.0
+
+
+def test_losses_have_as_much_error_as_they_are_multiples_of_the_best():
+    assert as_shares([-0.4, -0.8, -0.2], best=-0.4).tolist() == [0.0, -1.0, 0.5]
+    assert as_shares([0.4, 0.9], best=0.9).tolist() == [0.4, 0.9]
+    halved = merit(as_shares([-0.2], best=-0.4)) / merit(as_shares([-0.4], best=-0.4))
+    assert halved == pytest.approx(np.sqrt(0.5)), "the root of half the error"

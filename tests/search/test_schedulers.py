@@ -223,6 +223,15 @@ def test_gain_chooses_by_what_other_data_sets_teach():
     assert GainPerSecond().choose(board(lessons=worse, **facts)) == 0
 
 
+@pytest.mark.parametrize("slow", [1, 7, 8])
+def test_gain_looks_at_no_clock_where_only_trials_are_counted(slow):
+    """The times of what taught the offers are those of a machine that had other things to do now and then."""
+    offers = [Prospect(config(7)), Prospect(config(8))]
+    taught = [(config(row), curve([0.5 + 0.01 * row], 1e3 if row == slow else 1.0)) for row in range(1, 9)]
+    facts = {"finished": [finished(4, [0.7]), finished(5, [0.7])], "offers": offers, "noise": 0.01}
+    assert GainPerSecond().choose(board(lessons=lessons(taught), **facts)) == 1
+
+
 @pytest.mark.parametrize("unit", [1.0, 1000.0])
 def test_gain_judges_losses_in_their_own_unit(unit):
     noise = score_noise(-0.4 * unit, 200)

@@ -15,6 +15,7 @@ from autotl.strategies.registry import strategy
 from autotl.testing.workbench import tiny_workbench
 from autotl.training.heads import best_head
 from autotl.training.plan import head_depths
+from autotl.training.schedule import Schedule
 
 
 def start(bench, state=None, **params):
@@ -88,6 +89,22 @@ def test_the_final_fit_of_a_training_that_the_clock_ended_has_the_epochs_it_came
     assert run.refit_share == pytest.approx(final.get("stop_epoch") / 3)
 
 
+def test_the_final_fit_of_a_training_that_was_hurried_ends_at_the_learning_rate_of_its_best_weights(
+    tmp_path, monkeypatch
+):
+    """Two epochs of fifty took half of the time that there was: as a schedule, they are two of four."""
+    bench = tiny_workbench(tmp_path)
+    run = start(bench, epochs=50)
+    run.step()
+    monkeypatch.setattr(Schedule, "progress", property(lambda schedule: 0.5))
+    run.step()
+    assert not run.done
+    for training in (run, start(bench, run.state(), epochs=50)):
+        final = training.refit_config()
+        assert final.get("epochs") == 4
+        assert final.get("stop_epoch") <= 2
+
+
 def test_a_view_that_there_is_no_time_to_compute_gives_way_to_the_plain_one(tmp_path):
     bench = tiny_workbench(tmp_path)
     settings = {"augment": "light", "views": 2}
@@ -124,6 +141,7 @@ def test_a_paused_training_goes_on_from_where_the_clock_had_driven_it(tmp_path):
     run = start(bench, epochs=50)
     run.step()
     run._schedule._start -= 100  # half of its time is over
+    run.step()
     reached = run._schedule.progress
     assert reached == pytest.approx(0.5, abs=0.05)
     later = replace(bench, deadline=time.monotonic() + 1000)

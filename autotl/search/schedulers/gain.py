@@ -19,7 +19,7 @@ from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board, Standing
 from autotl.search.curves import MOST_OWN, Course, CurveModel, fresh_gain, log_errors
 from autotl.search.improvement import expected_reduction
-from autotl.search.merit import merit, merit_noise, raised, score_unit
+from autotl.search.merit import as_shares, merit, merit_noise, raised, score_unit
 from autotl.search.schedulers.scheduler import Verdict
 from autotl.search.surrogate import Surrogate, surrogate
 from autotl.trial.trial import Price
@@ -127,8 +127,7 @@ class _Outlook:
         self.best = board.best
         # Where only trials are counted a search must repeat itself: each epoch costs the same.
         self._is_timed = math.isfinite(board.seconds_left)
-        self._unit = score_unit(self.best)
-        self._noise = max(board.noise / self._unit, _LEAST_NOISE)
+        self._noise = max(board.noise / score_unit(self.best), _LEAST_NOISE)
         self.worth = _WORTH * self._noise
         trials: list[Standing | TrialResult] = [*board.finished, *board.open.values()]
         self._begun = [_Begun.of(trial) for trial in trials if trial.curve and not _failed(trial)]
@@ -160,9 +159,9 @@ class _Outlook:
         epochs = self._affordable(trial)
         if epochs < 1 or not trial.curve:
             return _NOTHING
-        scores = [point.score / self._unit for point in trial.curve]
+        scores = self._shares([point.score for point in trial.curve])
         model = self._model(trial.config.strategy)
-        gains = model.expected_gains(scores, epochs, self.best / self._unit)
+        gains = model.expected_gains(scores, epochs, self._best_share)
         epoch_seconds = max(trial.epoch_seconds, 1e-3) if self._is_timed else 1.0
         seconds = epoch_seconds * np.arange(1, epochs + 1)
         return _Promise(float(gains[-1]), float(seconds[-1]), float((gains / seconds).max()))
@@ -200,7 +199,7 @@ class _Outlook:
     @cached_property
     def offer_gains(self) -> Array:
         """Expected improvement by each offer, as trials like it reached, as far as the time left allows."""
-        merits = raised(merit([trial.top / self._unit for trial in self._begun]))
+        merits = raised(merit(self._shares([trial.top for trial in self._begun])))
         lessons = self._board.lessons
         mean, deviation = self._expected.predict(
             merits,
@@ -235,6 +234,8 @@ class _Outlook:
     @cached_property
     def _epoch_seconds(self) -> Array:
         """Expected time of an epoch of each offer, by what trials like it took."""
+        if not self._is_timed:
+            return np.ones(len(self._board.offers))
         lessons = self._board.lessons
         pace, _ = self._expected.predict(
             np.log([self._epoch_cost(trial) for trial in self._begun]),
@@ -257,8 +258,8 @@ class _Outlook:
         """Expected improvement by a trial of which nothing is known; 0 where a typical one does not fit."""
         if self._typical_seconds > self._board.seconds_left:
             return 0.0
-        tops = [trial.top / self._unit for trial in self._begun]
-        return fresh_gain(tops, self.best / self._unit, self._noise)
+        tops = self._shares([trial.top for trial in self._begun])
+        return fresh_gain(tops, self._best_share, self._noise)
 
     def _epoch_cost(self, trial: _Begun) -> float:
         return max(trial.seconds / len(trial.scores), 1e-3) if self._is_timed else 1.0
@@ -268,6 +269,14 @@ class _Outlook:
         """What a typical trial took."""
         costs = [self._epoch_cost(trial) * len(trial.scores) for trial in self._begun]
         return float(np.median(costs)) if costs else 1.0
+
+    def _shares(self, scores: Sequence[float]) -> list[float]:
+        found: list[float] = as_shares(scores, self.best).tolist()
+        return found
+
+    @property
+    def _best_share(self) -> float:
+        return self._shares([self.best])[0]
 
     def _affordable(self, trial: Standing) -> int:
         """Epochs that the time left allows; the last may be cut short by the clock."""
@@ -289,7 +298,7 @@ class _Outlook:
         own = [
             Course(
                 trial.config.strategy,
-                log_errors([score / self._unit for score in trial.scores]),
+                log_errors(self._shares(trial.scores)),
                 is_own=True,
             )
             for trial in whole[-MOST_OWN:]
