@@ -200,7 +200,8 @@ def _auroc(y: Array, p: Array) -> float:
 def _mcc(y: Array, p: Array) -> float:
     from sklearn.metrics import matthews_corrcoef
 
-    return float(matthews_corrcoef(y, p.argmax(axis=1)))
+    predicted = p.argmax(axis=1)
+    return float(matthews_corrcoef(y, predicted)) if len(np.union1d(y, predicted)) > 1 else 0.0
 
 
 def _multilabel_f1(average: str) -> Callable[[Array, Array], float]:

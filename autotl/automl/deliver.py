@@ -150,11 +150,15 @@ def _verify_raw(
 
 
 def _open(predictor: Predictor, data: Any, **columns: Any) -> Dataset:
-    """Labelled data of the kind that a bundle predicts."""
+    """Labelled data of the kind that a bundle predicts: of a table, the columns that it was trained on."""
     from autotl.data.open import open_dataset
 
-    kind = predictor.bundle.spec.modality
-    return open_dataset(data, task=predictor.task, modality=kind, **columns)
+    bundle, kind = predictor.bundle, predictor.bundle.spec.modality
+    dataset = open_dataset(data, task=predictor.task, modality=kind, **columns)
+    is_told = columns.get(kind) is not None or not bundle.columns
+    if is_told or not dataset.columns or dataset.columns == bundle.columns:
+        return dataset
+    return open_dataset(data, task=predictor.task, modality=kind, **{**columns, kind: bundle.columns})
 
 
 def _is_fitted_on(bundle: BundleInfo, dataset: Dataset) -> bool:

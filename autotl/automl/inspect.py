@@ -187,12 +187,18 @@ def _with_student(
 def profile_data(data: Any, **parameters: Any) -> DatasetProfile:
     """The profile of a data set; parameters are those of `AutoTL`.
 
-    The shift is measured for the backbones whose weights are on this machine, the first few by cost.
+    The shift is measured for the backbones whose weights are on this machine, the first few by cost. Data
+    that none of them can be used for have a profile all the same.
     """
     settings = _settings(parameters)
     dataset, splits = read_data(data, settings)
+    findings = tuple(finding.message for finding in dataset.findings)
     device = pick_device(settings.device, settings.threads)
-    profile, space, _, infos = plan_space(dataset, splits, settings, device=str(device))
+    try:
+        profile, space, _, infos = plan_space(dataset, splits, settings, device=str(device))
+    except SpaceError as error:
+        profile = build_profile(dataset, splits, modality(dataset.modality), seed=settings.seed)
+        return replace(profile, findings=(*findings, f"Nothing can be trained on these data here: {error}"))
     with tempfile.TemporaryDirectory() as folder:
         resources = replace(settings.resources(device), offline=True)
         plan = RunnerPlan(dataset, splits, infos, profile.inputs, RunFolder(folder), resources)
@@ -201,7 +207,6 @@ def profile_data(data: Any, **parameters: Any) -> DatasetProfile:
             here = [name for name, info in infos.items() if availability(info, offline=True).available]
         for name in sorted(here, key=lambda name: infos[name].macs)[:_MEASURED_BACKBONES]:
             runner.bench(space.default(name, BASELINE_STRATEGY))
-        findings = tuple(finding.message for finding in dataset.findings)
         return replace(profile, shifts=runner.benches.shifts(), findings=findings)
 
 

@@ -249,7 +249,9 @@ def demo(
         options.DemoName, typer.Argument(metavar="image|text", help="Which data to show it on.")
     ] = "image",
     time: Annotated[str, typer.Option(metavar="DURATION", help="Wall-clock budget: 90s, 10m, 1h30m.")] = "3m",
-    out: options.Out = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Run folder; runs/demo-KIND where unset.")
+    ] = None,
     threads: options.Threads = None,
     seed: options.Seed = 0,
 ) -> None:

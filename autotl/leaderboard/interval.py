@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 from autotl.leaderboard.resampling import resampled
 from autotl.task import Metric
@@ -79,6 +78,8 @@ def bootstrap_interval(
 
 def _share_bounds(right: float, rows: int, tail: float) -> tuple[float, float]:
     """The exact interval of a share, `right` of so many rows, with probability `tail` beyond either bound."""
+    from scipy.special import betaincinv
+
     low = betaincinv(right, rows - right + 1, tail) if right > 0 else 0.0
     high = betaincinv(right + 1, rows - right, 1 - tail) if right < rows else 1.0
     return float(low), float(high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -17,6 +18,9 @@ from autotl.leaderboard.selection import OVER_LIMIT, cost, is_candidate, order
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+#: Costs within so much of each other (in logarithms) are told apart by nobody who measures again.
+_ALIKE = 0.05
 
 
 @dataclass(frozen=True)
@@ -229,9 +233,13 @@ def pareto_front(results: Sequence[TrialResult]) -> frozenset[int]:
 
 
 def _point(result: TrialResult) -> tuple[float, ...]:
-    """Figures of which less is better."""
+    """Figures of which less is better; costs that differ by a few per cent, as measurements do, are alike."""
     latency, size, *_ = cost(result)
-    return (-(result.score or 0.0), latency, size)
+    return (-(result.score or 0.0), *(_coarse(value) for value in (latency, size)))
+
+
+def _coarse(value: float) -> float:
+    return round(math.log(value) / _ALIKE) if 0 < value < math.inf else value
 
 
 def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -14,6 +14,8 @@ from autotl.errors import BudgetError
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
+#: A smaller number that was typed without a unit may well mean minutes.
+_LEAST_WITHOUT_UNIT = 60.0
 _PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
 
 
@@ -21,7 +23,7 @@ def parse_duration(text: str | float) -> float:
     """Seconds meant by "90s", "10m", "1h30m", "1.5h", or a plain number of seconds.
 
     Raises:
-        BudgetError: The text is no positive duration.
+        BudgetError: The text is no positive duration, or a small number of which nobody knows the unit.
     """
     plain = str(text).strip().lower().replace(" ", "")
     try:
@@ -32,6 +34,10 @@ def parse_duration(text: str | float) -> float:
     if not (math.isfinite(seconds) and seconds > 0):
         raise BudgetError(
             "not a duration", found=repr(text), expected="a positive one, such as 90s, 10m, 1h30m or 600"
+        )
+    if isinstance(text, str) and plain[-1] not in _UNITS and seconds < _LEAST_WITHOUT_UNIT:
+        raise BudgetError(
+            "a duration without a unit", found=repr(text), expected=f"{plain}m for minutes, or {plain}s"
         )
     return seconds
 

@@ -228,7 +228,7 @@ def _nothing_left(
     foreign = [names[0] for reason, names in alike.items() if str(reason).startswith(_FOREIGN)]
     hint = "Look at them: autotl backbones."
     if foreign:
-        hint += f" Or take one whatever its language: --backbones {foreign[0]}"
+        hint += f" Or fit with one whatever its language: --backbones {foreign[0]}"
     return SpaceError(
         "no backbone is left to search with",
         found=listed or f"no backbone for {demand.profile.modality} in the catalogue",

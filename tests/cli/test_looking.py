@@ -88,6 +88,17 @@ def test_profile_describes_a_folder_of_images(call, images):
     assert "cannot be read" in " ".join(call("profile", images).stdout.split())
 
 
+def test_data_that_nothing_here_can_learn_have_a_profile_too(call, tmp_path):
+    things = ("das Paket", "die Karte", "das Konto", "der Brief")
+    rows = [f"Wo ist denn {things[i % 4]} Nummer {i} geblieben?,{('ja', 'nein')[i % 2]}" for i in range(40)]
+    table = tmp_path / "fragen.csv"
+    table.write_text("\n".join(["text,label", *rows]))
+    found = json.loads(call("profile", table, "--offline", "--json").stdout)
+    assert max(found["inputs"]["languages"], key=found["inputs"]["languages"].get) == "de"
+    assert found["shifts"] == []
+    assert "Nothing can be trained on these data here: no backbone is left" in found["findings"][-1]
+
+
 def test_space_says_why_each_backbone_is_in_or_out(call, images):
     found = json.loads(call("space", images, "--offline", "--json").stdout)
     assert found["space"]["backbones"]

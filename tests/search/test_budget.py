@@ -36,6 +36,13 @@ def test_what_is_no_duration_is_named_in_the_error(text):
     assert repr(text) in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["5", "59.9", " 2 "])
+def test_a_small_number_without_a_unit_is_asked_about(text):
+    with pytest.raises(BudgetError, match=rf"without a unit; .* expected {text.strip()}m for minutes, or"):
+        parse_duration(text)
+    assert parse_duration("60") == 60, "nobody means an hour"
+
+
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(1, 59))
 def test_parts_of_a_duration_add_up(hours, minutes, seconds):
     assert parse_duration(f"{hours}h{minutes}m{seconds}s") == hours * 3600 + minutes * 60 + seconds

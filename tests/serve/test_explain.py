@@ -124,6 +124,9 @@ def test_the_word_that_decides_has_the_effect_it_has(lexicon):
     assert '"GREAT"' in summary(found)
     assert '"bad"' in summary(found)
     assert "Without that the probability of good is" in summary(found)
+    wrong = replace(found, check=replace(found.check, output=1.0, elsewhere=1e-9))
+    assert "Do not rely on this: without that the probability of good is 1 in place of" in summary(wrong)
+    assert "and less than 0.001 with as much hidden elsewhere" in summary(wrong)
     sure = replace(found, check=replace(found.check, output=found.output))
     assert "Hiding that changes hardly anything: the probability of good is still 0." in summary(sure)
 

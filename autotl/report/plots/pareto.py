@@ -61,6 +61,8 @@ def pareto(
         if least > 0 and most / least > _WIDE:
             axes.set_xscale("log")
             _plain_ticks(axes, most / least)
+        else:
+            axes.locator_params(axis="x", nbins=4)
         axes.set(xlabel=axis, ylabel=f"validation {metric}")
         axes.grid()
     return figure.svg

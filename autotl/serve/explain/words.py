@@ -22,6 +22,8 @@ _SPREAD = 0.3
 #: Pieces against are named where the strongest has this share of the strongest effect for the output, and
 #: those that have half of its effect.
 _WORTH_NAMING = 0.2
+#: A probability below it is not told apart from 0.
+_LEAST_PROBABILITY = 0.001
 
 
 def summary(explanation: Explanation) -> str:
@@ -85,17 +87,23 @@ def _in_texts(explanation: Explanation, check: Check) -> str:
 
 
 def _checked(explanation: Explanation, check: Check) -> str:
-    if explanation.target is None:
-        what, form = f"{explanation.name} is", ".4g"
-    else:
-        what, form = f"the probability of {explanation.name} is", ".3g"
-    compared = (
-        "" if check.elsewhere is None else f", and {check.elsewhere:{form}} with as much hidden elsewhere"
-    )
-    without, whole = f"{check.output:{form}}", f"{explanation.output:{form}}"
+    """What hiding the evidence did; where it did the opposite, that the explanation is not borne out."""
+
+    def figure(value: float) -> str:
+        if explanation.target is None:
+            return f"{value:.4g}"
+        return "less than 0.001" if value < _LEAST_PROBABILITY else f"{value:.3g}"
+
+    what = explanation.name if explanation.target is None else f"the probability of {explanation.name}"
+    elsewhere = check.elsewhere
+    compared = "" if elsewhere is None else f", and {figure(elsewhere)} with as much hidden elsewhere"
+    without, whole = figure(check.output), figure(explanation.output)
     if without == whole:
-        return f"Hiding that changes hardly anything: {what} still {whole}{compared}."
-    return f"Without that {what} {without} in place of {whole}{compared}."
+        return f"Hiding that changes hardly anything: {what} is still {whole}{compared}."
+    is_borne_out = explanation.direction * (explanation.output - check.output) > 0
+    doubt = "" if is_borne_out else "Do not rely on this: "
+    begun = "Without" if is_borne_out else "without"
+    return f"{doubt}{begun} that {what} is {without} in place of {whole}{compared}."
 
 
 def _against(explanation: Explanation) -> str:
