@@ -173,7 +173,12 @@ class Opening:
         self._ledger.record |= {
             "task": dataset.task.to_json(),
             "metric": dataset.task.metric,
-            "data": {"source": dataset.source, "fingerprint": profile.fingerprint, "rows": profile.rows},
+            "data": {
+                "source": dataset.source,
+                "folder": str(Path.cwd()),
+                "fingerprint": profile.fingerprint,
+                "rows": profile.rows,
+            },
             "backbones": [asdict(choice) for choice in choices],
         }
         if len(infos) < len(choices):

@@ -24,11 +24,13 @@ def reopen(folder: RunFolder) -> Delivery:
     settings = Settings.from_json(record["settings"])
     source = Path(record["data"]["source"])
     if not source.exists():
+        begun = record["data"].get("folder")
+        there = f"Its path begins in {begun}: type this there. " if begun and not source.is_absolute() else ""
         raise RunError(
             "the data of the run cannot be found",
             found=str(source),
             expected="the path that was given to fit",
-            hint="Only the winner, in model/, can be had without them.",
+            hint=f"{there}Only the winner, in model/, can be had without them.",
         )
     dataset, _ = read_data(source, settings)
     splits = folder.read_splits()
