@@ -291,7 +291,8 @@ class Delivery:
         outlook = expected_gain([r for r in results if r.left_out is None], seconds, top)
         rivals = [result for result in [*results, *combined] if is_candidate(result)]
         best = max([winner, *rivals], key=lambda r: -math.inf if r.score is None else r.score)
-        ahead = None if best.score == winner.score else best.number
+        is_ahead = best.score != winner.score
+        has_lead = is_ahead and not self.evidence.are_crossed([winner, best])
         return on_search(
             chosen,
             gain,
@@ -299,8 +300,8 @@ class Delivery:
             default_won=default_won,
             alone=default_won and len(rivals) == 1,
             crossed=crossed,
-            ahead=ahead,
-            ahead_crossed=ahead is not None and self.evidence.are_crossed([winner, best]),
+            ahead=best.number if is_ahead else None,
+            lead=self.evidence.gain(best, winner) if has_lead else None,
         )
 
     def _interval(self, targets: Array, outputs: Array) -> Interval:

@@ -83,7 +83,7 @@ def on_search(
     alone: bool = False,
     crossed: bool = False,
     ahead: int | None = None,
-    ahead_crossed: bool = False,
+    lead: Interval | None = None,
 ) -> tuple[str, ...]:
     """What the search gave beyond the default recipe, and what more of it would, a sentence each.
 
@@ -95,15 +95,20 @@ def on_search(
         alone: Whether nothing but the default recipe has a score.
         crossed: Whether the gain is that of cross-validation.
         ahead: The trial with the best score, where that is not the winner.
-        ahead_crossed: Whether cross-validation decided between it and the winner.
+        lead: What that trial gains over the winner; None where cross-validation decided between them.
     """
     sentences = []
     if ahead is not None:
-        why = (
-            "cross-validation, which decides between heads, prefers the winner"
-            if ahead_crossed
-            else "its lead is within the noise, or less than a final fit on all rows brings the winner"
-        )
+        if lead is None:
+            why = "cross-validation, which decides between heads, prefers the winner"
+        elif lead.value <= lead.standard_error:
+            noise = _number(lead.standard_error)
+            why = f"its lead of {_number(lead.value)} is within one standard error, {noise}"
+        else:
+            why = (
+                f"its lead of {_number(lead.value)}, less the noise, is no more than a final fit on all rows "
+                "is expected to bring the winner"
+            )
         sentences.append(f"Trial {ahead} has a better score on validation, but is not chosen: {why}.")
     if alone:
         sentences.append("Nothing but the default recipe, frozen features under a linear head, was tried.")

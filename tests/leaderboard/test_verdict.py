@@ -73,9 +73,18 @@ def test_what_the_search_gave_is_said_with_its_noise():
 
 
 def test_a_trial_with_a_better_score_than_the_winner_is_named():
+    near, far = Interval(0.01, -0.02, 0.04, 0.015), Interval(0.02, 0.0, 0.04, 0.01)
+    (told,) = on_search(_ACCURACY, None, None, default_won=False, ahead=7, lead=near)
+    assert told == (
+        "Trial 7 has a better score on validation, but is not chosen: its lead of 0.010 is within one "
+        "standard error, 0.015."
+    )
+    (told,) = on_search(_ACCURACY, None, None, default_won=False, ahead=7, lead=far)
+    assert told.endswith(
+        "its lead of 0.020, less the noise, is no more than a final fit on all rows is expected to bring the "
+        "winner."
+    )
     (told,) = on_search(_ACCURACY, None, None, default_won=False, ahead=7)
-    assert told.startswith("Trial 7 has a better score on validation, but is not chosen: its lead is within")
-    (told,) = on_search(_ACCURACY, None, None, default_won=False, ahead=7, ahead_crossed=True)
     assert "not chosen: cross-validation, which decides between heads, prefers the winner" in told
 
 

@@ -25,7 +25,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 body { background: var(--paper); color: var(--ink); }
 article { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 1rem 1.25rem; }
 article { margin: 1rem 0; overflow-wrap: anywhere; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1rem; margin: 0; }
+h1 { font-size: 1.4rem; overflow-wrap: anywhere; } h2 { font-size: 1rem; margin: 0; }
 img { max-width: 100%; height: auto; display: block; } .soft, caption, th { color: var(--soft); }
 .shown { margin: .75rem 0; white-space: pre-wrap; } table { border-collapse: collapse; font-size: .9rem; }
 td, th { padding: .15rem 1.25rem .15rem 0; text-align: left; } caption { text-align: left; }

@@ -7,8 +7,8 @@ import { interval, label, moment, score, seconds } from "./words.js";
 const COLUMNS = [
   ["compare", ""],
   ["run", ""],
-  ["state", ""],
   ["score", "n"],
+  ["state", ""],
   ["winner", ""],
   ["task", ""],
   ["data", ""],
@@ -78,12 +78,12 @@ function begin(run, choose) {
 function cells(run) {
   const within = interval(run.low, run.high);
   return [
-    [el("span", { class: `state ${run.state}` }, run.state)],
     [
       el("b", {}, score(run.score)),
       el("br"),
       el("small", {}, run.score === null ? "" : `${within || "so far"}, ${label(run.metric)}`),
     ],
+    [el("span", { class: `state ${run.state}` }, run.state)],
     [run.winner || "—"],
     [run.task || "—"],
     [run.data || "—"],
