@@ -70,6 +70,11 @@ def write(rows: Iterator[Row], task: Task, out: Path | None, *, as_json: bool) -
         StorageError: The file cannot be written.
     """
     ending = "" if out is None else out.suffix.lower()
+    if as_json and ending == ".csv":
+        raise DataError(
+            f"--json and {out} ask for different formats",
+            expected=f"one of {', '.join(_JSON_ENDINGS)}, or no --json",
+        )
     as_json = as_json or ending in _JSON_ENDINGS
     if out is not None and not as_json and ending != ".csv":
         raise DataError(

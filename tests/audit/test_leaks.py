@@ -80,7 +80,7 @@ def test_what_is_in_the_middle_and_around_it_is_no_leak(pictures, indicators):
 def test_a_file_format_of_one_class_is_named(indicators):
     rng = np.random.default_rng(0)
     attributes = [
-        {"file format": "PNG" if inside else "JPEG", "number of bytes": float(size)}
+        {"file format": "PNG" if inside else "JPEG", "file size": float(size)}
         for inside, size in zip(indicators[:, 2], rng.integers(1000, 9000, ROWS), strict=True)
     ]
     (leak,) = attribute_leaks(attributes, indicators)
@@ -90,10 +90,10 @@ def test_a_file_format_of_one_class_is_named(indicators):
 def test_numbers_that_are_larger_in_one_class_are_named(indicators):
     rng = np.random.default_rng(0)
     sizes = rng.normal(100, 10, ROWS) + 90 * indicators[:, 0]
-    (leak,) = attribute_leaks([{"number of bytes": float(size)} for size in sizes], indicators)
-    assert (leak.column, leak.what) == (0, "a large number of bytes")
+    (leak,) = attribute_leaks([{"file size": float(size)} for size in sizes], indicators)
+    assert (leak.column, leak.what) == (0, "a large file size")
     blurred = sizes / 2 + 60 * rng.random(ROWS) - 30
-    assert attribute_leaks([{"number of bytes": float(size)} for size in blurred], indicators[:, 1:]) == []
+    assert attribute_leaks([{"file size": float(size)} for size in blurred], indicators[:, 1:]) == []
 
 
 def texts() -> list[str]:

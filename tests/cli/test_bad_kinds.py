@@ -363,6 +363,11 @@ BUNDLES = {
         ("predict", "BUNDLE", "pics", "--out", "no/labels.csv"),
         "cannot write a file; found no/labels.csv (No such file or directory).\nMake its folder first.",
     ),
+    "predict as JSON into a CSV file": (
+        ("predict", "BUNDLE", "pics", "--json", "--out", "labels.csv"),
+        "--json and labels.csv ask for different formats; "
+        "expected one of .json, .jsonl, .ndjson, or no --json.",
+    ),
     "predict into a folder": (
         ("predict", "BUNDLE", "pics", "--out", "pics.csv"),
         "cannot write a file; found pics.csv (Is a directory).\nName a file; this is a folder.",

@@ -220,7 +220,7 @@ def test_attributes_are_read_from_the_head_of_a_file(tmp_path: Path) -> None:
         "colour mode": "L",
         "width in pixels": 90.0,
         "height in pixels": 120.0,
-        "number of bytes": float(path.stat().st_size),
+        "file size": float(path.stat().st_size),
     }
     assert MODALITY.attributes(path.read_bytes()) == MODALITY.attributes(path)
     assert MODALITY.attributes(picture(0)) == {"width in pixels": 90.0, "height in pixels": 120.0}

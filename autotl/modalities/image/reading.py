@@ -130,7 +130,7 @@ def attributes(item: Item) -> dict[str, str | float]:
     try:
         with Image.open(io.BytesIO(item) if is_encoded else item, formats=_formats()) as image:
             size = len(item) if is_encoded else Path(item).stat().st_size
-            return {**_head(image), "number of bytes": float(size)}
+            return {**_head(image), "file size": float(size)}
     except _BOMB as error:
         raise _too_large(name_of(item), _pixels_of(error)) from error
     except _BROKEN_FILE as error:
