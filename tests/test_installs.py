@@ -85,8 +85,9 @@ assert not {{"torch", "onnx", "transformers"}} & set(sys.modules)
     assert min(float(start.stdout) for start in starts) < 1.5, "seconds until a first prediction"
 
 
-def test_what_the_server_needs_is_under_270_mb(tmp_path, source):
+def test_what_the_server_needs_is_under_270_mb_and_enough_for_the_page_about_runs(tmp_path, source):
     python = installed(tmp_path / "serve", f"{source}[serve]")
     assert size_mb(python) < 270
-    help_text = [python, "-m", "autotl.cli", "serve", "--help"]
-    subprocess.run(help_text, check=True, cwd=tmp_path, capture_output=True)
+    page = ["-c", "import autotl.ui.app, autotl.ui.server"]
+    for command in (["-m", "autotl.cli", "serve", "--help"], page):
+        subprocess.run([python, *command], check=True, cwd=tmp_path, capture_output=True)
