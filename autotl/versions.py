@@ -22,10 +22,14 @@ def versions(names: Iterable[str] = ("autotl", *SERVING, *TRAINING)) -> dict[str
     """Versions of those packages that are installed here, by name, and that of Python."""
     found = {"python": platform.python_version()}
     for name in names:
-        for package in (name, *_BUILDS.get(name, ())):
-            try:
-                found[name] = importlib.metadata.version(package)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-            break
+        known = map(_version, (name, *_BUILDS.get(name, ())))
+        if (version := next(filter(None, known), None)) is not None:
+            found[name] = version
     return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -145,7 +145,7 @@ class Predecessor:
         recipe_alone = f"only the recipe of {self._run.path} is taken over, not its network: "
         if isinstance(self._opened, str):
             return recipe_alone + self._opened
-        delivery, network, refused = self._opened, None, None
+        delivery, refused = self._opened, None
         results = {result.number: result for result in delivery.runner.folder.results()}
         delivery.combinations.know(list(results.values()))
         chosen = delivery.combinations.named(self._record["winner"]["trial"])
@@ -161,8 +161,7 @@ class Predecessor:
                 refused = f"{recipe_alone}it was fitted on {rows} of the validation and test parts"
             else:
                 name = f"{base.info.name}@{self._run.path.resolve().name}"
-                network = finetuned(base.info, model.module, folder.predecessor, name)
-        self._network = network
+                self._network = finetuned(base.info, model.module, folder.predecessor, name)
         delivery.runner.close()
         return refused
 

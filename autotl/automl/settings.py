@@ -173,15 +173,16 @@ def pick_device(name: str, threads: int | None) -> torch.device:
         torch.set_num_threads(threads)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    refused = RunError(
+        "no such device", found=name, expected="auto, cpu, cuda, cuda:N or mps that this machine has"
+    )
     try:
         device = torch.device(name)
-        if device.type not in _DEVICES:
-            raise RuntimeError(f"nothing is trained on {device.type}")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise RunError(
-            "no such device", found=name, expected="auto, cpu, cuda, cuda:N or mps that this machine has"
-        ) from error
+        raise refused from error
+    if device.type not in _DEVICES:
+        raise refused
     return device
 
 

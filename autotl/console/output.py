@@ -44,10 +44,6 @@ def show_line(line: str) -> None:
     Console(highlight=False).print(line, markup=False, soft_wrap=True)
 
 
-def _beside_ties(count: int) -> str:
-    return f", beside {count} where two are as likely" if count else ""
-
-
 def show_json(value: Any) -> None:
     """Print one JSON value, and nothing that is not JSON: NaN and infinities become null."""
     json.dump(_finite(value), sys.stdout, indent=1, default=str, allow_nan=False)
@@ -277,6 +273,10 @@ def _fit_last(table: Table) -> None:
     last.width = console.width - console.measure(table).maximum
     if last.width < _LEAST_WORDS:
         table.columns.pop()
+
+
+def _beside_ties(count: int) -> str:
+    return f", beside {count} where two are as likely" if count else ""
 
 
 def _dim(bright: bool) -> str:

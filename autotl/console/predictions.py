@@ -60,13 +60,13 @@ def write(rows: Iterator[Row], task: Task, out: Path | None, *, as_json: bool) -
         rows: What `predictions` yields.
         task: Decides the columns of a CSV file.
         out: The file; None for standard output. An ending .json, .jsonl or .ndjson means JSON Lines.
-        as_json: Write JSON Lines whatever the file is called.
+        as_json: Write JSON Lines also where the file's ending names no format.
 
     Returns:
         The number of rows, and those that are errors.
 
     Raises:
-        DataError: The file's ending names no format.
+        DataError: The file's ending names no format, or another than `as_json`.
         StorageError: The file cannot be written.
     """
     ending = "" if out is None else out.suffix.lower()

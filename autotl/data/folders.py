@@ -85,13 +85,13 @@ def read_class_folders(folder: Path, kinds: Mapping[str, Modality]) -> Rows:
     root = _unwrap(folder)
     subfolders = [path for path in _entries(root) if path.is_dir()]
     parts = {path: PART_NAMES[path.name.lower()] for path in subfolders if path.name.lower() in PART_NAMES}
-    if parts and len(parts) == len(subfolders) and "train" not in parts.values():
-        raise DataError(
-            f"no training part in {root.name}/",
-            found=some([f"{path.name}/" for path in subfolders]),
-            expected="train/ beside them, or class folders",
-        )
     if "train" not in parts.values():
+        if parts and len(parts) == len(subfolders):
+            raise DataError(
+                f"no training part in {root.name}/",
+                found=some([f"{path.name}/" for path in subfolders]),
+                expected="train/ beside them, or class folders",
+            )
         return _with_modality(root, [(root, "")], kinds)
     pieces = sorted(parts.items(), key=lambda piece: PARTS.index(piece[1]))
     rows = _with_modality(root, pieces, kinds)

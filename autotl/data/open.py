@@ -205,16 +205,15 @@ def _rows_of_tables(
 
 def _without(rows: Rows, parts: Sequence[str]) -> Rows:
     """Rows without some official parts, which others replace."""
-    kept = [i for i, part in enumerate(rows.parts) if part not in parts]
-    if len(kept) == len(rows.parts):
+    names = tuple(name for name, part in zip(rows.names, rows.parts, strict=True) if part in parts)
+    if not names:
         return rows
-    names = tuple(rows.names[i] for i in sorted(set(range(len(rows.parts))) - set(kept)))
-    gone = f"{plural(len(names), 'row')} of the {' and '.join(parts)} part"
-    finding = Finding(
-        "replaced_part", "info", f"{gone} in the data give way to those that were named.", names
+    replaced = " and ".join(part for part in parts if part in rows.parts)
+    told = (
+        f"{plural(len(names), 'row')} of the {replaced} part in the data give way to those that were named."
     )
-    kept_rows = rows.take(kept)
-    return replace(kept_rows, findings=(*kept_rows.findings, finding))
+    kept = rows.take([i for i, part in enumerate(rows.parts) if part not in parts])
+    return replace(kept, findings=(*kept.findings, Finding("replaced_part", "info", told, names)))
 
 
 def _unlabelled(table: Table, column: str) -> bool:

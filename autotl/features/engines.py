@@ -104,13 +104,12 @@ def torch_engine(
     def run(batch: Batch) -> list[Array]:
         network.to(device)  # others share its weights, and may have moved them
         rows = np.arange(len(next(iter(batch.values()))))
+        return at_once.fit(partial(in_parts, batch, rows), len(rows))
 
-        def within(most: int) -> list[Array]:
-            spans = [slice(few[0], few[-1] + 1) for few in parts(rows, most)]
-            found = [forward({name: value[span] for name, value in batch.items()}) for span in spans]
-            return found[0] if len(found) == 1 else [np.concatenate(o) for o in zip(*found, strict=True)]
-
-        return at_once.fit(within, len(rows))
+    def in_parts(batch: Batch, rows: Array, most: int) -> list[Array]:
+        spans = [slice(few[0], few[-1] + 1) for few in parts(rows, most)]
+        found = [forward({name: value[span] for name, value in batch.items()}) for span in spans]
+        return found[0] if len(found) == 1 else [np.concatenate(o) for o in zip(*found, strict=True)]
 
     def forward(batch: Batch) -> list[Array]:
         with torch.inference_mode(), torch.autocast(device.type, dtype=mixed, enabled=mixed is not None):

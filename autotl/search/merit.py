@@ -21,18 +21,22 @@ _LEAST_ERROR = 0.05
 
 def score_unit(best: float) -> float:
     """What scores are divided by: 1 for shares; losses, which are negative, are measured in the best."""
-    return -best if -math.inf < best < 0 else 1.0
+    return -best if _is_loss(best) else 1.0
 
 
 def as_shares(scores: Sequence[float] | Array, best: float) -> Array:
-    """Scores that are 1 without an error: losses, which are negative, become 1 less their share of the best.
+    """Scores that are 1 without an error; losses, which are negative, are measured in the best one's.
 
     Args:
         scores: Shares, which stay as they are, or losses.
         best: The best score there is, which says which of them they are.
     """
     values = np.asarray(scores, np.float64)
-    return 1.0 + values / -best if -math.inf < best < 0 else values
+    return 1.0 + values / score_unit(best) if _is_loss(best) else values
+
+
+def _is_loss(best: float) -> bool:
+    return -math.inf < best < 0
 
 
 def merit(scores: Sequence[float] | Array) -> Array:

@@ -88,6 +88,11 @@ def test_an_unknown_device_is_refused():
         pick_device("abacus", None)
 
 
+def test_a_device_on_which_nothing_is_computed_is_refused():
+    with pytest.raises(RunError, match="no such device; found meta; expected auto, cpu, cuda"):
+        pick_device("meta", None)
+
+
 def test_a_run_folder_that_cannot_be_written_is_refused_before_anything_else(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write the run folder; found .*Choose another with --out"):

@@ -118,6 +118,12 @@ def test_a_score_that_was_luck_promises_nothing_of_more_rows(runner, heads):
     assert evidence.gain_of_rows(lucky, FOREVER) == evidence.gain_of_rows(heads[0], FOREVER) < 0.2
 
 
+def test_a_final_fit_takes_the_time_of_features_that_are_no_longer_there(runner, heads, monkeypatch):
+    soon = runner.refit_seconds(heads[0])
+    monkeypatch.setattr(runner.pace, "pass_seconds", lambda config, rows: float(len(rows)))
+    assert runner.refit_seconds(heads[0]) == pytest.approx(soon + len(runner.splits.train_and_val), rel=0.01)
+
+
 def test_of_a_training_nothing_is_known_of_more_rows(runner):
     trained = run_trial(runner, 4, "top_k", **TRAINING)
     assert Evidence(runner, seed=0).gain_of_rows(trained, FOREVER) == 0.0

@@ -244,7 +244,12 @@ def test_a_column_of_parts_holds_beside_a_test_part_of_its_own(tmp_path: Path) -
     """No row that was set aside for the test is trained on."""
     named = ["train", "Training", "valid", "test", ""] * 4
     other = pd.DataFrame({"text": ["some other text here", "and one more text"], "label": ["no", "yes"]})
-    dataset = open_dataset(pd.DataFrame({**FRAME, "part": named}), test=other)
+    table = pd.DataFrame({**FRAME, "part": named})
+    assert "of the val and test part" in findings(open_dataset(table, val=other, test=other))["replaced_part"]
+    without_val = table[table["part"] != "valid"]
+    told = findings(open_dataset(without_val, val=other, test=other))["replaced_part"]
+    assert told.startswith("4 rows of the test part"), "those that there are"
+    dataset = open_dataset(table, test=other)
     assert parts(dataset) == {"train": 12, "val": 4, "test": 2}
     message = "4 rows of the test part in the data give way to those that were named."
     assert findings(dataset)["replaced_part"] == message

@@ -269,3 +269,23 @@ def test_mixed_precision_is_tried_where_a_gpu_has_units_for_it(bench, monkeypatc
     network = FrozenNetwork(bench.backbone, 1, (), True)
     found = candidates(network, bench.frozen.inputs.batch(np.arange(2)), torch.device("cuda"), None)
     assert ("torch mixed" in found) is mixed
+
+
+@pytest.mark.parametrize(("kind", "kept"), [("cpu", 1), ("cuda", 0)])
+def test_engines_stay_where_no_gpu_needs_their_memory(bench, monkeypatch, kind, kept):
+    plain = torch_engine(FrozenNetwork(bench.backbone, bench.backbone.depth, (), True), torch.device("cpu"))
+    monkeypatch.setattr(frozen, "_ROWS_WORTH_TIMING", 1)
+    monkeypatch.setattr(frozen, "fastest_engine", lambda *_, **__: plain)
+    monkeypatch.setattr(bench.frozen, "_device", torch.device(kind))
+    bench.frozen.pooled(np.arange(4), (bench.backbone.depth,))
+    assert len(bench.frozen._engines) == kept
+
+
+def test_the_pace_of_a_few_rows_gives_way_to_that_of_many_and_not_the_other_way_round(bench, monkeypatch):
+    part, depths = bench.frozen, (bench.backbone.depth,)
+    part.seconds_a_row = 1e6
+    part.pooled(np.arange(4), depths)
+    assert part.seconds_a_row == 1e6
+    monkeypatch.setattr(frozen, "_ROWS_WORTH_TIMING", 4)
+    part.pooled(np.arange(4, 8), depths)
+    assert 0 < part.seconds_a_row < 1e6
