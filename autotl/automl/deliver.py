@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autotl.errors import DataError
+from autotl.leaderboard.interval import bootstrap_interval
 from autotl.serve.bundle import BundleInfo
 from autotl.serve.evidence import CERTIFICATES, Answers, Certificate
 from autotl.serve.parity import check_flips, prove
 from autotl.serve.predictor import Predictor
 from autotl.serve.raw import RAW, RawGraph, prove_raw
-from autotl.task import metrics
+from autotl.task import metric, metrics
 from autotl.versions import SERVING, versions
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def evaluate(
         columns: Further arguments of `open_dataset`.
 
     Returns:
-        {"metric", "score", "n", "metrics": {name: value}, "notes": [what to know of the score]}.
+        {"metric", "score", "low", "high" (95 % interval over rows), "n", "metrics": {name: value}, "notes":
+        [what to know of the score]}.
 
     Raises:
         DataError: The data cannot be read, have no such part, or are of another kind than the bundle's.
@@ -70,8 +72,16 @@ def evaluate(
     outputs = predictor.predict_proba(dataset.take(rows).items)
     values = {name: m(targets, outputs) for name, m in metrics(task.kind).items()}
     notes = [_SEEN] if len(rows) == len(dataset) and _is_fitted_on(predictor.bundle, dataset) else []
-    found = {"metric": task.metric, "score": values[task.metric], "n": len(rows), "metrics": values}
-    return {**found, "notes": notes}
+    within = bootstrap_interval(metric(task.metric, task.kind), targets, outputs)
+    return {
+        "metric": task.metric,
+        "score": values[task.metric],
+        "low": within.low,
+        "high": within.high,
+        "n": len(rows),
+        "metrics": values,
+        "notes": notes,
+    }
 
 
 def verify(

@@ -43,7 +43,7 @@ def export_trial(
         compress: "int8" or "fp16" ships such a graph where that pays; the card says what came of it. Of a
             winner that ships one already nothing is changed.
         raw: Adds a second graph, which takes files or texts themselves; see `autotl.export.raw`.
-        tell: Told what came of it, a line each.
+        tell: Told what is made, and what came of it, a line each.
 
     Returns:
         The folder of the bundle.
@@ -65,6 +65,8 @@ def export_trial(
     is_there = source.is_there
     if raw and is_there:
         source.check_raw()
+    if not is_there:
+        tell(f"exporting {source.words}; its rows are read again")
     target = source.copied(folder) if is_there else source.exported(folder)
     is_new = not is_there
     if compress != "none" and not (is_there and is_compressed(target)):
@@ -139,6 +141,12 @@ class _Source:
     def is_there(self) -> bool:
         """Whether the run has exported this itself."""
         return self._number is None and self._winner is not None and self._run.bundle.is_dir()
+
+    @property
+    def words(self) -> str:
+        """Which trial this is."""
+        config = self._chosen.config
+        return f"trial {self._chosen.number} ({config.backbone}, {config.strategy})"
 
     def copied(self, folder: str | Path | None) -> Path:
         """The bundle that is there, in another place where one is named."""

@@ -121,7 +121,7 @@ def evaluate(
     if json:
         output.show_json(found)
     else:
-        output.show(output.facts({found["metric"]: found["score"], "rows": found["n"], **found["metrics"]}))
+        output.show(output.score_view(found))
 
 
 @app.command(

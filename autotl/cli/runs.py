@@ -28,7 +28,7 @@ def leaderboard(
     if json:
         output.show_json({"metric": board.metric, "rows": board.to_rows()[:limit]})
     else:
-        output.show(board.render(limit=limit, width=output.width()))
+        output.show_leaderboard(board, limit)
 
 
 @app.command(

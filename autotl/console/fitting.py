@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from autotl.console.live import display
-from autotl.console.output import show, show_json, show_line, width
+from autotl.console.output import show, show_json, show_leaderboard, show_line
 
 if TYPE_CHECKING:
     from autotl.automl import AutoTL
@@ -49,7 +49,8 @@ def show_outcome(
     folder: Path, leaderboard: Leaderboard, test: Mapping[str, Any], record: Mapping[str, Any]
 ) -> None:
     """Print what came of a search: its best trials, the verdict, where everything lies."""
-    show(leaderboard.render(limit=_SHOWN, width=width()), "")
+    show_leaderboard(leaderboard, _SHOWN)
+    show_line("")
     if len(leaderboard) > _SHOWN:
         show_line(f"... and {len(leaderboard) - _SHOWN} more: autotl leaderboard {folder}\n")
     show(*map(escape, verdict(test, record)), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,12 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from autotl.backbones.backbone import Availability, BackboneInfo
+    from autotl.leaderboard.leaderboard import Leaderboard
     from autotl.profile.profile import DatasetProfile
     from autotl.space.admission import BackboneChoice
     from autotl.space.space import SearchSpace
 
+_PIPE = 1000  # columns: more than any leaderboard has
 _LEAST_WORDS = 24  # columns: fewer do not tell one description from another
 
 
@@ -29,9 +32,13 @@ def show(*values: RenderableType) -> None:
         console.print(value)
 
 
-def width() -> int:
-    """Columns that a line of the console holds."""
-    return Console().width
+def show_leaderboard(board: Leaderboard, limit: int | None = None) -> None:
+    """Print the first rows of a leaderboard, as wide as the terminal; in a file or a pipe nothing is cut."""
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        whole = board.render(limit=limit, width=_PIPE)
+        console.width = max(console.width, Console(width=_PIPE).measure(whole).maximum)
+    console.print(board.render(limit=limit, width=console.width))
 
 
 def show_text(text: str) -> None:
@@ -59,6 +66,13 @@ def facts(rows: Mapping[str, Any]) -> Table:
         if value not in (None, "", (), [], {}):
             grid.add_row(Text(name.replace("_", " ")), Text(words(value)))
     return grid
+
+
+def score_view(found: Mapping[str, Any]) -> Table:
+    """What a bundle scores on labelled rows, for a person: its metric with the interval, then the others."""
+    name, low, high = found["metric"], words(found["low"]), words(found["high"])
+    scores = {name: f"{words(found['score'])}, 95 % interval {low} to {high}", "rows": found["n"]}
+    return facts({**scores, **{other: value for other, value in found["metrics"].items() if other != name}})
 
 
 def parity_view(found: Mapping[str, Any]) -> Table:

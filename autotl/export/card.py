@@ -110,7 +110,7 @@ def _use(manifest: Mapping[str, Any], task: Task) -> str:
     if len(columns) > 1:
         item = "(" + ", ".join(f'"the {_flat(name)}"' for name in columns) + ")"
     else:
-        item = '"a text"' if kind == "text" else '"file"'
+        item = '"a text"' if kind == "text" else '"photo.jpg"'
     assets = ", ".join(f"`{name}`" for name in manifest["preprocessing"]["assets"])
     prepared = f"its inputs are made with {assets}" if assets else "preprocessing is part of the graph"
     meaning = "(N,) values" if task.kind is TaskKind.REGRESSION else "(N, K) probabilities"

@@ -41,9 +41,9 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     drawn = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", expand=False)
     widths = {name: max(map(len, [name, *cells])) for name, cells in shown.items()}
-    if "gain" in shown and sum(widths.values()) + len(widths) > width:
+    if "gain" in shown and sum(widths.values()) + len(widths) - 1 > width:
         del shown["gain"], widths["gain"]
-    room = width - sum(widths.values()) - len(widths) + widths["backbone"]
+    room = width - (sum(widths.values()) + len(widths) - 1) + widths["backbone"]
     widths["backbone"] = min(widths["backbone"], max(room, _NARROWEST))
     for name in shown:
         side: Literal["left", "right"] = "left" if name in ("backbone", "strategy") else "right"

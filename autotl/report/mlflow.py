@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _FILES = ("report.html", "leaderboard.csv", "leaderboard.json", "run.json", "profile.json", "space.json")
 _EXPERIMENT = "autotl"
+_FOLDERS = "MLFLOW_ALLOW_FILE_STORE"
 #: Longest value of a parameter that every store keeps, and the most values of one request.
 _LONGEST, _MOST_AT_ONCE = 500, 90
 _PATIENCE_SECONDS = 5.0
@@ -130,8 +131,14 @@ def _experiment(client: MlflowClient, uri: str) -> str:
 
 
 def _unusable(uri: str, error: Exception) -> TrackingError:
-    found = f"{uri} ({str(error).strip().splitlines()[0]})"
-    return TrackingError("cannot log to MLflow", found=found, expected="a tracking server or store")
+    reason = str(error).strip().splitlines()[0]
+    if ("://" not in uri or uri.startswith("file:")) and not os.environ.get(_FOLDERS):
+        reason = f"a folder, which MLflow writes only where {_FOLDERS} is set"
+    return TrackingError(
+        "cannot log to MLflow",
+        found=f"{uri} ({reason})",
+        expected="a tracking server or a database, such as http://127.0.0.1:5000 or sqlite:///mlflow.db",
+    )
 
 
 def _tags(record: Mapping[str, Any]) -> dict[str, str]:

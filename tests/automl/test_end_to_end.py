@@ -230,7 +230,8 @@ def test_an_exported_trial_says_what_came_of_its_compression(images, tmp_path):
     folder = export_trial(images[1].run_, 0, tmp_path / "int8", compress="int8", tell=said.append)
     told = json.loads((folder / "bundle.json").read_text())["compression"]
     outcome = "is shipped" if told["kept"] else "is left out"
-    assert said == [f"{told['method']} {outcome}: {told['reason']}"]
+    assert said[0].startswith("exporting trial 0 (efficientnet-lite2, linear_probe)")
+    assert said[1:] == [f"{told['method']} {outcome}: {told['reason']}"]
 
 
 def test_an_exported_trial_describes_the_test_part_with_or_without_its_rows(images, tmp_path):

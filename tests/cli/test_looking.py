@@ -37,6 +37,15 @@ def test_the_leaderboard_of_an_unfinished_run_ranks_what_is_finished(call, run):
     ]
 
 
+def test_in_a_pipe_no_column_of_a_leaderboard_is_cut(call, run, monkeypatch):
+    name = "a-backbone-whose-name-alone-would-fill-a-terminal-of-eighty-columns-or-most-of-it"
+    run.write_result(TrialResult(3, TrialConfig(name, "full"), TrialState.COMPLETE, -1.0, seconds=1.0))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert name in call("leaderboard", run.path).stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    assert name not in call("leaderboard", run.path).stdout
+
+
 def test_the_leaderboard_shows_failures_to_a_person(call, run):
     shown = call("leaderboard", run.path).stdout
     assert "minilm" in shown

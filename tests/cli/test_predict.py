@@ -97,9 +97,11 @@ def test_evaluate_gives_one_object_with_the_metric_and_the_others(call, make_bun
     found = json.loads(result.stdout)
     assert (found["metric"], found["score"], found["n"]) == ("accuracy", 1.0, 12)
     assert found["metrics"]["macro_f1"] == 1.0
+    assert found["low"] == pytest.approx(0.7354, abs=1e-4)  # 12 of 12, Clopper and Pearson
+    assert found["high"] == 1.0
 
 
 def test_evaluate_shows_the_metrics_to_a_person(call, make_bundle, images):
     lines = call("evaluate", make_bundle(), images).stdout.splitlines()
-    assert lines[0].split() == ["accuracy", "1"]
+    assert lines[0].split() == ["accuracy", "1,", "95", "%", "interval", "0.7354", "to", "1"]
     assert lines[1].split() == ["rows", "12"]

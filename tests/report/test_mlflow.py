@@ -166,6 +166,12 @@ def test_what_is_no_store_is_refused(tmp_path):
         mlflow.check("gopher://here")
 
 
+def test_a_folder_is_refused_with_the_variable_that_allows_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE")
+    with pytest.raises(TrackingError, match=r"only where MLFLOW_ALLOW_FILE_STORE is set.*sqlite:///"):
+        mlflow.check((tmp_path / "mlruns").as_uri())
+
+
 def test_a_run_that_is_not_over_cannot_be_logged(make_run, tmp_path):
     run = make_run(trials=2)
     record = run.read_json("run.json")
