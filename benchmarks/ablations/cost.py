@@ -20,7 +20,7 @@ from autotl.search.events import Event, TrialStarted
 from autotl.search.lessons import read_lessons
 from autotl.search.loop import run_search
 from autotl.search.proposals import Proposal
-from autotl.search.schedulers.gain import GainPerSecond
+from autotl.search.schedulers.gain import GainForTime
 from autotl.search.schedulers.scheduler import scheduler
 from autotl.search.simulated import SimulatedBackend, Table
 from autotl.search.storage import StudyStorage
@@ -34,7 +34,7 @@ _SPACE, _BATCH, _LAST = "signdigits", 50, 50
 _EPOCHS = 8
 
 
-class EndlessGain(GainPerSecond):
+class EndlessGain(GainForTime):
     """The cost-aware scheduler, which never has enough."""
 
     def enough(self, board: Board) -> str | None:

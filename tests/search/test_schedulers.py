@@ -17,7 +17,7 @@ from autotl.search.curves import Course, CurveModel, fresh_gain, log_errors
 from autotl.search.lessons import lessons
 from autotl.search.loop import run_search, score_noise
 from autotl.search.schedulers.asha import Asha
-from autotl.search.schedulers.gain import GainPerSecond
+from autotl.search.schedulers.gain import GainForTime
 from autotl.search.schedulers.pasha import Pasha, highest_rung
 from autotl.search.schedulers.scheduler import Verdict, scheduler, schedulers
 from autotl.search.simulated import SimulatedBackend, Table, TableSpace
@@ -167,18 +167,27 @@ def test_gain_goes_on_with_what_rises_fastest_per_second():
     quick = standing(2, [0.5, 0.6, 0.65], paused=True, seconds=1.0)
     done = [finished(n, [0.6, 0.62, 0.64]) for n in range(10, 14)]
     timed = board(slow, quick, finished=done, noise=0.01, seconds_left=1e6)
-    assert GainPerSecond().pick(timed, fresh=False) == 2
-    assert GainPerSecond().judge(slow, timed) is Verdict.PAUSE
+    assert GainForTime().pick(timed, fresh=False) == 2
+    assert GainForTime().judge(slow, timed) is Verdict.PAUSE
     counted = board(slow, quick, finished=done, noise=0.01)
-    assert GainPerSecond().pick(counted, fresh=False) == 1, "where trials are counted no clock decides"
+    assert GainForTime().pick(counted, fresh=False) == 1, "where trials are counted no clock decides"
 
 
 def test_gain_lets_a_trial_go_on_where_no_other_may_begin():
-    rising = standing(1, [0.6, 0.68], seconds=10.0)
+    flat = standing(1, [0.65, 0.65], seconds=10.0, epochs=3)
     apart = [finished(n, [0.1 * n]) for n in range(2, 8)]
     facts = {"finished": apart, "noise": 0.01, "seconds_left": 1e6}
-    assert GainPerSecond().judge(rising, board(rising, **facts)) is Verdict.PAUSE
-    assert GainPerSecond().judge(rising, board(rising, may_begin=False, **facts)) is Verdict.GO_ON
+    assert GainForTime().judge(flat, board(flat, **facts)) is Verdict.PAUSE
+    assert GainForTime().judge(flat, board(flat, may_begin=False, **facts)) is Verdict.GO_ON
+
+
+def test_gain_prefers_the_greater_gain_unless_its_time_costs_more():
+    quick = standing(1, [0.5, 0.6, 0.64], paused=True, seconds=1.0)
+    done = [finished(n, [0.6, 0.62, 0.64]) for n in range(10, 14)]
+    for seconds, chosen in ((1.0, 2), (60.0, 1)):
+        more = standing(2, [0.5, 0.6, 0.65], paused=True, seconds=seconds)
+        facts = {"finished": done, "noise": 0.01, "seconds_left": 1e6}
+        assert GainForTime().pick(board(quick, more, **facts), fresh=False) == chosen
 
 
 def test_gain_begins_a_new_trial_where_its_own_kind_is_cheap_and_good():
@@ -189,11 +198,11 @@ def test_gain_begins_a_new_trial_where_its_own_kind_is_cheap_and_good():
     ]
     facts = {"finished": [*done, *heads], "noise": 0.01, "seconds_left": 1e6}
     cheap, dear = (Prospect(config(9), Price(seconds)) for seconds in (0.1, 1e4))
-    assert GainPerSecond().pick(board(waiting, offers=[dear, cheap], **facts), fresh=True) is None
-    assert GainPerSecond().pick(board(waiting, offers=[dear], **facts), fresh=True) == 1
+    assert GainForTime().pick(board(waiting, offers=[dear, cheap], **facts), fresh=True) is None
+    assert GainForTime().pick(board(waiting, offers=[dear], **facts), fresh=True) == 1
     poor = Prospect(heads[0].config, Price(0.1))
-    assert GainPerSecond().pick(board(waiting, offers=[poor], **facts), fresh=True) == 1
-    assert GainPerSecond().enough(board(waiting, offers=[poor], **facts)) is None, "others may come after it"
+    assert GainForTime().pick(board(waiting, offers=[poor], **facts), fresh=True) == 1
+    assert GainForTime().enough(board(waiting, offers=[poor], **facts)) is None, "others may come after it"
 
 
 def test_gain_chooses_the_offer_of_the_best_kind_and_the_cheaper_of_two_alike():
@@ -204,23 +213,23 @@ def test_gain_chooses_the_offer_of_the_best_kind_and_the_cheaper_of_two_alike():
     facts = {"finished": [*done, *heads], "noise": 0.01, "seconds_left": 1e6}
     weak, strong = TrialConfig("net", "linear_probe", {"row": 9}), config(4)
     offers = [Prospect(weak, Price(1.0)), Prospect(strong, Price(1.0))]
-    assert GainPerSecond().choose(board(offers=offers, **facts)) == 1
+    assert GainForTime().choose(board(offers=offers, **facts)) == 1
     alike = [Prospect(strong, Price(1e4)), Prospect(strong, Price(1.0))]
-    assert GainPerSecond().choose(board(offers=alike, **facts)) == 1
+    assert GainForTime().choose(board(offers=alike, **facts)) == 1
     started = board(offers=offers, finished=done[:1])
-    assert GainPerSecond().choose(started) == 0, "the sampler's order at first"
+    assert GainForTime().choose(started) == 0, "the sampler's order at first"
 
 
 def test_gain_chooses_by_what_other_data_sets_teach():
     offers = [Prospect(config(1)), Prospect(config(8))]
     taught = lessons([(config(row), curve([0.5 + 0.05 * row])) for row in range(1, 9)])
     facts = {"finished": [finished(4, [0.7]), finished(5, [0.7])], "offers": offers, "noise": 0.01}
-    assert GainPerSecond().choose(board(**facts)) == 0
-    assert GainPerSecond().choose(board(lessons=taught, **facts)) == 1
+    assert GainForTime().choose(board(**facts)) == 0
+    assert GainForTime().choose(board(lessons=taught, **facts)) == 1
     first = {**facts, "finished": facts["finished"][:1]}
-    assert GainPerSecond().choose(board(lessons=taught, **first)) == 0, "what heads the portfolio"
+    assert GainForTime().choose(board(lessons=taught, **first)) == 0, "what heads the portfolio"
     worse = lessons([(config(row), curve([0.9 - 0.05 * row])) for row in range(1, 9)])
-    assert GainPerSecond().choose(board(lessons=worse, **facts)) == 0
+    assert GainForTime().choose(board(lessons=worse, **facts)) == 0
 
 
 @pytest.mark.parametrize("slow", [1, 7, 8])
@@ -229,7 +238,7 @@ def test_gain_looks_at_no_clock_where_only_trials_are_counted(slow):
     offers = [Prospect(config(7)), Prospect(config(8))]
     taught = [(config(row), curve([0.5 + 0.01 * row], 1e3 if row == slow else 1.0)) for row in range(1, 9)]
     facts = {"finished": [finished(4, [0.7]), finished(5, [0.7])], "offers": offers, "noise": 0.01}
-    assert GainPerSecond().choose(board(lessons=lessons(taught), **facts)) == 1
+    assert GainForTime().choose(board(lessons=lessons(taught), **facts)) == 1
 
 
 @pytest.mark.parametrize("unit", [1.0, 1000.0])
@@ -239,34 +248,34 @@ def test_gain_judges_losses_in_their_own_unit(unit):
     hopeless = standing(1, [-2.0 * unit, -1.999 * unit, -1.998 * unit])
     rising = standing(2, [-0.7 * unit, -0.5 * unit, -0.42 * unit])
     facts = {"finished": done, "noise": noise, "may_begin": False}
-    assert GainPerSecond().judge(hopeless, board(hopeless, **facts)) is Verdict.STOP
-    assert GainPerSecond().judge(rising, board(rising, **facts)) is Verdict.GO_ON
+    assert GainForTime().judge(hopeless, board(hopeless, **facts)) is Verdict.STOP
+    assert GainForTime().judge(rising, board(rising, **facts)) is Verdict.GO_ON
 
 
 def test_gain_stops_what_cannot_reach_the_best():
     weak = standing(1, [0.3, 0.301, 0.302, 0.302])
     best = [finished(n, [0.88, 0.9, 0.9]) for n in range(10, 14)]
-    assert GainPerSecond().judge(weak, board(weak, finished=best, noise=0.01)) is Verdict.STOP
+    assert GainForTime().judge(weak, board(weak, finished=best, noise=0.01)) is Verdict.STOP
 
 
 def test_gain_ends_a_search_in_which_nothing_is_left_to_gain():
     flat = [finished(n, [0.9, 0.9, 0.9]) for n in range(5)]
     dear = standing(9, [0.9, 0.9], paused=True, seconds=1000.0)
-    told = GainPerSecond().enough(board(dear, finished=flat, noise=0.01, seconds_left=2.0))
+    told = GainForTime().enough(board(dear, finished=flat, noise=0.01, seconds_left=2.0))
     assert told == "nothing that is left is expected to gain"
     hopeless = standing(9, [0.75, 0.75], paused=True)
     facts = {"finished": flat, "noise": 0.01, "may_begin": False}
-    assert "expected to gain less than" in str(GainPerSecond().enough(board(hopeless, **facts)))
+    assert "expected to gain less than" in str(GainForTime().enough(board(hopeless, **facts)))
     apart = [finished(n, [0.1 * n] * 3) for n in range(5)]
-    assert GainPerSecond().enough(board(finished=apart, noise=0.01)) is None
+    assert GainForTime().enough(board(finished=apart, noise=0.01)) is None
 
 
 def test_gain_goes_on_while_an_offer_fits_the_time_left():
     done = [finished(n, [0.1 * n] * 3, seconds=20.0) for n in range(5)]
     facts = {"finished": done, "noise": 0.01, "seconds_left": 30.0}
     head = TrialConfig("net", "linear_probe", {"row": 1})
-    assert GainPerSecond().enough(board(offers=[Prospect(head, Price(2.0))], **facts)) is None
-    assert GainPerSecond().enough(board(offers=[Prospect(head, Price(40.0))], **facts)) is not None
+    assert GainForTime().enough(board(offers=[Prospect(head, Price(2.0))], **facts)) is None
+    assert GainForTime().enough(board(offers=[Prospect(head, Price(40.0))], **facts)) is not None
 
 
 def test_gain_prefers_what_can_be_finished_where_the_time_is_nearly_over():
@@ -279,18 +288,18 @@ def test_gain_prefers_what_can_be_finished_where_the_time_is_nearly_over():
     ]
     offers = [Prospect(heads[-1], Price(10.0, 10.0)), Prospect(trainings[-1], Price(10.0, 40.0))]
     facts = {"finished": done, "noise": 0.01, "offers": offers}
-    assert GainPerSecond().choose(board(seconds_left=1000.0, **facts)) == 1
-    assert GainPerSecond().choose(board(seconds_left=11.0, **facts)) == 0
+    assert GainForTime().choose(board(seconds_left=1000.0, **facts)) == 1
+    assert GainForTime().choose(board(seconds_left=11.0, **facts)) == 0
 
 
 def test_gain_does_not_put_off_what_gains_most_until_there_is_no_time_for_it():
     heads = [TrialConfig("net", "linear_probe", {"row": row}) for row in range(5)]
-    done = [replace(finished(row, [0.68 + 0.01 * row], seconds=10.0), config=heads[row]) for row in range(4)]
+    done = [replace(finished(row, [0.29 + 0.14 * row], seconds=10.0), config=heads[row]) for row in range(4)]
     rising = standing(9, [0.5, 0.62, 0.68], seconds=30.0, epochs=6)
     offers = [Prospect(heads[4], Price(2.0, 2.0))]
     facts = {"finished": done, "noise": 0.01, "offers": offers}
-    assert GainPerSecond().judge(rising, board(rising, seconds_left=200.0, **facts)) is Verdict.PAUSE
-    assert GainPerSecond().judge(rising, board(rising, seconds_left=91.0, **facts)) is Verdict.GO_ON
+    assert GainForTime().judge(rising, board(rising, seconds_left=200.0, **facts)) is Verdict.PAUSE
+    assert GainForTime().judge(rising, board(rising, seconds_left=91.0, **facts)) is Verdict.GO_ON
 
 
 def test_gain_lets_a_training_run_on_into_an_epoch_that_the_clock_cuts_short():
@@ -298,7 +307,7 @@ def test_gain_lets_a_training_run_on_into_an_epoch_that_the_clock_cuts_short():
     done = [finished(row, [0.6]) for row in range(4)]
 
     def verdict(seconds_left):
-        return GainPerSecond().judge(
+        return GainForTime().judge(
             rising, board(rising, finished=done, noise=0.01, seconds_left=seconds_left)
         )
 
@@ -310,7 +319,7 @@ def test_gain_chooses_although_the_time_has_just_run_out():
     done = [finished(number, [0.5, 0.6, 0.7]) for number in range(4)]
     offers = [Prospect(config(number), Price(1.0, 3.0)) for number in (8, 9)]
     facts = {"finished": done, "offers": offers, "seconds_left": 0.0, "may_begin": False}
-    assert GainPerSecond().choose(board(**facts)) in (0, 1)
+    assert GainForTime().choose(board(**facts)) in (0, 1)
 
 
 def test_noise_is_that_of_a_share_of_rows():

@@ -1,7 +1,9 @@
-"""Each next epoch goes where the expected improvement per second is greatest.
+"""Each next epoch goes where the expected improvement is greatest, less the price of the time it takes.
 
 Paused trials are judged by a model of learning curves, new ones by a surrogate of score and cost
-(improvement per second: Snoek et al. 2012; pausing by extrapolation: freeze-thaw, Swersky et al. 2014).
+(pausing by extrapolation: freeze-thaw, Swersky et al. 2014; a price in place of the ratio of gain and time,
+which prefers what is cheap and brings little: the cost-per-sample problem of Xie et al. 2024). A second costs
+what it would bring elsewhere: little where there is plenty of time, much where it is short.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ Array = NDArray[Any]
 _STARTUP_TRIALS = 4
 #: Where there are lessons: the baseline, and what heads the portfolio.
 _TAUGHT_STARTUP_TRIALS = 2
-#: A trial under way keeps its slot unless another is so many times as promising: changing costs time.
-_LOYALTY = 2.0
+#: The gain of a trial under way counts so many times, so that it keeps its slot: changing costs time.
+_LOYALTY = 1.25
 #: With so many paused trials, each a checkpoint on disk, what promises less than all of them ends.
 _MOST_PAUSED = 8
 #: Among how many offers the next trial is chosen.
@@ -42,6 +44,8 @@ _UNIT = 0.1
 #: Expected improvement, in standard errors of the score, below which more time is not worth it.
 _WORTH = 0.02
 _LEAST_NOISE = 2e-3
+#: Part of the rate of the last promise that is the price of time: of all gains only the best one counts.
+_MARGIN = 0.5
 #: Part of an epoch that is worth training before the time ends.
 _LEAST_PART = 0.25
 _UNKNOWN = Price(math.nan)
@@ -49,27 +53,31 @@ _UNKNOWN = Price(math.nan)
 
 @dataclass(frozen=True)
 class _Promise:
-    """Expected improvement of the best score, the seconds until it, and how much a second brings."""
+    """Expected improvement of the best score, and the seconds until it."""
 
     gain: float
     seconds: float
-    rate: float
+
+    @property
+    def rate(self) -> float:
+        """What a second brings."""
+        return self.gain / max(self.seconds, 1e-3)
 
     def __mul__(self, factor: float) -> _Promise:
-        return _Promise(factor * self.gain, self.seconds, factor * self.rate)
+        return _Promise(factor * self.gain, self.seconds)
 
 
-_NOTHING = _Promise(0.0, 0.0, 0.0)
+_NOTHING = _Promise(0.0, 0.0)
 
 
-class GainPerSecond:
+class GainForTime:
     """The cost-aware scheduler."""
 
     name = "gain"
     choice = _CHOICE
 
     def judge(self, trial: Standing, board: Board) -> Verdict:
-        """Stop what will hardly gain at all; pause what gains less than another would, a second."""
+        """Stop what will hardly gain at all; pause what is worth less than another."""
         outlook = _outlook(board)
         own = outlook.of(trial)
         is_behind = trial.score < outlook.best
@@ -78,7 +86,7 @@ class GainPerSecond:
         others = [outlook.of(other) for other in board.paused]
         if outlook.first([own * _LOYALTY, *others, *outlook.fresh]) == 0:
             return Verdict.GO_ON
-        is_least = len(others) >= _MOST_PAUSED and own.rate <= min(other.rate for other in others)
+        is_least = len(others) >= _MOST_PAUSED and outlook.value(own) <= min(map(outlook.value, others))
         return Verdict.STOP if is_behind and is_least else Verdict.PAUSE
 
     def pick(self, board: Board, *, fresh: bool) -> int | None:
@@ -139,17 +147,38 @@ class _Outlook:
         return len(self._begun) < (_TAUGHT_STARTUP_TRIALS if self._board.lessons else _STARTUP_TRIALS)
 
     def first(self, promises: Sequence[_Promise], beside: Sequence[_Promise] = ()) -> int:
-        """Which of some promises comes first: the best a second of those that leave time for the greatest.
+        """Which of some promises comes first: the most valuable that leaves time for the greatest gain.
 
-        What gains most in all would else be put off until there is no time for it. `beside` are others.
+        That would else be put off until there is no time for it. `beside` are others.
         """
         greatest = max([*promises, *beside], key=lambda promise: promise.gain)
         left = self._board.seconds_left
-        rates = [
-            each.rate if each is greatest or each.seconds + greatest.seconds <= left else -1.0
+        values = [
+            self.value(each) if each is greatest or each.seconds + greatest.seconds <= left else -math.inf
             for each in promises
         ]
-        return int(np.argmax(rates))
+        return int(np.argmax(values))
+
+    def value(self, promise: _Promise) -> float:
+        """What is left of a gain once its time is paid."""
+        return promise.gain - self._price * promise.seconds
+
+    @cached_property
+    def _price(self) -> float:
+        """What a second costs: a part of what the last promise brings a second for which there is time.
+
+        Those that bring most a second come first (as in the knapsack problem, Dantzig 1957). A search is
+        expected to take as long again as it took so far, at most what the budget leaves: whoever looks at
+        it, or ends it, at any time has the cheap gains first.
+        """
+        if self.is_starting:
+            return 0.0
+        open_trials = [self.of(trial) for trial in self._board.open.values()]
+        promises = [promise for promise in (*open_trials, *self.fresh) if promise.gain > 0]
+        promises.sort(key=lambda promise: promise.rate, reverse=True)
+        until = np.cumsum([promise.seconds for promise in promises])
+        last = int(np.searchsorted(until, min(self._board.seconds_left, sum(self._costs))))
+        return _MARGIN * promises[min(last, len(promises) - 1)].rate if promises else 0.0
 
     def of(self, trial: Standing) -> _Promise:
         """What a trial that was begun promises: other trainings teach what further epochs bring.
@@ -163,8 +192,8 @@ class _Outlook:
         model = self._model(trial.config.strategy)
         gains = model.expected_gains(scores, epochs, self._best_share)
         epoch_seconds = max(trial.epoch_seconds, 1e-3) if self._is_timed else 1.0
-        seconds = epoch_seconds * np.arange(1, epochs + 1)
-        return _Promise(float(gains[-1]), float(seconds[-1]), float((gains / seconds).max()))
+        seconds = epoch_seconds * epochs
+        return _Promise(float(gains[-1]), seconds)
 
     @cached_property
     def fresh_gain(self) -> float:
@@ -183,10 +212,9 @@ class _Outlook:
         if not board.may_begin:
             return []
         if self.is_starting:
-            return [_Promise(math.inf, 0.0, math.inf)]
+            return [_Promise(math.inf, 0.0)]
         if not board.offers:
-            seconds = self._typical_seconds
-            return [_Promise(self._spread_gain, seconds, self._spread_gain / seconds)]
+            return [_Promise(self._spread_gain, self._typical_seconds)]
         return self.offered
 
     @cached_property
@@ -194,20 +222,28 @@ class _Outlook:
         """What each offer promises."""
         first, whole = self._offer_seconds
         seconds = first + self._done_share * (whole - first)
-        return list(map(_Promise, self.offer_gains, seconds, self.offer_gains / seconds))
+        return list(map(_Promise, self.offer_gains, seconds))
 
     @cached_property
     def offer_gains(self) -> Array:
-        """Expected improvement by each offer, as trials like it reached, as far as the time left allows."""
-        merits = raised(merit(self._shares([trial.top for trial in self._begun])))
+        """Expected improvement by each offer, as far as the time left allows."""
+        return expected_reduction(*self._offer_merits, self._merits.max()) * self._done_share
+
+    @cached_property
+    def _offer_merits(self) -> tuple[Array, Array]:
+        """Expected merits of offers, as trials like them reached, with deviations."""
         lessons = self._board.lessons
-        mean, deviation = self._expected.predict(
-            merits,
-            merit_noise(merits, self._noise),
+        return self._expected.predict(
+            self._merits,
+            merit_noise(self._merits, self._noise),
             [lesson.merit for lesson in lessons],
             _typical([lesson.merit_unit for lesson in lessons], _UNIT),
         )
-        return expected_reduction(mean, deviation, float(merits.max())) * self._done_share
+
+    @cached_property
+    def _merits(self) -> Array:
+        """What trials reached."""
+        return raised(merit(self._shares([trial.top for trial in self._begun])))
 
     @cached_property
     def _done_share(self) -> Array:
@@ -267,8 +303,12 @@ class _Outlook:
     @cached_property
     def _typical_seconds(self) -> float:
         """What a typical trial took."""
-        costs = [self._epoch_cost(trial) * len(trial.scores) for trial in self._begun]
-        return float(np.median(costs)) if costs else 1.0
+        return float(np.median(self._costs)) if self._costs else 1.0
+
+    @cached_property
+    def _costs(self) -> list[float]:
+        """What each trial took."""
+        return [self._epoch_cost(trial) * len(trial.scores) for trial in self._begun]
 
     def _shares(self, scores: Sequence[float]) -> list[float]:
         found: list[float] = as_shares(scores, self.best).tolist()
@@ -331,4 +371,4 @@ class _Begun:
         return cls(trial.config, scores, max(scores), trial.seconds, is_whole)
 
 
-SCHEDULER = GainPerSecond()
+SCHEDULER = GainForTime()
