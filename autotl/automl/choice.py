@@ -6,16 +6,24 @@ from collections.abc import Callable, Sequence
 
 from autotl.config import TrialResult
 from autotl.errors import SearchError
-from autotl.leaderboard.selection import OVER_LIMIT, Gain, is_candidate, select, within_one_standard_error
+from autotl.leaderboard.selection import (
+    OVER_LIMIT,
+    Gain,
+    is_candidate,
+    luck_of_best,
+    select,
+    within_one_standard_error,
+)
 
 
-def contenders(results: Sequence[TrialResult]) -> list[TrialResult]:
+def contenders(results: Sequence[TrialResult], gain: Gain) -> list[TrialResult]:
     """The trials that may win: all that have a score, but of those that were cross-validated only the best.
 
     Heads on frozen features are compared with one another by cross-validation, where there is one, and with
     trainings, which have none, by the validation part. The score that decides between heads is not the one
-    that then stands against the trainings, so the choice does not flatter it. The heads with the best scores
-    are cross-validated first; where time ended before that, the validation part decides alone.
+    that then stands against the trainings, so the choice does not flatter it; the trainings have been chosen
+    by it, and only those may win whose lead is more than the luck of the best of so many. The heads with the
+    best scores are cross-validated first; where time ended before that, the validation part decides alone.
 
     Raises:
         SearchError: No trial has a score.
@@ -36,7 +44,10 @@ def contenders(results: Sequence[TrialResult]) -> list[TrialResult]:
     crossed = [result for result in heads if "cross_validated" in result.facts]
     if not crossed or max(r.score or 0.0 for r in crossed) < max(r.score or 0.0 for r in heads):
         return candidates
-    return [max(crossed, key=lambda r: (r.facts["cross_validated"], r.score, -r.number)), *trained]
+    head = max(crossed, key=lambda r: (r.facts["cross_validated"], r.score, -r.number))
+    better = (result for result in trained if (result.score or 0.0) > (head.score or 0.0))
+    luck = luck_of_best(len(trained))
+    return [head, *(result for result in better if _beats(result, head, gain, luck=luck))]
 
 
 def choose(
@@ -67,7 +78,7 @@ def choose(
     Raises:
         SearchError: No trial has a score.
     """
-    candidates = contenders(results)
+    candidates = contenders(results, gain)
     winner = _best(candidates)
     winner = within_one_standard_error(results, winner, gain, share=cheaper_share)
     for combination in combined:
@@ -88,13 +99,16 @@ def _best(candidates: Sequence[TrialResult]) -> TrialResult:
     return next(result for result in candidates if result.number == number)
 
 
-def _beats(result: TrialResult, rival: TrialResult, gain: Gain, *, by: float = 0.0) -> bool:
-    """Whether a trial is ahead of another by so much, the noise taken off.
+def _beats(
+    result: TrialResult, rival: TrialResult, gain: Gain, *, by: float = 0.0, luck: float = 0.0
+) -> bool:
+    """Whether a trial is ahead of another by so much, luck (in standard errors) and noise taken off.
 
     A lead d with standard error s is shrunken to d - s^2 / d, the empirical Bayes estimate of one observation
     (Efron and Morris 1973): its prior variance is what d^2 has beyond s^2. That is above 0 where the lead is
     more than one standard error.
     """
     over_rival = gain(result, rival)
-    lead, noise = over_rival.value, over_rival.standard_error
+    noise = over_rival.standard_error
+    lead = over_rival.value - luck * noise
     return lead > 0.0 and lead - noise**2 / lead > by

@@ -190,7 +190,7 @@ class Closing:
             lambda: ten_lines(self._delivery, predictor, seen, winner, default, refit=refit, until=until)
         )
         if found is None:
-            reason = f"it failed: {error}" if error else "no time was left for it"
+            reason = f"it failed: {error}" if error else self._ledger.time.lacking
             said = f"What the ten lines reach on the test part is not known: {reason}."
         else:
             said = on_ten_lines(self._delivery.evidence.metric, found.score, found.gain)

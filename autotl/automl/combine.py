@@ -19,7 +19,7 @@ from autotl.automl.evidence import Evidence
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.errors import RunError
 from autotl.leaderboard.calibration import raw_outputs
-from autotl.leaderboard.ensemble import cross_fitted, greedy_weights
+from autotl.leaderboard.ensemble import cross_fitted, greedy_weights, mixed
 from autotl.leaderboard.selection import is_candidate
 from autotl.training.ensemble import ensemble
 from autotl.training.model import TransferModel
@@ -49,8 +49,9 @@ class _Found:
 class Combinations:
     """Combinations of the trials of a run, made from their members again whenever they are needed.
 
-    The validation score of an ensemble is that of its selection rule on rows that had no part in the
-    selection; that of a soup is the score of the averaged weights, of which only a few are tried.
+    An ensemble is judged by its selection rule on rows that had no part in the selection: in cross-validation
+    where its members were, else on the validation part. A soup is judged by the score of the averaged
+    weights, of which only a few are tried.
 
     Args:
         runner: Where the trials ran.
@@ -130,7 +131,7 @@ class Combinations:
             if self._runner.restore(head).model().backbone is bench.backbone:
                 groups.setdefault((head.config.backbone, bench.spec.key), []).append(head)
         found = [self._ensemble_of(group[:_HEADS]) for group in groups.values() if len(group) > 1]
-        return max(filter(None, found), key=self._score, default=None)
+        return max(filter(None, found), key=self._judged, default=None)
 
     def _ensemble_of(self, heads: Sequence[TrialResult]) -> _Found | None:
         evidence = self._evidence
@@ -143,9 +144,8 @@ class Combinations:
         honest = cross_fitted(evidence.metric, targets, predictions, copies=copies, seed=self._seed)
         if copies == 1:
             return _Found("ensemble", chosen, honest)
-        splits = self._runner.splits
-        places = np.searchsorted(splits.train_and_val, splits.val)  # in the first of the repeats
-        return _Found("ensemble", chosen, honest[places], honest)
+        validation = mixed(weights, np.stack([evidence.validation(head) for head in heads]))
+        return _Found("ensemble", chosen, validation, honest)
 
     def _soup(self, results: Sequence[TrialResult], until: float) -> _Found | None:
         """The greedy soup of the best trainings: each in turn is kept where the mean is no worse for it."""
@@ -173,6 +173,10 @@ class Combinations:
         runner = self._runner
         return self._evidence.metric.score(runner.dataset.targets[runner.splits.val], found.validation)
 
+    def _judged(self, found: _Found) -> float:
+        """The score that ensembles are told apart by."""
+        return self._score(found) if found.crossed is None else self._evidence.crossed_score(found.crossed)
+
     def _record(self, number: int, found: _Found, seconds: float) -> TrialResult:
         """Keep what was found as if it were a trial of that number."""
         first = self._trials[next(iter(found.weights))]
@@ -190,6 +194,8 @@ class Combinations:
                 "members": {str(trial): weight for trial, weight in found.weights.items()},
             },
         )
+        if found.crossed is not None:
+            result = result.with_facts(cross_validated=self._evidence.crossed_score(found.crossed))
         self._evidence.add(result, found.validation, found.crossed)
         raw = raw_outputs(found.validation, self._runner.dataset.task.kind)
         self._runner.folder.write_outputs(number, raw)

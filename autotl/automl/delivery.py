@@ -288,11 +288,13 @@ class Delivery:
         gain = None if default is None or default_won else self.evidence.gain(winner, default)
         top = 1.0 if chosen.greater_is_better else 0.0
         crossed = default is not None and self.evidence.are_crossed([winner, default])
-        outlook = expected_gain([r for r in results if r.left_out is None], seconds, top)
+        noise = self.evidence.interval(winner).standard_error
+        outlook = expected_gain([r for r in results if r.left_out is None], seconds, noise, top)
         rivals = [result for result in [*results, *combined] if is_candidate(result)]
         best = max([winner, *rivals], key=lambda r: -math.inf if r.score is None else r.score)
         is_ahead = best.score != winner.score
-        has_lead = is_ahead and not self.evidence.are_crossed([winner, best])
+        has_lead = is_ahead and not self._is_told_by_crossing(winner, best, rivals)
+        trainings = [r for r in results if is_candidate(r) and not r.config.fits_in_one_step]
         return on_search(
             chosen,
             gain,
@@ -302,7 +304,16 @@ class Delivery:
             crossed=crossed,
             ahead=best.number if is_ahead else None,
             lead=self.evidence.gain(best, winner) if has_lead else None,
+            rivals=len(trainings) if self.evidence.are_crossed([winner]) else 1,
         )
+
+    def _is_told_by_crossing(self, winner: TrialResult, best: TrialResult, rivals: list[TrialResult]) -> bool:
+        """Whether cross-validation, of the winner or of another head, is why the best score does not win."""
+        if not self.evidence.are_crossed([best]):
+            return False
+        crossed = [rival for rival in rivals if "cross_validated" in rival.facts]
+        preferred = max(crossed, key=lambda rival: rival.facts["cross_validated"], default=winner)
+        return winner is preferred or best is not preferred
 
     def _interval(self, targets: Array, outputs: Array) -> Interval:
         task = self.runner.dataset.task

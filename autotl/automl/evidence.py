@@ -72,7 +72,9 @@ class Evidence:
             return results
         heads = [r for r in results if is_candidate(r) and r.config.fits_in_one_step]
         heads.sort(key=lambda r: (-(r.score or 0.0), r.number))
-        heads = [*heads[:_CROSS_VALIDATED], *(r for r in heads[_CROSS_VALIDATED:] if r.number == 0)]
+        default = [r for r in heads[1:] if r.number == 0]  # early, since all gains are over it
+        others = [r for r in heads[1:] if r.number != 0]
+        heads = [*heads[:1], *default, *others[: _CROSS_VALIDATED - 1]]
         repeats = cross_validation_splits(self._runner, self._seed)
         found: dict[int, float] = {}
         for result in heads:
@@ -80,8 +82,12 @@ class Evidence:
             if predictions is None:
                 break
             self._crossed[result.number] = predictions
-            found[result.number] = self.metric.score(self._targets(crossed=True), predictions)
+            found[result.number] = self.crossed_score(predictions)
         return [r.with_facts(cross_validated=found[r.number]) if r.number in found else r for r in results]
+
+    def crossed_score(self, predictions: Array) -> float:
+        """The score of predictions in cross-validation."""
+        return self.metric.score(self._targets(crossed=True), predictions)
 
     def shared(self, results: Sequence[TrialResult]) -> tuple[Array, list[Array], int]:
         """Rows that all of some trials can be compared on.

@@ -143,10 +143,11 @@ def _within_limits(
         meter: Measures them.
     """
     objections: dict[str, str] = {}
+    sizes: dict[str, list[int]] = {}
     while True:
-        space, choices = build(objections=objections)
-        sizes: dict[str, list[int]] = {}
-        for name in space.backbones:
+        space, choices = build(objections=objections, sizes={name: own[0] for name, own in sizes.items()})
+        unmeasured = [name for name in space.backbones if name not in sizes]
+        for name in unmeasured:
             try:
                 found = meter.sizes(space, infos[name])
             except AutotlError as error:
@@ -155,8 +156,8 @@ def _within_limits(
                 objections[name] = found
             else:
                 sizes[name] = found
-        if len(sizes) == len(space.backbones):
-            said = {name: meter.words(infos[name], sizes[name][0]) for name in sizes}
+        if not unmeasured:
+            said = {name: meter.words(infos[name], sizes[name][0]) for name in space.backbones}
             told = [f"{c.reason}; {said[c.name]}" if c.name in said else c.reason for c in choices]
             choices = [replace(c, reason=reason) for c, reason in zip(choices, told, strict=True)]
             return limited(space, sizes), choices

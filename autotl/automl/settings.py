@@ -16,6 +16,7 @@ from autotl.search.budget import parse_duration
 from autotl.sizes import parse_size
 from autotl.space.limits import Limits
 from autotl.trial.run_folder import free_folder
+from autotl.versions import install_command
 
 if TYPE_CHECKING:
     import torch
@@ -167,7 +168,7 @@ def pick_device(name: str, threads: int | None) -> torch.device:
         import torch
     except ImportError as error:
         raise MissingExtraError(
-            "training needs torch, which is not installed", hint="Type: pip install 'autotl[train]'"
+            "training needs torch, which is not installed", hint=f"Type: {install_command('train')}"
         ) from error
     if threads is not None:
         torch.set_num_threads(threads)

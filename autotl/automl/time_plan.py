@@ -146,6 +146,11 @@ class TimePlan:
         after = _REPORT_SECONDS + (0.0 if is_measured else self._measure)
         return min(time.monotonic() + seconds, self.start + self._total - after)
 
+    @property
+    def lacking(self) -> str:
+        """Why something was left out at the end."""
+        return "the run was ended before it" if self.budget.cancelled else "no time was left for it"
+
     def baseline_deadline(self) -> float:
         """When scoring the baseline on the test part must end, so that graphs can be measured after it."""
         if self.budget.cancelled:

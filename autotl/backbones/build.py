@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotl.backbones.backbone import Backbone, BackboneInfo
 from autotl.errors import BackboneError, MissingExtraError
+from autotl.versions import install_command
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,7 @@ def require(package: str) -> None:
 
     if find_spec(package) is None:
         raise MissingExtraError(
-            f"backbones need the package {package}", hint="Install it: pip install 'autotl[train]'"
+            f"backbones need the package {package}", hint=f"Install it: {install_command('train')}"
         )
 
 

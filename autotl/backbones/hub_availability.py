@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from autotl.backbones.backbone import Availability
 from autotl.backbones.hub import cached, endpoint, offline_by_environment, reachable
 from autotl.errors import BackboneError
+from autotl.versions import install_command
 
 
 def hub_availability(
@@ -15,7 +16,7 @@ def hub_availability(
 ) -> Availability:
     """Look into the cache, then at the hub (one probe of 2 s a process)."""
     if find_spec("huggingface_hub") is None:
-        return Availability(False, "needs the training extra: pip install 'autotl[train]'")
+        return Availability(False, f"needs the training extra: {install_command('train')}")
     try:
         missing = [name for name in files if cached(repository, name, revision) is None]
     except BackboneError as error:

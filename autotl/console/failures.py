@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from autotl.errors import AutotlError, MissingExtraError, StorageError
+from autotl.versions import install_command
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "Pillow", "conformal_clip_data": "conformal-clip-data"}
 _DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
@@ -86,7 +87,7 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
         if extra and name and _normal(name[0]) == wanted:
             return MissingExtraError(
                 f"this needs the package {module}, which is not installed",
-                hint=f"Install it: pip install 'autotl[{extra[1]}]'",
+                hint=f"Install it: {install_command(extra[1])}",
             )
     return None
 

@@ -65,6 +65,16 @@ def within_one_standard_error(
     return best
 
 
+def luck_of_best(trials: int) -> float:
+    """How far the highest of so many scores that noise alone tells apart lies above their mean.
+
+    In standard errors; the expected largest of normal variables, by the approximation of Blom (1958).
+    """
+    from scipy.special import ndtri
+
+    return float(ndtri((trials - 0.375) / (trials + 0.25))) if trials > 1 else 0.0
+
+
 def is_candidate(result: TrialResult) -> bool:
     """Whether a trial has weights and a finite score, and may be deployed: over no limit, not left out."""
     has_weights = result.state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.PAUSED)

@@ -31,6 +31,7 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
         "strategy": [row.strategy for row in rows],
         "score": [row.state if row.score is None else f"{row.score:.4f}" for row in rows],
         "interval": [_interval(row) for row in rows],
+        "cv": ["" if row.cross_validated is None else f"{row.cross_validated:.4f}" for row in rows],
         "gain": ["" if row.gain is None else f"{row.gain:+.4f}" for row in rows],
         **_backbone_ranks(rows),
         "time": [_seconds(row.seconds) for row in rows],
@@ -53,8 +54,10 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
         drawn.add_row(*map(Text, texts), style=style)
     drawn.title, drawn.title_justify = Text(f"score: {metric} on validation"), "left"
     drawn.title.append("; * winner; + no other is better, faster and smaller at once")
+    if "cv" in shown:
+        drawn.title.append("; cv: in cross-validation, which decides between heads")
     if "gain" in shown:
-        drawn.title.append("; gain: over trial 0")
+        drawn.title.append("; gain: over trial 0" + (", by cv where both have it" if "cv" in shown else ""))
     if "pred" in shown:
         drawn.title.append("; pred, real: rank of the backbone, as predicted and as it came out")
     if (batch := next(iter(_batches(rows)), "")) in shown:

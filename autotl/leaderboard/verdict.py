@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autotl.leaderboard.interval import Interval
+from autotl.leaderboard.selection import luck_of_best
 from autotl.task import Metric, TaskKind
 
 #: Expected gain below which no figure is worth a word.
@@ -84,6 +85,7 @@ def on_search(
     crossed: bool = False,
     ahead: int | None = None,
     lead: Interval | None = None,
+    rivals: int = 1,
 ) -> tuple[str, ...]:
     """What the search gave beyond the default recipe, and what more of it would, a sentence each.
 
@@ -95,12 +97,19 @@ def on_search(
         alone: Whether nothing but the default recipe has a score.
         crossed: Whether the gain is that of cross-validation.
         ahead: The trial with the best score, where that is not the winner.
-        lead: What that trial gains over the winner; None where cross-validation decided between them.
+        lead: What that trial gains over the winner; None where cross-validation decided between heads.
+        rivals: Among how many trainings that one was the best, where the winner is a head that was chosen by
+            cross-validation.
     """
     sentences = []
     if ahead is not None:
         if lead is None:
-            why = "cross-validation, which decides between heads, prefers the winner"
+            why = "cross-validation, which decides between heads, prefers another"
+        elif rivals > 1 and lead.value <= (errors := 1 + luck_of_best(rivals)) * lead.standard_error:
+            why = (
+                f"its lead of {_number(lead.value)} is within {errors:.1f} standard errors, what the best of "
+                f"{rivals} trainings may owe to luck"
+            )
         elif lead.value <= lead.standard_error:
             noise = _number(lead.standard_error)
             why = f"its lead of {_number(lead.value)} is within one standard error, {noise}"

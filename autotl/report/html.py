@@ -24,6 +24,7 @@ from autotl.report.previews import Preview, previews
 from autotl.report.recorded import mapping, number, said, sequence, settings, text, whole
 from autotl.report.summarize import Summary, summarize
 from autotl.trial.run_folder import RunFolder
+from autotl.versions import install_command
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -111,7 +112,7 @@ def environment() -> Environment:
         import jinja2
     except ImportError as error:
         raise MissingExtraError(
-            "a report needs jinja2", found=str(error), hint='Type: pip install "autotl[train]"'
+            "a report needs jinja2", found=str(error), hint=f"Type: {install_command('train')}"
         ) from error
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("autotl.report", "templates"),

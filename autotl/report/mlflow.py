@@ -19,6 +19,7 @@ from autotl.errors import MissingExtraError, TrackingError
 from autotl.report.recorded import number, text
 from autotl.task import Metric, Task, metric
 from autotl.trial.run_folder import RunFolder
+from autotl.versions import install_command
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -112,7 +113,7 @@ def _client(uri: str) -> MlflowClient:
         raise MissingExtraError(
             "logging to MLflow needs a package that is not installed",
             found=str(error),
-            hint="Type: pip install 'autotl[mlflow]'; for stores other than a server: pip install mlflow",
+            hint=f"Type: {install_command('mlflow')}; for stores other than a server: pip install mlflow",
         ) from error
     except MlflowException as error:
         raise _unusable(uri, error) from error

@@ -20,6 +20,7 @@ class Row:
         trial: Number of the trial.
         backbone, strategy, state, licence: Names.
         score, low, high: Validation score and interval.
+        cross_validated: Score in cross-validation, where that decided between heads.
         gain, gain_low, gain_high: Gain over trial 0 on the same rows, positive is better, and interval.
         epochs: Epochs done.
         seconds: Wall-clock seconds of the trial.
@@ -42,6 +43,7 @@ class Row:
     score: float | None = None
     low: float | None = None
     high: float | None = None
+    cross_validated: float | None = None
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None
@@ -134,6 +136,7 @@ def _row(fields: Mapping[str, Any], winner: int | None, greater: bool) -> Row:
         score=None if state == TrialState.FAILED else shown("score"),
         low=low,
         high=high,
+        cross_validated=shown("cross_validated"),
         gain=number(fields.get("gain")),
         gain_low=number(fields.get("gain_low")),
         gain_high=number(fields.get("gain_high")),

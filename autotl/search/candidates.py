@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from autotl.backbones.backbone import BackboneInfo
+from autotl.backbones.backbone import BackboneInfo, log_odds, standing
 from autotl.config import EpochResult, TrialConfig, Value
 from autotl.search.lessons import Lesson, lessons
 from autotl.space.resolve import BASELINE_STRATEGY
@@ -19,11 +19,6 @@ from autotl.space.resolve import BASELINE_STRATEGY
 _RIDGE_SHARE = 0.75
 #: Deviation, in log-odds, of what a network reaches from what its source accuracy lets expect.
 _PRIOR_DEVIATION = 0.3
-#: What half the edge of an input costs against the size that a network was pretrained at, in log-odds of the
-#: accuracy of its tuned probe: 0.4 to 0.8 on signdigits and trashnet256 (EfficientNet-Lite, 128 to 260 px).
-_OCTAVE = 0.5
-#: Accuracies are kept so far off 0 and 1.
-_LEAST = 0.005
 #: Rows whose time is a backbone's pace: so many that it is above what a pace is rounded up to.
 _PACE_ROWS = 1000
 
@@ -74,11 +69,11 @@ def fuse(candidates: Sequence[Candidate]) -> list[Candidate]:
     the prior counts. Inputs that are smaller than those of pretraining start behind.
     """
     probes = [
-        _log_odds(_RIDGE_SHARE * (c.ridge or 0.0) + (1 - _RIDGE_SHARE) * (c.knn or 0.0)) for c in candidates
+        log_odds(_RIDGE_SHARE * (c.ridge or 0.0) + (1 - _RIDGE_SHARE) * (c.knn or 0.0)) for c in candidates
     ]
-    known = [_log_odds(c.prior) for c in candidates if c.prior > 0]
-    middle = sum(known) / len(known) if known else 0.0
-    priors = [(_log_odds(c.prior) if c.prior > 0 else middle) - _OCTAVE * c.octaves for c in candidates]
+    known = [c.prior for c in candidates if c.prior > 0]
+    middle = 1.0 / (1.0 + math.exp(-sum(map(log_odds, known)) / len(known))) if known else 0.5
+    priors = [standing(c.prior or middle, c.octaves) for c in candidates]
     shift = (sum(probes) - sum(priors)) / max(len(candidates), 1)
     fused = []
     for candidate, probe, prior in zip(candidates, probes, priors, strict=True):
@@ -139,9 +134,3 @@ def expectation(ranking: Sequence[Candidate], default: str) -> str:
 def _probed(candidate: Candidate) -> float:
     """Accuracy of the better of the two probes."""
     return max(candidate.ridge or 0.0, candidate.knn or 0.0)
-
-
-def _log_odds(share: float) -> float:
-    """Log-odds of an accuracy, kept off 0 and 1."""
-    kept = min(max(share, _LEAST), 1.0 - _LEAST)
-    return math.log(kept / (1.0 - kept))

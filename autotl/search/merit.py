@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 #: Below this error the noise of a share is taken as there: rows that are all right do not make it certain.
 _LEAST_ERROR = 0.05
+_TINY = 1e-12
 
 
 def score_unit(best: float) -> float:
@@ -47,6 +48,20 @@ def merit(scores: Sequence[float] | Array) -> Array:
 def merit_noise(merits: Array, noise: float) -> Array:
     """Deviations of merits, for a deviation of scores."""
     return np.asarray(0.5 * noise / np.sqrt(np.maximum(merits**2, _LEAST_ERROR)))
+
+
+def less_luck(best: float, mean: float, variance: float, noise: float) -> float:
+    """The highest of some values, drawn towards their mean as far as noise made them differ.
+
+    The estimate of James and Stein (1961), for one that was chosen for its height.
+
+    Args:
+        best: The highest value.
+        mean: Of all values.
+        variance: Of all values.
+        noise: The part of the variance that is noise.
+    """
+    return best - (best - mean) * min(noise / max(variance, _TINY), 1.0)
 
 
 def raised(merits: Array) -> Array:

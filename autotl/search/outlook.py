@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from autotl.config import TrialResult
+from autotl.search.merit import less_luck
 
 Array = NDArray[Any]
 #: With fewer trials their spread says too little.
@@ -19,16 +20,20 @@ _LEAST_TRIALS = 3
 _DEVIATIONS, _POINTS = 6.0, 512
 
 
-def expected_gain(results: Sequence[TrialResult], seconds: float, top: float = math.inf) -> float | None:
-    """Expected gain of the best score if the search went on for so many seconds.
+def expected_gain(
+    results: Sequence[TrialResult], seconds: float, noise: float, top: float = math.inf
+) -> float | None:
+    """Expected gain of the best model if the search went on for so many seconds.
 
-    New trials are taken as draws from a normal distribution with mean and deviation of the scores so far, one
-    every median duration; the gain of the best of n draws is the integral of 1 - F(x) ** n above the present
-    best.
+    New trials are taken as draws from a normal distribution like the upper half of the scores so far (how bad
+    bad ones were says nothing of good ones), one every median duration; the gain of the best of n draws is
+    the integral of 1 - F(x) ** n above the present best. The noise of scores is taken out of the deviation,
+    and as luck out of the best.
 
     Args:
         results: Trials so far.
         seconds: Further time.
+        noise: Standard error of a score.
         top: The highest score there can be.
 
     Returns:
@@ -39,8 +44,11 @@ def expected_gain(results: Sequence[TrialResult], seconds: float, top: float = m
         return None
     scores = np.array([result.score for result in sound], np.float64)
     draws = seconds / max(float(np.median([result.seconds for result in sound])), 1e-3)
-    best, mean, deviation = float(scores.max()), float(scores.mean()), float(scores.std())
-    if deviation <= 0 or best >= top:
+    mean = float(np.median(scores))
+    variance = float(np.mean((scores[scores >= mean] - mean) ** 2))
+    if variance <= noise**2 or scores.max() >= top:
         return 0.0
+    best = less_luck(float(scores.max()), mean, variance, noise**2)
+    deviation = math.sqrt(variance - noise**2)
     x: Array = np.linspace(best, min(top, max(best, mean) + _DEVIATIONS * deviation), _POINTS)
     return float(np.trapezoid(1 - ndtr((x - mean) / deviation) ** draws, x))

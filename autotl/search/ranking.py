@@ -180,7 +180,7 @@ class _Halving:
         return Candidate(
             backbone=unit.backbone,
             input_size=size,
-            octaves=max(0.0, math.log2(own / size)) if own and size else 0.0,
+            octaves=info.octaves_at(size),
             depths=",".join(map(str, depths)),
             rows=rows,
             ridge=None if scores is None else scores.ridge,

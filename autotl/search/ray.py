@@ -23,6 +23,7 @@ from autotl.search.proposals import Proposal, Proposer, Space
 from autotl.search.ray_session import RaySetup, ray_session
 from autotl.search.storage import RETRIES, StudyStorage
 from autotl.trial.run_folder import RunFolder
+from autotl.versions import install_command
 
 if TYPE_CHECKING:
     from autotl.search.ray_trial import FactoryBuilder
@@ -70,7 +71,7 @@ def run_ray(
         import autotl.search.ray_tune  # noqa: F401  (fails here, before anything is begun)
     except ImportError as error:
         raise MissingExtraError(
-            "the Ray engine is not installed", found=str(error), hint="pip install 'autotl[ray]'"
+            "the Ray engine is not installed", found=str(error), hint=f"Type: {install_command('ray')}"
         ) from error
     with StudyStorage(run_folder) as storage:
         driver = _Driver(storage, run_folder, budget, listener, Proposer(space, seed))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from autotl.backbones.backbone import Availability, BackboneInfo
+from autotl.backbones.backbone import Availability, BackboneInfo, standing
 from autotl.data.rows import some
 from autotl.errors import SpaceError
 from autotl.profile.profile import DatasetProfile
@@ -78,6 +78,7 @@ class Demand:
         objections: Why backbones are out that were measured against the limits, by name.
         wanted: Name of a backbone that takes part whatever its rank, its time and what else was asked for.
         deployed_speed: Multiply-accumulates a second where the model is to run; None for `speed`.
+        sizes: Largest inputs with which backbones meet the limits, where measured, by name; 0 for their own.
     """
 
     profile: DatasetProfile
@@ -90,6 +91,11 @@ class Demand:
     objections: Mapping[str, str] = field(default_factory=dict)
     deployed_speed: float | None = None
     wanted: str | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    def standing(self, info: BackboneInfo) -> float:
+        """What lets a backbone be expected to do well, at the inputs that it may take."""
+        return standing(info.prior, info.octaves_at(self.sizes.get(info.name)))
 
     @property
     def rows(self) -> int:
@@ -122,8 +128,8 @@ def admit(
     """Choose the backbones of a search.
 
     Returns:
-        The admitted ones, the default first, then by prior; and a choice for every backbone, in the order
-        of the catalogue, and for every unknown name that the user asked for.
+        The admitted ones, the default first, then by what is expected of them; and a choice for every
+        backbone, in the order of the catalogue, and for every unknown name that the user asked for.
 
     Raises:
         SpaceError: None is left; the message says why each is out.
@@ -139,7 +145,7 @@ def admit(
     choices = _unknown(backbones, demand)
     if not fitting:
         raise _nothing_left(reasons, choices, demand)
-    ranked = sorted(fitting, key=lambda info: (-info.prior, info.macs, info.name))
+    ranked = sorted(fitting, key=lambda info: (-demand.standing(info), info.macs, info.name))
     default = _default(ranked, demand)
     ranked = [default, *(info for info in ranked if info is not default)]
     most = len(ranked) if demand.only is not None else _MOST_BACKBONES[demand.quality]

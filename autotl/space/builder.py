@@ -37,6 +37,7 @@ def build_space(
     strategies: Mapping[str, Strategy],
     limits: Limits = _UNLIMITED,
     objections: Mapping[str, str] | None = None,
+    sizes: Mapping[str, int] | None = None,
     quality: str = "balanced",
     device: str = "cpu",
     time_seconds: float | None = None,
@@ -55,6 +56,7 @@ def build_space(
         strategies: Strategies by name.
         limits: What the deployed model may take.
         objections: Why backbones are out that were measured against the limits, by name.
+        sizes: Largest inputs with which others meet them, by name; 0 for their own.
         quality: "fast", "balanced" or "best".
         device: "cpu", "cuda", "cuda:0", "mps"; "auto" counts as the CPU.
         time_seconds: Time of the whole search; None narrows nothing by time.
@@ -81,6 +83,7 @@ def build_space(
         speed=speed,
         only=only,
         objections=objections or {},
+        sizes=sizes or {},
         wanted=wanted,
         deployed_speed=predicted_speed("cpu", limits.threads or threads or usable_cores()),
     )

@@ -18,6 +18,7 @@ from autotl.strategies.gradient import WITHOUT_WEIGHTS, GradientStrategy, cut_at
 from autotl.task import TaskKind
 from autotl.training.adaptation import Adaptation
 from autotl.training.plan import Plan
+from autotl.versions import install_command
 
 #: timm's families of plain vision transformers, whose layers call their linear layers as modules.
 _VISION_TRANSFORMERS = ("vision_transformer", "deit", "eva")
@@ -48,7 +49,7 @@ class LowRank(Adaptation):
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError as error:
             raise MissingExtraError(
-                "LoRA needs the package peft", hint="Install it: pip install 'autotl[train]'"
+                "LoRA needs the package peft", hint=f"Install it: {install_command('train')}"
             ) from error
         network = nn.ModuleList(blocks)
         linear = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from autotl.audit.leaks.attributes import attribute_leaks
 from autotl.audit.leaks.leak import auc
@@ -94,6 +95,15 @@ def test_numbers_that_are_larger_in_one_class_are_named(indicators):
     assert (leak.column, leak.what) == (0, "a large file size")
     blurred = sizes / 2 + 60 * rng.random(ROWS) - 30
     assert attribute_leaks([{"file size": float(size)} for size in blurred], indicators[:, 1:]) == []
+
+
+def test_few_rows_must_tell_a_class_the_better_to_be_named():
+    told = []
+    for rows in (60, 600):
+        inside = np.arange(rows) % 3 == 0
+        sizes = np.where(inside, 2.85, 0.0) + ndtri((np.arange(rows) // 3 + 0.5) / (rows / 3))
+        told.append(attribute_leaks([{"file size": float(size)} for size in sizes], inside[:, None]))
+    assert [len(leaks) for leaks in told] == [0, 1]
 
 
 def texts() -> list[str]:

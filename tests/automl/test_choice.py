@@ -74,7 +74,15 @@ def test_heads_are_told_apart_by_cross_validation_and_from_trainings_by_the_vali
     heads = [head(0, 0.90, 0.86), head(1, 0.89, 0.88), head(2, 0.85)]
     assert chosen(heads, always(0, 0)) == 1
     assert chosen([*heads, training(3, 0.88)], always(0, 0)) == 1
-    assert chosen([*heads, training(3, 0.895)], always(0, 0)) == 3
+    assert chosen([*heads, training(3, 0.895)], always(0.005, 0.001)) == 3
+
+
+def test_of_many_trainings_the_best_must_lead_by_more_than_its_luck():
+    heads = [head(0, 0.90, 0.86), head(1, 0.89, 0.88)]
+    trainings = [training(number, 0.91 - 0.001 * number) for number in range(2, 10)]
+    assert chosen([*heads, trainings[0]], always(0.018, 0.01)) == 2
+    assert chosen([*heads, *trainings], always(0.018, 0.01)) == 1, "the best of eight owes 1.4 errors to luck"
+    assert chosen([*heads, *trainings], always(0.026, 0.01)) == 2
 
 
 def test_a_much_cheaper_trial_wins_within_the_noise_unless_the_best_is_asked_for():
@@ -105,6 +113,6 @@ def test_a_trial_that_is_over_a_limit_does_not_win_however_good_it_is():
 
 def test_cross_validation_that_ended_before_the_best_head_decides_nothing():
     default, better = head(0, 0.80, crossed=0.82), head(7, 0.90)
-    assert contenders([default, better]) == [default, better]
+    assert contenders([default, better], always(0, 0)) == [default, better]
     crossed = head(7, 0.90, crossed=0.81)
-    assert contenders([default, crossed]) == [default], "both were, and the default is better"
+    assert contenders([default, crossed], always(0, 0)) == [default], "both were, and the default is better"

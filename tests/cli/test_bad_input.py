@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from autotl.console.failures import Verbs, missing_extra
 from autotl.errors import DataError
+from autotl.versions import install_command
 
 
 def plain(text: str) -> str:
@@ -153,7 +154,7 @@ def test_a_missing_package_of_an_extra_is_answered_with_the_install_line():
     result = CliRunner().invoke(failing(ModuleNotFoundError("No module", name="sklearn.svm")), ["verb"])
     assert result.exit_code == 2
     assert "needs the package sklearn" in result.stderr
-    assert "pip install 'autotl[train]'" in result.stderr
+    assert install_command("train") in result.stderr
 
 
 def test_a_missing_module_of_no_extra_is_an_error_of_the_program():

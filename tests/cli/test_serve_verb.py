@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from autotl.versions import install_command
+
 
 @pytest.fixture(autouse=True)
 def wide_terminal(monkeypatch):
@@ -23,7 +25,7 @@ def test_a_missing_package_is_answered_with_the_line_to_install_it(make_bundle, 
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"this needs the package {package}, which is not installed" in done.stderr
-    assert done.stderr.endswith("Install it: pip install 'autotl[serve]'\n")
+    assert done.stderr.endswith(f"Install it: {install_command('serve')}\n")
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,11 @@ def test_a_trial_with_a_better_score_than_the_winner_is_named():
         "winner."
     )
     (told,) = on_search(_ACCURACY, None, None, default_won=False, ahead=7)
-    assert "not chosen: cross-validation, which decides between heads, prefers the winner" in told
+    assert "not chosen: cross-validation, which decides between heads, prefers another" in told
+    (told,) = on_search(_ACCURACY, None, None, default_won=False, ahead=7, lead=far, rivals=8)
+    assert "within 2.4 standard errors, what the best of 8 trainings may owe to luck" in told
+    (told,) = on_search(_ACCURACY, None, None, default_won=False, ahead=7, lead=far, rivals=2)
+    assert "final fit" in told
 
 
 def test_a_search_that_the_default_recipe_won_says_so():

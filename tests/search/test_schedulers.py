@@ -173,6 +173,15 @@ def test_gain_goes_on_with_what_rises_fastest_per_second():
     assert GainForTime().pick(counted, fresh=False) == 1, "where trials are counted no clock decides"
 
 
+def test_gain_does_not_take_the_luckiest_of_few_rows_for_out_of_reach():
+    heads = [TrialConfig("net", "linear_probe", {"row": row}) for row in range(9)]
+    scores = (0.92, 0.80, 0.82, 0.83, 0.81, 0.82, 0.81, 0.82)
+    done = [replace(finished(n, [score]), config=heads[n]) for n, score in enumerate(scores)]
+    facts = {"finished": done, "offers": [Prospect(heads[8], Price(1.0, 1.0))], "seconds_left": 100.0}
+    assert GainForTime().enough(board(noise=0.05, **facts)) is None
+    assert "expected to gain" in str(GainForTime().enough(board(noise=0.005, **facts)))
+
+
 def test_gain_lets_a_trial_go_on_where_no_other_may_begin():
     flat = standing(1, [0.65, 0.65], seconds=10.0, epochs=3)
     apart = [finished(n, [0.1 * n]) for n in range(2, 8)]

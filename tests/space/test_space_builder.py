@@ -131,6 +131,14 @@ def test_what_was_measured_over_a_limit_makes_room_for_the_next_best():
     assert _reasons(choices) == {"a": "31 ms a prediction is over the limit"}
 
 
+def test_what_meets_the_limits_with_small_inputs_alone_stands_behind():
+    infos = [_info("large", prior=0.78), _info("small", prior=0.75)]
+    assert _build(infos)[0].default_backbone == "large"
+    own = infos[0].input["size"]
+    assert _build(infos, sizes={"large": own, "small": 0})[0].default_backbone == "large"
+    assert _build(infos, sizes={"large": own // 2, "small": 0})[0].default_backbone == "small"
+
+
 def test_any_licence_admits_what_permissive_leaves_out():
     infos = [_info("ok"), _info("closed", licence="other:research", commercial=False)]
     space, _ = _build(infos, licence="any")

@@ -10,12 +10,14 @@ import urllib.request
 import pytest
 from run_folders import WITHOUT
 
+from autotl.versions import install_command
+
 
 def test_a_missing_package_is_answered_with_the_line_to_install_it(tmp_path):
     command = [sys.executable, "-c", WITHOUT, "uvicorn", "ui", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("Install it: pip install 'autotl[serve]'\n")
+    assert done.stderr.endswith(f"Install it: {install_command('serve')}\n")
 
 
 @pytest.mark.parametrize(

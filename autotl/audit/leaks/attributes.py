@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autotl.audit.leaks.leak import Leak, auc
+from autotl.audit.leaks.leak import Leak, auc, auc_error
 
 Array = NDArray[Any]
 Attributes = Mapping[str, str | float]
 
-#: How well an attribute must tell a class: by order (AUC), or by one value (share of the class that has it,
-#: and share of those who have it that are of the class).
+#: How well an attribute must tell a class: by order (AUC, less its standard error), or by one value (share of
+#: the class that has it, and share of those who have it that are of the class).
 ALMOST_PERFECT, _ONE_VALUE = 0.97, 0.95
 _LEAST_ROWS = 15
 #: Values that are looked at one by one.
@@ -73,9 +73,9 @@ def _by_order(name: str, values: Sequence[Any], indicators: Array) -> list[Leak]
     told = auc(np.repeat(numbers[:, None], len(classes), axis=1), indicators[:, classes])
     for column, value in zip(classes, told, strict=True):
         strength = max(float(value), 1 - float(value))
-        if strength >= ALMOST_PERFECT:
+        inside = indicators[:, column]
+        if strength - auc_error(strength, int(inside.sum()), int((~inside).sum())) >= ALMOST_PERFECT:
             extent = "large" if value > 0.5 else "small"
-            inside = indicators[:, column]
             found.append(_leak(int(column), f"a {extent} {name}", strength, f"AUC {strength:.2f}", inside))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,3 +48,16 @@ def auc(scores: Array, indicators: Array) -> Array:
     wins = (ranks * indicators).sum(axis=0) - positive * (positive + 1) / 2
     pairs = positive * (rows - positive)
     return np.where(pairs > 0, wins / np.maximum(pairs, 1), 0.5)
+
+
+def auc_error(area: float, inside: int, outside: int) -> float:
+    """Standard error of an area under the ROC curve (Hanley and McNeil 1982).
+
+    Args:
+        area: The area, 0.5 to 1.
+        inside: Rows of the class, 1 at least.
+        outside: Other rows, 1 at least.
+    """
+    one, two = area / (2 - area), 2 * area**2 / (1 + area)
+    varied = area * (1 - area) + (inside - 1) * (one - area**2) + (outside - 1) * (two - area**2)
+    return math.sqrt(max(varied, 0.0) / (inside * outside))

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from autotl.errors import MissingExtraError
+from autotl.versions import install_command
 
 #: Characters of a text that are looked at: enough to be sure, and bounded.
 _LOOKED_AT = 1000
@@ -51,6 +52,6 @@ def _identifier() -> Any:
         raise MissingExtraError(
             "the language of texts cannot be told",
             found="no package py3langid",
-            hint="Install it: pip install 'autotl[train]'",
+            hint=f"Install it: {install_command('train')}",
         ) from error
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -21,7 +21,7 @@ from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board, Standing
 from autotl.search.curves import MOST_OWN, Course, CurveModel, fresh_gain, log_errors
 from autotl.search.improvement import expected_reduction
-from autotl.search.merit import as_shares, merit, merit_noise, raised, score_unit
+from autotl.search.merit import as_shares, less_luck, merit, merit_noise, raised, score_unit
 from autotl.search.schedulers.scheduler import Verdict
 from autotl.search.surrogate import Surrogate, surrogate
 from autotl.trial.trial import Price
@@ -227,7 +227,7 @@ class _Outlook:
     @cached_property
     def offer_gains(self) -> Array:
         """Expected improvement by each offer, as far as the time left allows."""
-        return expected_reduction(*self._offer_merits, self._merits.max()) * self._done_share
+        return expected_reduction(*self._offer_merits, self._best_merit) * self._done_share
 
     @cached_property
     def _offer_merits(self) -> tuple[Array, Array]:
@@ -244,6 +244,13 @@ class _Outlook:
     def _merits(self) -> Array:
         """What trials reached."""
         return raised(merit(self._shares([trial.top for trial in self._begun])))
+
+    @cached_property
+    def _best_merit(self) -> float:
+        """The best merit less its luck: of few rows it would else look out of reach, and end the search."""
+        merits = self._merits
+        noise = float(np.mean(merit_noise(merits, self._noise) ** 2))
+        return less_luck(float(merits.max()), float(merits.mean()), float(merits.var()), noise)
 
     @cached_property
     def _done_share(self) -> Array:
@@ -316,7 +323,8 @@ class _Outlook:
 
     @property
     def _best_share(self) -> float:
-        return self._shares([self.best])[0]
+        """The best score less its luck."""
+        return 1.0 - self._best_merit**2
 
     def _affordable(self, trial: Standing) -> int:
         """Epochs that the time left allows; the last may be cut short by the clock."""
