@@ -192,6 +192,7 @@ class Fit:
             judge=self._scheduler,
             validation_rows=len(runner.splits.val),
             lessons=lessons,
+            leading=space.leading,
             listener=listen,
         )
 

@@ -193,8 +193,8 @@ class Predecessor:
             for name, config in wanted
             if any(s.name == config.strategy and s.searched and name in s.backbones for s in space.strategies)
         ]
-        ordered = [*space.entries[:1], *entries, *space.entries[1:]]
-        return replace(space, entries=tuple({entry.key: entry for entry in ordered}.values()))
+        ordered = {entry.key: entry for entry in [*space.entries[:1], *entries, *space.entries[1:]]}
+        return replace(space, entries=tuple(ordered.values()), leading=1 + len(entries))
 
     def compare(self, dataset: Dataset, rows: Array, outputs: Array, *, seed: int) -> Comparison | None:
         """Compare the new model with the old one.

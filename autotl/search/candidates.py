@@ -128,7 +128,7 @@ def expectation(ranking: Sequence[Candidate], default: str) -> str:
     )
     against = f"; {rival.backbone} {_probed(rival):.3f}" if rival.rows else ""
     given = f"a probe of {best.rows} rows gives {_probed(best):.3f}"
-    return f"{best.backbone} is expected to do best: {given}{against}"
+    return f"time aside, {best.backbone} is expected to do best: {given}{against}"
 
 
 def _probed(candidate: Candidate) -> float:

@@ -51,6 +51,7 @@ def run_search(
     judge: Scheduler | None = None,
     validation_rows: int = 0,
     lessons: Sequence[Lesson] = (),
+    leading: int = 0,
 ) -> list[TrialResult]:
     """Search until the budget is spent, the space exhausted, or the user interrupts.
 
@@ -69,6 +70,7 @@ def run_search(
         judge: Who gets the next epoch; one trial after the other unless given.
         validation_rows: How many rows a score rests on, from which its noise follows; 0 for unknown.
         lessons: What other data sets teach.
+        leading: How many of the portfolio are begun in their order, whatever the judge would choose.
 
     Returns:
         All finished trials by number, earlier ones included.
@@ -90,6 +92,7 @@ def run_search(
             scheduler=judge or scheduler("fifo"),
             validation_rows=validation_rows,
             board=Board(lessons=lessons),
+            leading=leading,
         )
         search.resume(storage.recover())
         search.run()
@@ -121,6 +124,7 @@ class _Search:
     ending: set[int] = field(default_factory=set)
     cut_off: set[int] = field(default_factory=set)
     offers: list[Proposal] = field(default_factory=list)
+    leading: int = 0
 
     @property
     def results(self) -> list[TrialResult]:
@@ -192,7 +196,9 @@ class _Search:
                 return True
         if not may_begin:
             return False
-        chosen = self.scheduler.choose(board) if isinstance(self.scheduler, Chooser) else 0
+        chosen = 0
+        if isinstance(self.scheduler, Chooser) and self.board.started >= self.leading:
+            chosen = self.scheduler.choose(board)
         proposal = self.offers.pop(chosen)
         number = self.storage.begin(proposal)
         self.board.open[number] = Standing(number, proposal.config)

@@ -78,6 +78,7 @@ class SearchSpace:
         strategies: What each strategy may choose.
         entries: The portfolio, complete configurations in the order of trial.
         free: Keys of the entries that ask for a good backbone, not for a certain one.
+        leading: How many entries are tried before anything is chosen among the rest.
     """
 
     backbones: tuple[str, ...]
@@ -85,6 +86,7 @@ class SearchSpace:
     strategies: tuple[StrategySpace, ...]
     entries: tuple[TrialConfig, ...] = ()
     free: frozenset[str] = frozenset()
+    leading: int = 1
 
     @classmethod
     def from_toml(

@@ -21,11 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autotl.versions import install_command
 from docs.making.pages import Block, Page
 
 _WIDTH = "100"
 _PORT = "8000"
 _HOME = "/home/you"
+#: An extra as it is installed here, from a folder, and as a page names it.
+_INSTALLED = (install_command("").removesuffix("[]'"), "pip install 'autotl")
 _PATIENCE_SECONDS = 600
 #: Characters that mean something to a shell where they are not quoted.
 _SHELL = frozenset("();<>|&$`*?[{~#")
@@ -88,7 +91,7 @@ class Walk:
 
     def _plain(self, text: str) -> str:
         """What was said, without blanks at ends of lines, and as if it had been said at home."""
-        lines = text.replace(str(self.folder.resolve()), _HOME).splitlines()
+        lines = text.replace(str(self.folder.resolve()), _HOME).replace(*_INSTALLED).splitlines()
         return "".join(f"{line.rstrip()}\n" for line in lines)
 
     def _python(self, text: str) -> tuple[int, str]:

@@ -301,6 +301,13 @@ def test_a_scheduler_that_chooses_takes_its_pick_of_the_offers(folder):
     assert len(again) == len({r.config.key for r in again}) == 6
 
 
+def test_what_leads_the_portfolio_is_tried_before_anything_is_chosen(folder):
+    space = CurveSpace(portfolio=5)
+    entries = space.portfolio()
+    results = search(folder, space=space, trials=3, judge=LastOfThree(), leading=2)
+    assert [r.config for r in results] == [entries[0], entries[1], entries[4]]
+
+
 def test_a_space_smaller_than_the_choice_is_searched_to_its_end(folder):
     notes = []
     results = search(folder, space=TinySpace(), trials=50, judge=LastOfThree(), listener=notes.append)

@@ -191,6 +191,6 @@ def test_any_accuracy_can_be_fused(accuracy):
 def test_the_expectation_names_the_best_and_the_default():
     ranking = rank_backbones(space(), FakeProber(ACCURACY), INFOS, Budget(trials=9))
     assert expectation(ranking, "tiny") == (
-        "middle is expected to do best: a probe of 750 rows gives 0.850; tiny 0.600"
+        "time aside, middle is expected to do best: a probe of 750 rows gives 0.850; tiny 0.600"
     )
     assert "; small 0." in expectation(ranking, "middle")

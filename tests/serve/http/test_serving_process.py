@@ -146,11 +146,11 @@ def test_a_signal_lets_accepted_requests_finish_and_refuses_new_ones(start, text
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_commands_of_the_readme_are_answered(start, image_bundle, images, tmp_path):
     (block,) = re.findall(r"^```bash\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
-    for name, image in zip(("a.png", "b.png"), images[:2], strict=True):
+    for name, image in zip(("photo.jpg", "another.jpg"), images[:2], strict=True):
         shutil.copy(image, tmp_path / name)
     content = base64.b64encode(images[0].read_bytes()).decode()
     (tmp_path / "request.json").write_text(json.dumps({"inputs": [content]}))
-    server = start(image_bundle, "--name", "photos")
+    server = start(image_bundle, "--name", "demo-image")
     commands = [shlex.split(line.replace(":8000", f":{server.port}")) for line in block.splitlines()]
     assert len(commands) == 3
     for command in commands:
