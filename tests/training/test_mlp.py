@@ -50,3 +50,11 @@ def test_the_module_is_the_head_and_a_seed_gives_it_again(quadrants):
     assert torch.allclose(first.module()(features), first(features), atol=1e-5)
     assert torch.equal(first(features), again(features))
     assert not torch.equal(first(features), other(features))
+
+
+def test_a_penalty_beyond_the_rows_does_not_draw_the_weights_to_nothing(quadrants):
+    features, targets = (rows[:200] for rows in quadrants)
+    head = next(mlp_path(features, targets, TaskKind.MULTICLASS, penalties=(1e4,)))
+    assert head.penalty == 1e4
+    assert head.output.weight.abs().max() > 0.1
+    assert hits(head, features, targets) > 0.5
