@@ -105,7 +105,9 @@ class Closing:
         row = runner.bench(combinations.members(winner)[0].config).frozen.seconds_a_row
         is_measured = all("latency_ms" in result.facts for result in results if result.score is not None)
         default = default_recipe(results, winner)
-        _, seconds = guarded(lambda: ten_lines_seconds(delivery, winner, default) if default else 0.0)
+        _, seconds = guarded(
+            lambda: ten_lines_seconds(delivery, winner, default, refit=refit) if default else 0.0
+        )
         self._ledger.time.exported(
             TEST_PASSES * len(runner.splits.test) * row,
             is_measured=is_measured,

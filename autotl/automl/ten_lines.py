@@ -56,13 +56,15 @@ def default_recipe(results: Sequence[TrialResult], winner: TrialResult) -> Trial
     return default if default.config.fits_in_one_step and "refit" in default.facts else None
 
 
-def ten_lines_seconds(delivery: Delivery, winner: TrialResult, default: TrialResult) -> float:
-    """Predicted seconds to score it: those of a pass over the test part, where one is needed."""
+def ten_lines_seconds(delivery: Delivery, winner: TrialResult, default: TrialResult, *, refit: bool) -> float:
+    """Predicted seconds to score it: a pass over the test part, where one is needed, and its final fit."""
     if _stands_on_it(delivery, winner, default):
         return 0.0
     runner = delivery.runner
     seconds = runner.pace.pass_seconds(default.config, runner.splits.test)
-    return len(runner.splits.test) * runner.pace.row_seconds() if seconds is None else seconds
+    if seconds is None:
+        seconds = len(runner.splits.test) * runner.pace.row_seconds()
+    return seconds + refit * runner.refit_seconds(default)
 
 
 def ten_lines(

@@ -22,7 +22,7 @@ _MEASURE_SHARE, _MEASURE_MOST_SECONDS = 0.04, 15.0
 #: Share that each thing may take, at most, that is nice to have at the end.
 _SPARE_SHARE, _SPARE_MOST_SECONDS = 0.03, 15.0
 #: Share kept back to score the ten-line baseline on the test part, at most.
-_BASELINE_SHARE = 0.03
+_BASELINE_SHARE = 0.06
 #: Share kept back for a smaller network to learn from the winner.
 _DISTILL_SHARE = 0.3
 
@@ -80,7 +80,7 @@ class TimePlan:
         self._keep_back()
 
     def exported(self, test_seconds: float, *, is_measured: bool, baseline_seconds: float = 0.0) -> None:
-        """Leave to the control what test and measurements need less than was kept for any winner.
+        """Leave to the control what test and measurements do not need now that the winner is known.
 
         Args:
             test_seconds: How long the test of the winner is expected to take.
@@ -89,7 +89,7 @@ class TimePlan:
                 all that it needs.
         """
         self._test = min(self._test, _MARGIN * test_seconds)
-        self._baseline = min(self._baseline, _MARGIN * baseline_seconds)
+        self._baseline = min(_MARGIN * baseline_seconds, self._baseline_most)
         self._measure = 0.0 if is_measured else self._measure
         self._keep_back()
 
@@ -152,10 +152,8 @@ class TimePlan:
         return "the run was ended before it" if self.budget.cancelled else "no time was left for it"
 
     def baseline_deadline(self) -> float:
-        """When scoring the baseline on the test part must end, so that graphs can be measured after it."""
-        if self.budget.cancelled:
-            return time.monotonic()
-        return self.start + self._total - self._measure - _REPORT_SECONDS
+        """When scoring the baseline on the test part must end; it comes before measuring graphs."""
+        return time.monotonic() if self.budget.cancelled else self.measure_deadline()
 
     def measure_deadline(self) -> float:
         """When measuring graphs must end."""

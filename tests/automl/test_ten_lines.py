@@ -70,7 +70,7 @@ def scored(runner, tmp_path):
         predictor = Predictor(folder)
         seen = delivery.run_test(predictor)
         found = ten_lines(delivery, predictor, seen, winner, default, refit=refit, until=until)
-        return found, seen, ten_lines_seconds(delivery, winner, default)
+        return found, seen, ten_lines_seconds(delivery, winner, default, refit=refit)
 
     score.default = default
     return score
