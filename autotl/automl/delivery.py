@@ -281,7 +281,7 @@ class Delivery:
         combined: list[TrialResult],
         seconds: float,
     ) -> tuple[str, ...]:
-        """Sentences on what a search of so many seconds gave, and what more time would bring."""
+        """Sentences on what a search gave, and what so many seconds more would bring."""
         chosen = self.evidence.metric
         default = next((r for r in results if r.number == 0 and r.score is not None), None)
         default_won = winner.number == 0

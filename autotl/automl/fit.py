@@ -46,6 +46,8 @@ _QUANTIZE_SECONDS = 15.0
 _OVERRUN = 1.1
 #: The strategy that transfer is compared with.
 _CONTROL = "from_scratch"
+#: Share of the time that a search leaves which has nothing more to try.
+_UNUSED_SHARE = 0.1
 
 
 class Fit:
@@ -85,12 +87,13 @@ class Fit:
         self._first_model(delivery, opened.space)
         space = self._probe(opened.space, runner)
         results = self._search(profile, space, runner)
+        again = self._as_much_again()
         results, combined = self._weigh(delivery, results)
         combined = [*combined, *self._distill(delivery, space, results, combined)]
         results, combined, (winner, refit) = self._choose(delivery, results, combined)
         end.deliver(winner, refit, results)
         control = self._train_control(space, runner)
-        further = self._on_search(delivery, winner, results, combined)
+        further = self._on_search(delivery, winner, results, combined, again)
         outcome = end.account(profile, results, combined, winner, control, further)
         self._finish(outcome, runner)
         end.log(runner.folder)
@@ -196,6 +199,12 @@ class Fit:
             listener=listen,
         )
 
+    def _as_much_again(self) -> float:
+        """Seconds of the search, if more time were used at all: none where it left much of what it had."""
+        budget = self._ledger.time.budget
+        is_done = budget.time_seconds is not None and budget.remaining() > _UNUSED_SHARE * budget.time_seconds
+        return 0.0 if is_done and budget.trials is None else self._ledger.stages.seconds()["search"]
+
     def _weigh(
         self, delivery: Delivery, results: list[TrialResult]
     ) -> tuple[list[TrialResult], list[TrialResult]]:
@@ -292,10 +301,10 @@ class Fit:
         winner: TrialResult,
         results: list[TrialResult],
         combined: list[TrialResult],
+        again: float,
     ) -> tuple[str, ...]:
-        """Sentences on what the search gave, and what distillation did."""
-        searched = self._ledger.stages.seconds()["search"]
-        said = delivery.on_search(winner, *self._contest(results, combined), searched)
+        """Sentences on what the search gave, what `again` seconds of it would, and what distillation did."""
+        said = delivery.on_search(winner, *self._contest(results, combined), again)
         if self._distillation is None:
             return said
         return (*said, self._distillation.words(winner, [*results, *combined]))

@@ -30,6 +30,7 @@ def test_more_time_brings_more_and_none_beyond_the_top():
     assert found == sorted(found)
     assert expected_gain(trials([0.7, 0.8, 0.9]), 1e6, 0.0, top=0.91) < 0.0101
     assert expected_gain(trials([0.9, 0.95, 1.0]), 100.0, 0.01, top=1.0) == 0.0
+    assert expected_gain(trials([0.7, 0.8, 0.9]), 0.0, 0.01) == 0.0
 
 
 def test_two_trials_are_too_few_to_say():
