@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -293,7 +293,7 @@ class Delivery:
         rivals = [result for result in [*results, *combined] if is_candidate(result)]
         best = max([winner, *rivals], key=lambda r: -math.inf if r.score is None else r.score)
         is_ahead = best.score != winner.score
-        has_lead = is_ahead and not self._is_told_by_crossing(winner, best, rivals)
+        has_lead = is_ahead and not _is_outdone_in_crossing(best, rivals)
         trainings = [r for r in results if is_candidate(r) and not r.config.fits_in_one_step]
         return on_search(
             chosen,
@@ -307,14 +307,6 @@ class Delivery:
             rivals=len(trainings) if self.evidence.are_crossed([winner]) else 1,
         )
 
-    def _is_told_by_crossing(self, winner: TrialResult, best: TrialResult, rivals: list[TrialResult]) -> bool:
-        """Whether cross-validation, of the winner or of another head, is why the best score does not win."""
-        if not self.evidence.are_crossed([best]):
-            return False
-        crossed = [rival for rival in rivals if "cross_validated" in rival.facts]
-        preferred = max(crossed, key=lambda rival: rival.facts["cross_validated"], default=winner)
-        return winner is preferred or best is not preferred
-
     def _interval(self, targets: Array, outputs: Array) -> Interval:
         task = self.runner.dataset.task
         return bootstrap_interval(metric(task.metric, task.kind), targets, outputs, seed=self._seed)
@@ -327,3 +319,9 @@ def some(splits: Splits, targets: Array, train: int, val: int, seed: int) -> Spl
         spread(targets, splits.val, val, seed),
         np.empty(0, np.int64),
     )
+
+
+def _is_outdone_in_crossing(best: TrialResult, rivals: Sequence[TrialResult]) -> bool:
+    """Whether cross-validation prefers another trial to the one with the best score."""
+    scores = {r.number: r.facts["cross_validated"] for r in rivals if "cross_validated" in r.facts}
+    return best.number in scores and max(scores, key=scores.__getitem__) != best.number

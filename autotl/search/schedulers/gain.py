@@ -9,7 +9,7 @@ what it would bring elsewhere: little where there is plenty of time, much where 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -173,14 +173,22 @@ class _Outlook:
         """
         if self.is_starting:
             return 0.0
-        open_trials = [self.of(trial) for trial in self._board.open.values()]
-        promises = [promise for promise in (*open_trials, *self.fresh) if promise.gain > 0]
+        promises = [promise for promise in (*self._open.values(), *self.fresh) if promise.gain > 0]
         promises.sort(key=lambda promise: promise.rate, reverse=True)
         until = np.cumsum([promise.seconds for promise in promises])
         last = int(np.searchsorted(until, min(self._board.seconds_left, sum(self._costs))))
         return _MARGIN * promises[min(last, len(promises) - 1)].rate if promises else 0.0
 
     def of(self, trial: Standing) -> _Promise:
+        """What a trial under way or paused promises."""
+        return self._open[trial.number]
+
+    @cached_property
+    def _open(self) -> Mapping[int, _Promise]:
+        """What each of them promises, by number."""
+        return {number: self._promise(trial) for number, trial in self._board.open.items()}
+
+    def _promise(self, trial: Standing) -> _Promise:
         """What a trial that was begun promises: other trainings teach what further epochs bring.
 
         One that the time cuts short has its learning rate fall by the clock, and ends as others do.
