@@ -160,6 +160,8 @@ LEFT_OUT = "left_out"
 class TrialResult:
     """What a trial has left. A failed trial has an error and no score, never a fake one.
 
+    One that failed after it had done epochs is PRUNED with its error: the best of them counts.
+
     Attributes:
         number: The trial's number in the study; trial 0 is the ten-line baseline.
         config: What was tried.

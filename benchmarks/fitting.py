@@ -41,7 +41,15 @@ class Fitted:
         return {key: self.record["test"][key] for key in ("metric", "score", "low", "high", "n")}
 
 
-def fit(source: Path, folder: Path, *, budget: str, seed: int, flags: Sequence[str] = ()) -> Fitted:
+def fit(
+    source: Path,
+    folder: Path,
+    *,
+    budget: str,
+    seed: int,
+    flags: Sequence[str] = (),
+    plugins: Path | None = None,
+) -> Fitted:
     """Fit on a data set, with caches and experience of its own.
 
     Args:
@@ -50,6 +58,7 @@ def fit(source: Path, folder: Path, *, budget: str, seed: int, flags: Sequence[s
         budget: Time for the whole run, such as "3m".
         seed: Seed of the run.
         flags: Further options of `autotl fit`.
+        plugins: A folder with distributions of plug-ins, for the path of the process.
 
     Raises:
         FitFailedError: The command failed.
@@ -61,6 +70,8 @@ def fit(source: Path, folder: Path, *, budget: str, seed: int, flags: Sequence[s
         "AUTOTL_CACHE_DIR": str(folder / "cache"),
         "AUTOTL_DATA_DIR": str(folder / "data"),
     }
+    if plugins is not None:
+        environment["PYTHONPATH"] = os.pathsep.join([str(plugins), *sys.path])
     start = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     seconds = time.monotonic() - start

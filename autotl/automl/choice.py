@@ -61,7 +61,8 @@ def choose(
 ) -> tuple[TrialResult, bool]:
     """The winner, and whether there is time to refit it.
 
-    A combination of trials wins where it beats the chosen trial by more than one standard error.
+    A combination of trials wins where it beats the chosen trial by more than one standard error. Where that
+    one was cross-validated and the combination was not, it must beat the luck of its trainings too.
 
     A trial that cannot be refitted must beat the best one that can by more than the rows of the validation
     part are expected to bring that one, its lead shrunken for the noise.
@@ -81,8 +82,11 @@ def choose(
     candidates = contenders(results, gain)
     winner = _best(candidates)
     winner = within_one_standard_error(results, winner, gain, share=cheaper_share)
+    trained = sum(not result.config.fits_in_one_step for result in results if is_candidate(result))
     for combination in combined:
-        if _beats(combination, winner, gain):
+        is_told_apart = "cross_validated" in combination.facts or "cross_validated" not in winner.facts
+        luck = 0.0 if is_told_apart else luck_of_best(trained)
+        if _beats(combination, winner, gain, luck=luck):
             winner = combination
     if can_refit(winner):
         return winner, True

@@ -189,8 +189,10 @@ class Combinations:
             score=self._score(found),
             curve=(),
             seconds=seconds,
+            error=None,
             facts={
-                **{name: first.facts[name] for name in ("parameters", "macs", "licence")},
+                **{name: first.facts[name] for name in ("macs", "licence")},
+                "parameters": max(self._trials[number].facts["parameters"] for number in found.weights),
                 "members": {str(trial): weight for trial, weight in found.weights.items()},
             },
         )

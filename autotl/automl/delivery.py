@@ -295,6 +295,7 @@ class Delivery:
         is_ahead = best.score != winner.score
         has_lead = is_ahead and not _is_outdone_in_crossing(best, rivals)
         trainings = [r for r in results if is_candidate(r) and not r.config.fits_in_one_step]
+        is_chance = self.evidence.are_crossed([winner]) and not self.evidence.are_crossed([best])
         return on_search(
             chosen,
             gain,
@@ -304,7 +305,7 @@ class Delivery:
             crossed=crossed,
             ahead=best.number if is_ahead else None,
             lead=self.evidence.gain(best, winner) if has_lead else None,
-            rivals=len(trainings) if self.evidence.are_crossed([winner]) else 1,
+            rivals=len(trainings) if is_chance else 1,
         )
 
     def _interval(self, targets: Array, outputs: Array) -> Interval:

@@ -10,7 +10,9 @@ from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.leaderboard.selection import is_candidate
 from autotl.search.events import EpochDone, Listener, TrialFinished, TrialStarted
 from autotl.search.local import guarded
+from autotl.search.outcomes import sound
 from autotl.space.space import SearchSpace
+from autotl.trial.trial import Trial
 
 STRATEGY = "distill"
 #: What multiplies the learning rate of the default recipe, in the order in which recipes are tried.
@@ -93,18 +95,25 @@ class Distillation:
         runner = self._delivery.runner
         self._tell(TrialStarted(number, config))
 
-        def run() -> TrialResult:
-            trial = runner.start(number, config)
-            while not trial.done:
-                self._tell(EpochDone(number, trial.step()))
-            return trial.finish(TrialState.COMPLETE)
-
-        error, result = guarded(run)
-        if result is None:
-            result = TrialResult(number, config, TrialState.FAILED, error=error)
+        error, trial = guarded(lambda: runner.start(number, config))
+        failed = TrialResult(number, config, TrialState.FAILED, error=error)
+        result = failed if trial is None else self._run(trial)
         scores = [r.score for r in [*earlier, result] if r.score is not None]
         self._tell(TrialFinished(result, max(scores, default=None)))
         return result
+
+    def _run(self, trial: Trial) -> TrialResult:
+        """A trial to its end; where it fails on the way, what it had reached counts."""
+
+        def train() -> None:
+            while not trial.done:
+                self._tell(EpochDone(trial.number, trial.step()))
+
+        error, _ = guarded(train)
+        state = TrialState.COMPLETE if error is None else TrialState.PRUNED
+        failure, result = guarded(lambda: trial.finish(state, error))
+        failed = TrialResult(trial.number, trial.config, TrialState.FAILED, error=error or failure)
+        return failed if result is None else sound(result)
 
 
 def recipes(space: SearchSpace, student: str) -> list[TrialConfig]:

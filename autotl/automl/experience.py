@@ -21,7 +21,7 @@ class Experience:
 
     Args:
         used: Whether to use the store at all; where not, nothing is read of it and nothing is written.
-        tell: Told of what is tried early, and why.
+        tell: Told of what is offered early, and why.
     """
 
     def __init__(self, used: bool, tell: Listener) -> None:
@@ -35,9 +35,10 @@ class Experience:
         facts = Facts.of(profile.to_json())
         advice = recommended(self._store.runs(profile.modality), facts, space)
         for config in advice:
-            self._tell(Note(f"won on similar data, tried early: {config.backbone}, {config.strategy}"))
+            self._tell(Note(f"won on similar data, offered early: {config.backbone}, {config.strategy}"))
         entries = tuple(portfolio_with(advice, space.portfolio()))
-        return replace(space, entries=entries), [config.to_json() for config in advice]
+        free = space.free - {config.key for config in advice}  # it won on this very backbone
+        return replace(space, entries=entries, free=free), [config.to_json() for config in advice]
 
     def lessons(self, profile: DatasetProfile) -> list[Lesson]:
         """What trials on other data teach: those that ship, then those of runs on similar data."""

@@ -211,6 +211,7 @@ class Fit:
         """What the choice needs to know beside the scores, and what can be combined of the trials."""
         self._ledger.stages.begin("choose")
         until = self._ledger.time.choice_deadline()
+        results = [result.without_fact(OVER_LIMIT) for result in results]  # a resumed run may allow more
         results = delivery.evidence.cross_validate(results, until)
         if (
             self._ledger.time.budget.timed
@@ -258,7 +259,6 @@ class Fit:
         Only what would win is held to the limits: backbones were before, and heads add little.
         """
         combinations = delivery.combinations
-        results = [result.without_fact(OVER_LIMIT) for result in results]  # a resumed run may allow more
         while True:
             candidates, combinable = self._contest(results, combined)
             winner, refit = choose(

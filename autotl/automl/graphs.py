@@ -13,6 +13,7 @@ from autotl.config import TrialConfig, TrialResult
 from autotl.export.bundle import add_limits
 from autotl.graph.footprint import Footprint
 from autotl.leaderboard.selection import OVER_LIMIT
+from autotl.search.local import guarded
 from autotl.space.limits import Limits
 from autotl.trial.runner import TrialRunner
 
@@ -33,12 +34,13 @@ class Graphs:
 
     def __init__(self, runner: TrialRunner, combinations: Combinations, limits: Limits) -> None:
         self._runner, self._combinations, self._limits = runner, combinations, limits
-        self._measured: dict[tuple[str, ...], Footprint] = {}
+        self._measured: dict[tuple[str, ...], Footprint | str] = {}
 
     def measure(self, results: list[TrialResult], until: float) -> list[TrialResult]:
         """The results with size and latency of their exported graphs, the best trials first.
 
-        Trials of one backbone, preprocessing, depths and kind of head share one measurement.
+        Trials of one backbone, preprocessing, depths and kind of head share one measurement. What cannot be
+        exported is marked so, and cannot win.
 
         Args:
             results: Trials; those without a score are passed on.
@@ -51,7 +53,10 @@ class Graphs:
 
     def over_limit(self, result: TrialResult) -> str | None:
         """Which limit the exported form of a trial is over, in words; None where it meets them all."""
-        return self._limits.exceeded_by(self._footprint(result)) if self._limits else None
+        if not self._limits:
+            return None
+        found = self._footprint(result)
+        return found if isinstance(found, str) else self._limits.exceeded_by(found)
 
     def hold_to_limits(self, folder: Path) -> str | None:
         """Measure the graph that a bundle ships, and let the bundle tell what was asked and what it takes.
@@ -79,16 +84,19 @@ class Graphs:
             for result in results
         ]
 
-    def _footprint(self, result: TrialResult) -> Footprint:
-        """What the graph of a trial takes, measured when first asked for."""
-        key = self._graph_key(result)
+    def _footprint(self, result: TrialResult) -> Footprint | str:
+        """What the graph of a trial takes, measured when first asked for; in words why there is none."""
+        key, runner = self._graph_key(result), self._runner
         if key not in self._measured:
-            runner, model = self._runner, self._combinations.model(result)
-            self._measured[key] = footprint(model, runner.dataset, runner.splits.val, self._limits)
+            model = self._combinations.model(result)
+            error, found = guarded(lambda: footprint(model, runner.dataset, runner.splits.val, self._limits))
+            self._measured[key] = found or f"it cannot be exported: {error}"
         return self._measured[key]
 
     def _with_footprint(self, result: TrialResult) -> TrialResult:
         known = self._measured.get(self._graph_key(result))
+        if isinstance(known, str):
+            return result.with_facts(**{OVER_LIMIT: known})
         return result if known is None else result.with_facts(**asdict(known))
 
     def _graph_key(self, result: TrialResult) -> tuple[str, ...]:

@@ -193,8 +193,10 @@ class Predecessor:
             for name, config in wanted
             if any(s.name == config.strategy and s.searched and name in s.backbones for s in space.strategies)
         ]
-        ordered = {entry.key: entry for entry in [*space.entries[:1], *entries, *space.entries[1:]]}
-        return replace(space, entries=tuple(ordered.values()), leading=1 + len(entries))
+        first = [*space.entries[:1], *entries]
+        ordered = {entry.key: entry for entry in [*first, *space.entries[1:]]}
+        leading = frozenset(entry.key for entry in first)
+        return replace(space, entries=tuple(ordered.values()), leading=leading, free=space.free - leading)
 
     def compare(self, dataset: Dataset, rows: Array, outputs: Array, *, seed: int) -> Comparison | None:
         """Compare the new model with the old one.

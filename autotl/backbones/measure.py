@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 TOKENS = 128
 
 
-def parameters(backbone: Backbone) -> int:
-    """Number of weights."""
-    return sum(weight.numel() for weight in backbone.module.parameters())
+def parameters(backbone: Backbone, depth: int | None = None) -> int:
+    """Number of weights of the first blocks; None means all."""
+    blocks = backbone.blocks()[:depth]
+    return sum(weight.numel() for block in blocks for weight in block.parameters())
 
 
 def macs(backbone: Backbone) -> int:

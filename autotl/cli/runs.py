@@ -138,11 +138,13 @@ def export(
     from autotl.console.runs import picked
     from autotl.trial.run_folder import RunFolder
 
+    tell = partial(typer.echo, err=True)
     if pick is not None:
-        trial = picked(run, pick, trial)
+        found = picked(run, pick, trial)
+        tell(found.reason)
+        trial = found.trial
     place = RunFolder(run)
-    how: dict[str, Any] = {"reference_rows": reference_rows, "compress": compress, "raw": raw}
-    how["tell"] = partial(typer.echo, err=True)
+    how: dict[str, Any] = {"reference_rows": reference_rows, "compress": compress, "raw": raw, "tell": tell}
     if form == "bundle":
         folder = export_trial(place, trial, out, **how)
         command = f"autotl predict {folder} INPUT..."

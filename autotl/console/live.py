@@ -170,6 +170,8 @@ def outcome(result: TrialResult, progress: Progress) -> str:
         return f"{head} failed after {result.seconds:.1f} s: {result.error}"
     score = "no score" if result.score is None else progress.shown(result.score)
     stopped = " (stopped early)" if result.state is TrialState.PRUNED else ""
+    if result.error is not None:
+        stopped = f" (failed after epoch {len(result.curve)}: {result.error})"
     best_so_far = "" if progress.best is None else f"; best so far {progress.shown(progress.best)}"
     return f"{head}: {score} in {result.seconds:.1f} s{stopped}{best_so_far}"
 

@@ -218,8 +218,8 @@ Scheduler = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Who gets the next epoch: gain (whoever is expected to gain most per second; the others pause), "
-        "fifo (one trial after the other, hopeless ones stopped), asha, pasha.",
+        help="Who gets the next epoch: gain (whoever is expected to gain most, less a price for its time; "
+        "the others pause), fifo (one trial after the other, hopeless ones stopped), asha, pasha.",
         rich_help_panel=_SEARCH,
     ),
 ]

@@ -9,6 +9,7 @@ from autotl.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
     from autotl.leaderboard.leaderboard import Leaderboard
+    from autotl.leaderboard.pick import Pick
 
 
 def bundle_folder(path: Path) -> Path:
@@ -16,8 +17,8 @@ def bundle_folder(path: Path) -> Path:
     return path / "model" if (path / "run.json").is_file() and (path / "model").is_dir() else path
 
 
-def picked(run: Path, rule: tuple[str, str], trial: int | None) -> int:
-    """The number of the trial that a rule picks from the leaderboard of a run.
+def picked(run: Path, rule: tuple[str, str], trial: int | None) -> Pick:
+    """What a rule picks from the leaderboard of a run.
 
     Raises:
         SettingsError: A number was given too, or the rule is unknown.

@@ -27,7 +27,7 @@ from autotl.features.memory import RowsAtOnce, parts
 from autotl.features.precision import fastest_dtype
 from autotl.features.record import MachineRecord
 from autotl.graph.convert import to_onnx
-from autotl.graph.session import open_session
+from autotl.graph.session import failures, open_session
 
 logger = logging.getLogger(__name__)
 
@@ -217,10 +217,11 @@ def _agreeing(name: str, candidate: Candidate, batch: Batch, expected: list[Arra
     """The engine of a candidate, None where it cannot run this network, or gives something else."""
     try:
         engine = candidate.build()
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
+        outputs = engine(batch)
+    except failures(torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
         logger.warning("%s cannot run the frozen part, it is left out: %s", name, error)
         return None
-    return engine if _agrees(name, engine(batch), expected, candidate.tolerance) else None
+    return engine if _agrees(name, outputs, expected, candidate.tolerance) else None
 
 
 def _agrees(name: str, outputs: list[Array], expected: list[Array], tolerance: float) -> bool:

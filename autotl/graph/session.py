@@ -7,9 +7,9 @@ from statistics import median
 from typing import Any
 
 from autotl.modalities.modality import Feeds
-from autotl.serve.session import open_session
+from autotl.serve.session import failures, open_session
 
-__all__ = ["latency_ms", "open_session"]
+__all__ = ["failures", "latency_ms", "open_session"]
 
 
 def latency_ms(session: Any, feeds: Feeds, repeats: int = 10) -> float:

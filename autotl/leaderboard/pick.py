@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from autotl.data.rows import plural
 from autotl.errors import RunError, SettingsError
 from autotl.leaderboard.leaderboard import Leaderboard, Row
 
-_COSTS: dict[str, Callable[[Row], float | None]] = {
-    "fastest-within": lambda row: row.latency_ms,
-    "smallest-within": lambda row: row.size_bytes,
+
+@dataclass(frozen=True)
+class _Rule:
+    """What counts as cheap; costs are shown in units of `unit`."""
+
+    cost: Callable[[Row], float | None]
+    superlative: str
+    unit: float
+    suffix: str
+
+    def words(self, row: Row) -> str:
+        """Score and cost of a trial."""
+        cost = self.cost(row)
+        told = "not measured" if cost is None else f"{cost / self.unit:.3g} {self.suffix}"
+        return f"{row.score:.4f}, {told}"
+
+
+_RULES = {
+    "fastest-within": _Rule(lambda row: row.latency_ms, "fastest", 1.0, "ms"),
+    "smallest-within": _Rule(lambda row: row.size_bytes, "smallest", 1e6, "MB"),
 }
-RULES = tuple(_COSTS)
+RULES = tuple(_RULES)
 
 
-def pick(board: Leaderboard, rule: str, share: str) -> int:
-    """The number of the cheapest trial that scores nearly as well as the best one.
+@dataclass(frozen=True)
+class Pick:
+    """The trial that was picked, and in a sentence what it was compared with."""
+
+    trial: int
+    reason: str
+
+
+def pick(board: Leaderboard, rule: str, share: str) -> Pick:
+    """The cheapest trial that scores nearly as well as the best one.
 
     Args:
         board: The leaderboard.
@@ -24,22 +51,23 @@ def pick(board: Leaderboard, rule: str, share: str) -> int:
         share: How far below the best score, as a share of it: "1%" or "0.01".
 
     Returns:
-        Its number; of equally cheap ones that of the best score.
+        It; of equally cheap ones that of the best score.
 
     Raises:
         SettingsError: An unknown rule, or no share.
         RunError: No trial has a score, or of none that scores well enough the cost is known.
     """
-    if rule not in _COSTS:
+    if rule not in _RULES:
         raise SettingsError("unknown rule to pick a trial by", found=repr(rule), expected=", ".join(RULES))
     allowed = _share(share)
     scored = [row for row in board if row.score is not None]
     if not scored:
         raise RunError("no trial can be picked", found="none with a score")
-    best = scored[0].score or 0.0
-    near = [row for row in scored if abs(best - (row.score or 0.0)) <= allowed * abs(best) + 1e-12]
-    costs = [(cost, row.rank, row.trial) for row in near if (cost := _COSTS[rule](row)) is not None]
-    if not costs:
+    best, how = scored[0], _RULES[rule]
+    least = allowed * abs(best.score or 0.0) + 1e-12
+    near = [row for row in scored if abs((best.score or 0.0) - (row.score or 0.0)) <= least]
+    measured = [row for row in near if how.cost(row) is not None]
+    if not measured:
         numbers = ", ".join(str(row.trial) for row in near)
         raise RunError(
             f"no trial can be picked by {rule} {share}",
@@ -47,7 +75,11 @@ def pick(board: Leaderboard, rule: str, share: str) -> int:
             expected="a run that came to its end",
             hint="Choose one yourself: autotl export RUN --trial N",
         )
-    return min(costs)[2]
+    picked = min(measured, key=lambda row: how.cost(row) or 0.0)
+    reason = f"Trial {picked.trial} ({how.words(picked)}) is the {how.superlative} of "
+    reason += f"{plural(len(measured), 'trial')} within {share} of the best score"
+    other = "" if picked is best else f"; the best is trial {best.trial} ({how.words(best)})"
+    return Pick(picked.trial, f"{reason}{other}.")
 
 
 def _share(text: str) -> float:

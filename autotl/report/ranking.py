@@ -92,10 +92,10 @@ def leaderboard(
 
 
 def failures(results: Sequence[TrialResult]) -> tuple[Failure, ...]:
-    """Messages of failed trials, the most frequent first."""
+    """Messages of trials that failed, also after some epochs; the most frequent first."""
     grouped: dict[str, list[int]] = {}
     for result in results:
-        if result.state is TrialState.FAILED:
+        if result.state is TrialState.FAILED or result.error:
             grouped.setdefault(text(result.error) or "no message was recorded", []).append(result.number)
     ordered = sorted(grouped.items(), key=lambda item: (-len(item[1]), item[1]))
     return tuple(Failure(error, tuple(numbers)) for error, numbers in ordered)

@@ -33,6 +33,11 @@ class _Running:
     pausing: bool = False
     resumed: TrialResult | None = None
 
+    @property
+    def after_failure(self) -> TrialState:
+        """How it ends where a step fails: what it reached before counts."""
+        return TrialState.PRUNED if self.curve else TrialState.FAILED
+
 
 class LocalBackend:
     """Runs trials in this process.
@@ -106,14 +111,14 @@ class LocalBackend:
             error, paused = guarded(lambda: self._pause(run))
             if paused is not None:
                 return (paused,)
-            run.ending = (TrialState.FAILED, error)
+            run.ending = (run.after_failure, error)
         elif run.ending is None:
             error, stepped = guarded(lambda: self._step(run))
             if stepped is not None:
                 if stepped.done:
                     run.ending = (TrialState.COMPLETE, None)
                 return (stepped,)
-            run.ending = (TrialState.FAILED, error)
+            run.ending = (run.after_failure, error)
             gc.collect()  # what the failed step still held, before anything else asks for memory
         return (Ended(self._end(run, *run.ending)),)
 
@@ -160,7 +165,7 @@ class LocalBackend:
                 error=error or "ended before its first epoch",
             )
         run.trial = None
-        if result.state is TrialState.FAILED:
+        if result.error is not None:
             gc.collect()
         return replace(result, peak_bytes=max(result.peak_bytes, run.memory.stop()))
 

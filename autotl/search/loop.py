@@ -51,7 +51,7 @@ def run_search(
     judge: Scheduler | None = None,
     validation_rows: int = 0,
     lessons: Sequence[Lesson] = (),
-    leading: int = 0,
+    leading: frozenset[str] = frozenset(),
 ) -> list[TrialResult]:
     """Search until the budget is spent, the space exhausted, or the user interrupts.
 
@@ -70,7 +70,7 @@ def run_search(
         judge: Who gets the next epoch; one trial after the other unless given.
         validation_rows: How many rows a score rests on, from which its noise follows; 0 for unknown.
         lessons: What other data sets teach.
-        leading: How many of the portfolio are begun in their order, whatever the judge would choose.
+        leading: Keys of configurations that are begun first, whatever the judge would choose.
 
     Returns:
         All finished trials by number, earlier ones included.
@@ -124,7 +124,7 @@ class _Search:
     ending: set[int] = field(default_factory=set)
     cut_off: set[int] = field(default_factory=set)
     offers: list[Proposal] = field(default_factory=list)
-    leading: int = 0
+    leading: frozenset[str] = frozenset()
 
     @property
     def results(self) -> list[TrialResult]:
@@ -196,15 +196,19 @@ class _Search:
                 return True
         if not may_begin:
             return False
-        chosen = 0
-        if isinstance(self.scheduler, Chooser) and self.board.started >= self.leading:
-            chosen = self.scheduler.choose(board)
-        proposal = self.offers.pop(chosen)
+        proposal = self.offers.pop(self._choose(board))
         number = self.storage.begin(proposal)
         self.board.open[number] = Standing(number, proposal.config)
         self.listener(TrialStarted(number, proposal.config))
         self.backend.start(number, proposal.config)
         return True
+
+    def _choose(self, board: Board) -> int:
+        """Which offer is begun next."""
+        for place, offer in enumerate(self.offers):
+            if offer.config.key in self.leading:
+                return place
+        return self.scheduler.choose(board) if isinstance(self.scheduler, Chooser) else 0
 
     def _look_ahead(self) -> None:
         """Have as many proposals ready as the scheduler chooses among, and keep them while they still fit."""

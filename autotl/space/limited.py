@@ -26,13 +26,8 @@ def limited(space: SearchSpace, sizes: Mapping[str, Sequence[int]]) -> SearchSpa
     """
     strategies = tuple(replace(s, parameters=tuple(_split(s, sizes))) for s in space.strategies)
     found = replace(space, strategies=strategies)
-    moved = {
-        entry.key: found.complete(entry.backbone, entry.strategy, entry.params) for entry in space.entries
-    }
-    return replace(
-        found,
-        entries=tuple({entry.key: entry for entry in moved.values()}.values()),
-        free=frozenset(moved[key].key for key in space.free),
+    return found.with_entries(
+        {entry.key: found.complete(entry.backbone, entry.strategy, entry.params) for entry in space.entries}
     )
 
 

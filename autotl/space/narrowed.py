@@ -40,14 +40,7 @@ def narrowed(space: SearchSpace, names: Container[str]) -> SearchSpace:
             hint="See why: autotl space DATA. Or begin anew with another --out.",
         )
     found = replace(space, backbones=kept, default_backbone=default, strategies=strategies)
-    moved = {entry.key: _moved(entry, space, found) for entry in space.entries}
-    entries = {entry.key: entry for entry in moved.values() if entry is not None}
-    free = (moved[key] for key in space.free)
-    return replace(
-        found,
-        entries=tuple(entries.values()),
-        free=frozenset(entry.key for entry in free if entry is not None),
-    )
+    return found.with_entries({entry.key: _moved(entry, space, found) for entry in space.entries})
 
 
 def _carries_baseline(strategies: Sequence[StrategySpace], name: str) -> bool:

@@ -29,13 +29,10 @@ def ranked(space: SearchSpace, inputs: Mapping[str, Mapping[str, Value]]) -> Sea
     )
     found = replace(space, backbones=tuple(order), strategies=strategies)
     pairs = [(entry, _instead(entry, space, found, inputs)) for entry in space.entries]
-    entries = [new for _, new in pairs[:1]]
+    moved = pairs[:1]
     for _, neighbours in groupby(pairs[1:], key=lambda pair: _recipe(pair[0])):
-        entries += sorted((new for _, new in neighbours), key=lambda entry: order.index(entry.backbone))
-    once = tuple({entry.key: entry for entry in entries}.values())
-    return replace(
-        found, entries=once, free=frozenset(new.key for old, new in pairs if old.key in space.free)
-    )
+        moved += sorted(neighbours, key=lambda pair: order.index(pair[1].backbone))
+    return found.with_entries({old.key: new for old, new in moved})
 
 
 def _instead(

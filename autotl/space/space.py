@@ -6,8 +6,8 @@ data set by `autotl.space.builder`; it knows neither files nor data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ class SearchSpace:
         strategies: What each strategy may choose.
         entries: The portfolio, complete configurations in the order of trial.
         free: Keys of the entries that ask for a good backbone, not for a certain one.
-        leading: How many entries are tried before anything is chosen among the rest.
+        leading: Keys of the entries that are tried, in their order, before anything is chosen among the rest.
     """
 
     backbones: tuple[str, ...]
@@ -86,7 +86,7 @@ class SearchSpace:
     strategies: tuple[StrategySpace, ...]
     entries: tuple[TrialConfig, ...] = ()
     free: frozenset[str] = frozenset()
-    leading: int = 1
+    leading: frozenset[str] = frozenset()
 
     @classmethod
     def from_toml(
@@ -221,6 +221,21 @@ class SearchSpace:
         """Strong complete configurations in the order in which to try them; the first is the baseline."""
         return list(self.entries)
 
+    def with_entries(self, moved: Mapping[str, TrialConfig | None]) -> SearchSpace:
+        """The space with other entries in its portfolio.
+
+        Args:
+            moved: What takes the place of each entry, by its key, in the order of trial; None for nothing.
+        """
+
+        def still(keys: Iterable[str]) -> frozenset[str]:
+            return frozenset(entry.key for entry in map(moved.get, keys) if entry is not None)
+
+        entries = {entry.key: entry for entry in moved.values() if entry is not None}
+        return replace(
+            self, entries=tuple(entries.values()), free=still(self.free), leading=still(self.leading)
+        )
+
     def controls(self) -> list[TrialConfig]:
         """Defaults of the strategies that are never suggested, such as training from scratch.
 
@@ -266,6 +281,7 @@ class SearchSpace:
             ],
             "portfolio": [config.to_json() for config in self.entries],
             "free": sorted(self.free),
+            "leading": sorted(self.leading),
         }
 
     @classmethod
@@ -284,8 +300,8 @@ class SearchSpace:
             for strategy in value["strategies"]
         )
         entries = tuple(TrialConfig.from_json(config) for config in value["portfolio"])
-        free = frozenset(value["free"])
-        return cls(tuple(value["backbones"]), value["default_backbone"], strategies, entries, free)
+        free, leading = frozenset(value["free"]), frozenset(value.get("leading", ()))
+        return cls(tuple(value["backbones"]), value["default_backbone"], strategies, entries, free, leading)
 
     def _backbone_name(self, strategy: StrategySpace) -> str | None:
         """The backbone's name in the study for this strategy; None where there is no choice."""

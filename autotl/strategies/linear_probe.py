@@ -89,6 +89,11 @@ class LinearProbeRun:
         predictions = (self._bench.predictions(outputs) for outputs in (raw, self._raw))
         return surpasses(self._bench, targets, *predictions)
 
+    @property
+    def depth(self) -> int:
+        """Blocks up to the last depth that was chosen."""
+        return self._features.depths[-1]
+
     def model(self) -> TransferModel:
         """The frozen backbone under the fitted head."""
         assert self._head is not None, "step() comes first"

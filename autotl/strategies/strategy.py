@@ -30,6 +30,10 @@ class Run(Protocol):
             NonFiniteError: Loss or score is NaN or infinite.
         """
 
+    @property
+    def depth(self) -> int:
+        """How many of the network's blocks the model runs, from the first; known after a step."""
+
     def model(self) -> TransferModel:
         """The model with the best weights so far, in eval mode, on the CPU."""
 

@@ -95,6 +95,7 @@ class StrategyContract:
         """The weights handed out are those that were scored."""
         run = strategy.start(bench, self.config(strategy, bench, short))
         run_to_end(run)
+        assert run.depth == run.model().depths[-1]
         with torch.inference_mode():
             raw = run.model()(bench.frozen.inputs.batch(bench.splits.val))
         # Cached activations are float16.

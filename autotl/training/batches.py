@@ -14,6 +14,11 @@ Array = NDArray[Any]
 _BUCKET_BATCHES = 16
 
 
+def batches_of(rows: int, size: int) -> int:
+    """How many batches of `size` an epoch has; a last row alone joins the batch before."""
+    return max(1, -(-(rows - 1) // size))
+
+
 def shuffled(inputs: PreparedInputs, rows: Array, size: int, generator: np.random.Generator) -> list[Array]:
     """Every row once, in batches of `size` in random order; a last batch of one row joins the one before."""
     rows = generator.permutation(rows)
@@ -42,7 +47,7 @@ def paired(
         size: Rows a batch, an even number.
         generator: Where chance comes from.
     """
-    pairs = -(-len(rows) // size) * size // 2
+    pairs = batches_of(len(rows), size) * size // 2
     classes = [rows[labels == label] for label in np.unique(labels)]
     rounds = -(-pairs // len(classes))
     drawn = np.stack([_again(members, 2 * rounds, generator).reshape(rounds, 2) for members in classes])

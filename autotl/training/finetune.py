@@ -24,6 +24,7 @@ from autotl.features.frozen import PLAIN, View
 from autotl.features.memory import RowsAtOnce, parts
 from autotl.task import TaskKind
 from autotl.training.average import WeightAverage
+from autotl.training.batches import batches_of
 from autotl.training.heads import best_head, fit_head
 from autotl.training.loss import mean_loss
 from autotl.training.mixup import mix
@@ -77,7 +78,7 @@ class FineTuneRun:
         self._average = WeightAverage(self._weights.tensors(), share) if share else None
         # A last batch of one row joins the batch before it.
         self._training_rows = RowsAtOnce(self._settings.batch_size + 1)
-        self._batches = -(-len(bench.splits.train) // self._settings.batch_size)
+        self._batches = batches_of(len(bench.splits.train), self._settings.batch_size)
         self._epoch, self._progress = 0, 0.0
         self._evaluation_seconds: float | None = None
         self._best_score, self._best_epoch = -float("inf"), 0
@@ -102,20 +103,25 @@ class FineTuneRun:
         if self._epoch == 0:
             self._schedule = self._new_schedule()
         loss = self._train_epoch()
-        trained = time.perf_counter()
-        self._epoch += 1
+        trained, epoch = time.perf_counter(), self._epoch + 1
         with nullcontext() if self._average is None else self._average.applied():
             held_out = self._features(self._bench.splits.val)
             penalty = self._fit_head(held_out) if self._plan.objective.fits_head else self._head_penalty
             raw = self._raw(held_out)
             self._evaluation_seconds = time.perf_counter() - trained
             score = self._bench.score(raw)
-            if not score <= self._best_score:
-                self._best_score, self._best_epoch, self._best_raw = score, self._epoch, raw
+            if score > self._best_score or not len(self._bench.splits.val):
+                self._best_score, self._best_epoch, self._best_raw = score, epoch, raw
                 self._head_penalty = penalty
                 self._best_weights = _copies(self._weights.tensors())
-        self._progress = self._schedule.progress
-        return EpochResult(self._epoch, score, loss, time.perf_counter() - start)
+        # Only now: what fails before leaves the run as the epoch before it did.
+        self._epoch, self._progress = epoch, self._schedule.progress
+        return EpochResult(epoch, score, loss, time.perf_counter() - start)
+
+    @property
+    def depth(self) -> int:
+        """Blocks up to the last depth of the head."""
+        return self._model.depths[-1]
 
     def model(self) -> TransferModel:
         """The model with the best weights, in eval mode, on the CPU."""

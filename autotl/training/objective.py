@@ -26,7 +26,7 @@ class Objective:
     fits_head = False
 
     def batches(self, bench: Workbench, size: int, generator: np.random.Generator) -> list[Array]:
-        """The training rows of one epoch; as many batches as these rows fill."""
+        """The training rows of one epoch, in as many batches as `batches_of` tells."""
         return shuffled(bench.frozen.inputs, bench.splits.train, size, generator)
 
     def targets(self, bench: Workbench, rows: Array) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autotl.backbones import measure
 from autotl.backbones.backbone import Batch
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.data.dataset import Splits
@@ -62,9 +63,10 @@ class TransferTrial:
         return True
 
     def step(self) -> EpochResult:
-        """One epoch."""
+        """One epoch; what is not finite does not count."""
         epoch = self._run.step()
-        self._curve.append(epoch)
+        if math.isfinite(epoch.score):
+            self._curve.append(epoch)
         return epoch
 
     def pause(self) -> TrialResult:
@@ -83,13 +85,14 @@ class TransferTrial:
             curve=tuple(self._curve),
             seconds=time.perf_counter() - self._start,
             error=error,
-            facts={"parameters": info.parameters, "macs": info.macs, "licence": info.licence},
+            facts={"macs": info.macs, "licence": info.licence},
         )
         if self._curve and state is not TrialState.FAILED:
             best = max(range(len(self._curve)), key=lambda i: self._curve[i].score)
             result = replace(result, score=self._curve[best].score, best_epoch=best + 1)
             refit, share = self._run.refit_config().to_json(), self._run.refit_share
-            result = result.with_facts(refit=refit, refit_share=share)
+            parameters = measure.parameters(self._runner.bench(self.config).backbone, self._run.depth)
+            result = result.with_facts(parameters=parameters, refit=refit, refit_share=share)
             self._runner.save(self.number, self._run)
             self._runner.pace.learn(result)
         return result

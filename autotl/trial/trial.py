@@ -34,7 +34,8 @@ class Trial(Protocol):
     def finish(self, state: TrialState, error: str | None = None) -> TrialResult:
         """Write the best weights and validation outputs to the run folder, then give the result.
 
-        A FAILED trial writes no weights and has no score. Frees memory; the trial is unusable after.
+        `error` is what ended it, if anything did; where it had done epochs before, these count. A FAILED
+        trial writes no weights and has no score. Frees memory; the trial is unusable after.
         """
 
 

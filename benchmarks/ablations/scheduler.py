@@ -12,6 +12,7 @@ import numpy as np
 
 from autotl.automl.estimator import AutoTL
 from autotl.search.simulated import Table, TableSpace
+from benchmarks import contenders
 from benchmarks.ablations.target import Arm, Figures, Line, Profile, Workspace
 from benchmarks.fitting import fit
 from benchmarks.schedulers import ARMS, BUDGETS_MINUTES, TAUGHT, reached_within, regrets, simulate
@@ -21,7 +22,7 @@ from benchmarks.tables import TABLES
 #: What a search is compared with, and the share of its time and the distance that the target speaks of.
 _TRAININGS, _SHARE, _POINTS = 40, 0.1, 0.3
 _REAL_SETS, _REAL_BUDGET = ("signdigits", "trashnet256", "sst2", "banking77_16"), "10m"
-_REAL_ARMS = ("fifo", "asha", "pasha", "gain")
+_REAL_ARMS = ("fifo", "asha", "pasha", "gain", *contenders.CONTENDERS)
 #: How a simulated arm is told from a real one.
 _SIMULATED, _REAL = "simulated ", "real "
 
@@ -52,8 +53,13 @@ class SchedulerTarget:
             table = Table.read(TABLES / f"{arm.set}.jsonl")
             return simulated(table, arm.name.removeprefix(_SIMULATED), work.profile.simulated_seeds)
         source = prepare(arm.set, work.data, work.folder, rows=work.profile.rows)
-        flags = [*SETS[arm.set].flags, "--scheduler", arm.name.removeprefix(_REAL)]
-        run = fit(source, work.folder, budget=_REAL_BUDGET, seed=arm.seed, flags=flags)
+        data, name, plugins = SETS[arm.set], arm.name.removeprefix(_REAL), None
+        flags: Sequence[str] = ("--scheduler", name)
+        if name in contenders.CONTENDERS:
+            plugins = contenders.installed(work.folder)
+            flags = contenders.flags(work.folder, name, "image" if data.images else "text")
+        how = {"flags": [*data.flags, *flags], "plugins": plugins}
+        run = fit(source, work.folder, budget=_REAL_BUDGET, seed=arm.seed, **how)
         best = run.record["winner"]["validation_score"]
         return {**run.test, "validation_score": best, "trials": len(run.results)}
 

@@ -85,6 +85,15 @@ def test_of_many_trainings_the_best_must_lead_by_more_than_its_luck():
     assert chosen([*heads, *trainings], always(0.026, 0.01)) == 2
 
 
+def test_a_soup_is_as_lucky_as_its_trainings_and_must_lead_as_they_must():
+    heads = [head(0, 0.90, 0.86), head(1, 0.89, 0.88)]
+    trainings = [training(number, 0.91 - 0.001 * number) for number in range(2, 10)]
+    soup, ensemble = training(10, 0.92), head(11, 0.92, 0.89)
+    assert chosen([*heads, *trainings], always(0.018, 0.01), combined=[soup]) == 1
+    assert chosen([*heads, *trainings], always(0.026, 0.01), combined=[soup]) == 10
+    assert chosen([*heads, *trainings], always(0.018, 0.01), combined=[ensemble]) == 11, "it was told apart"
+
+
 def test_a_much_cheaper_trial_wins_within_the_noise_unless_the_best_is_asked_for():
     results = [head(0, 0.90, latency_ms=5.0), training(1, 0.91, latency_ms=20.0)]
     assert chosen(results, always(0.01, 0.02), cheaper_share=0.25) == 0

@@ -14,8 +14,9 @@ from autotl.automl import graphs as module
 from autotl.automl.delivery import Delivery
 from autotl.config import TrialConfig, TrialState
 from autotl.data.splits import split
-from autotl.errors import MissingExtraError
+from autotl.errors import ExportError, MissingExtraError
 from autotl.export import compress as compressing
+from autotl.leaderboard.selection import is_candidate
 from autotl.modalities.registry import modality
 from autotl.serve.bundle import read_bundle
 from autotl.serve.predictor import Predictor
@@ -78,6 +79,26 @@ def test_a_head_with_a_hidden_layer_is_measured_by_itself_and_linear_ones_togeth
     assert "MB on disk is over the limit" in over.graphs.over_limit(results[2])
     marked = over.graphs.marked(results, results[2], "too large")
     assert [r.facts.get("over_limit") for r in marked] == [None, None, "too large", "too large"]
+
+
+def test_what_cannot_be_exported_cannot_win_and_says_why(runner, monkeypatch):
+    results = [run_trial(runner, n, head=head, depths="last") for n, head in enumerate(("logistic", "mlp"))]
+    real = module.footprint
+
+    def fussy(model, *given):
+        if not isinstance(model.head, torch.nn.Linear):
+            raise ExportError("no exporter takes the network")
+        return real(model, *given)
+
+    monkeypatch.setattr(module, "footprint", fussy)
+    for limits in ({}, {"max_size_bytes": 10**9}):
+        graphs = delivery_of(runner, results, **limits).graphs
+        kept, lost = graphs.measure(results, float("inf"))
+        assert kept.facts["size_bytes"] > 0
+        assert is_candidate(kept)
+        assert lost.facts["over_limit"] == "it cannot be exported: ExportError: no exporter takes the network."
+        assert not is_candidate(lost)
+    assert graphs.over_limit(results[1]) == lost.facts["over_limit"]
 
 
 def test_a_bundle_tells_whether_it_meets_the_limits_that_were_asked_for(runner, tmp_path):

@@ -13,7 +13,7 @@ from autotl import AutoTL
 from autotl.automl import export_trial, space_for
 from autotl.automl.distill import Distillation, recipes
 from autotl.backbones.catalogue import catalogue
-from autotl.config import TrialConfig, TrialResult, TrialState
+from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.errors import BackboneError, SpaceError
 from autotl.task import TaskKind, metric
 from autotl.testing.data import write_image_folder
@@ -85,6 +85,43 @@ def test_the_student_takes_part_whatever_else_is_asked_for(data, tmp_path):
     rates = [config.get("learning_rate") for config in recipes(space, STUDENT)]
     assert len(set(rates)) == 3
     assert all(space.contains(config) for config in recipes(space, STUDENT))
+
+
+class Diverging:
+    """A trial that fails after some epochs, and gives its best so far."""
+
+    def __init__(self, number, config, epochs):
+        self.number, self.config = number, config
+        self.curve, self._left, self.done = [], epochs, False
+
+    def step(self):
+        if len(self.curve) == self._left:
+            raise MemoryError("no room")
+        self.curve.append(EpochResult(len(self.curve) + 1, 0.5, 1.0, 1.0))
+        return self.curve[-1]
+
+    def finish(self, state, error=None):
+        score = self.curve[-1].score if self.curve else None
+        return TrialResult(self.number, self.config, state, score, tuple(self.curve), error=error)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "state", "score"), [(0, TrialState.FAILED, None), (2, TrialState.PRUNED, 0.5)]
+)
+def test_a_student_that_fails_keeps_what_it_had_reached(data, epochs, state, score):
+    space, _ = space_for(data, offline=True, backbones="efficientnet-lite1", distill_to=STUDENT)
+    runner = SimpleNamespace(
+        start=lambda number, config: Diverging(number, config, epochs), teach=lambda model: None
+    )
+    combinations = SimpleNamespace(model=lambda teacher: None, keep=lambda found: None)
+    told = []
+    distillation = Distillation(
+        SimpleNamespace(runner=runner, combinations=combinations), space, None, STUDENT, told.append
+    )
+    found = distillation.run(7, 0.0)
+    assert (found[0].number, found[0].state, found[0].score) == (7, state, score)
+    assert found[0].error == "MemoryError: no room"
+    assert told[-1].result == found[-1]
 
 
 def test_a_student_that_is_unknown_or_cannot_take_part_is_refused(data):

@@ -64,6 +64,14 @@ def heads(runner):
     ]
 
 
+def test_weights_are_those_of_the_blocks_that_the_model_runs(runner, heads):
+    info = runner.infos["tiny-image"]
+    last, second, *_ = (head.facts["parameters"] for head in heads)
+    assert last == info.parameters
+    blocks = runner.restore(heads[1]).model().backbone.blocks()
+    assert second == sum(weight.numel() for block in blocks[:2] for weight in block.parameters()) < last
+
+
 def test_heads_are_cross_validated_where_rows_are_few_and_trainings_are_not(runner, heads, monkeypatch):
     trained = run_trial(runner, 4, "top_k", **TRAINING)
     evidence = Evidence(runner, seed=0)

@@ -24,7 +24,8 @@ def cells(text, first):
 
 
 def test_a_missed_target_is_shown_as_missed_and_an_unknown_figure_as_not_measured(tmp_path):
-    found = {**ORIGIN, "scheduler_gap_points": 0.5, "first_model_seconds_median": 20.0, "head_trial_ms": 1.2}
+    figures_of = {"scheduler_gap_points": 0.5, "first_model_seconds_median": 20.0, "head_trial_ms": 1.2}
+    found = {**ORIGIN, **figures_of, "commits": {"cost": "abc1234", "scheduler": "def5678"}}
     (tmp_path / "ablations.json").write_text(json.dumps(found))
     text = figures.ablations(tmp_path)
     assert cells(text, "a tenth")[1:] == ["0.50 points", "at most 0.30 points", "**no**"]
@@ -32,10 +33,10 @@ def test_a_missed_target_is_shown_as_missed_and_an_unknown_figure_as_not_measure
     assert cells(text, "recording a trial")[1:] == ["1.2 ms", "at most 5 ms", "yes"]
     assert cells(text, "ahead of the ten lines, mean")[1:] == ["not measured", "at least +2 points", ""]
     assert cells(text, "the same, ranked by LogME")[1:] == ["not measured", "none", ""]
-    assert "2026-01-02 at `abc1234`, on a machine" in text
+    assert "2026-01-02 at `abc1234`, `def5678`, on a machine" in text
 
 
-def test_schedulers_are_compared_on_lines_of_one_commit_that_were_not_shrunk_and_did_not_fail(tmp_path):
+def test_schedulers_are_compared_on_the_last_lines_that_were_not_shrunk_and_did_not_fail(tmp_path):
     row = {
         **ORIGIN,
         "profile": "full",
@@ -48,7 +49,7 @@ def test_schedulers_are_compared_on_lines_of_one_commit_that_were_not_shrunk_and
         {**row, "arm": "simulated taught asha", "regret": [0.04, 0.02]},
         {**row, "arm": "simulated taught gain", "regret": [0.03, 0.01]},
         {**row, "arm": "simulated taught gain", "regret": [0.9, 0.9], "commit": "later", "profile": "quick"},
-        {**row, "arm": "simulated taught gain", "regret": [0.9, 0.9], "commit": "later"},
+        {**row, "arm": "simulated taught gain", "regret": [0.02, 0.01], "commit": "later"},
         {**ORIGIN, "profile": "full", "set": "x", "arm": "simulated taught gain", "error": "ValueError: no"},
         {**row, "profile": "full sets=x", "arm": "real gain", "score": 0.5},
         {**row, "profile": "full sets=x", "arm": "real gain", "score": 0.91},
@@ -59,7 +60,7 @@ def test_schedulers_are_compared_on_lines_of_one_commit_that_were_not_shrunk_and
     ]
     (tmp_path / "ablations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = figures.schedulers(tmp_path)
-    assert cells(text, "`gain`")[1:] == ["3.00 ± 0.00", "1.00 ± 0.00", "1"]
+    assert cells(text, "`gain`")[1:] == ["2.00 ± 0.00", "1.00 ± 0.00", "1"]
     assert cells(text, "`asha`")[1] == "4.00 ± 0.00"
     text = figures.schedulers_for_real(tmp_path)
     assert cells(text, "set") == ["set", "seed", "`gain`", "`asha`"]

@@ -194,6 +194,23 @@ def test_an_engine_that_differs_from_torch_is_refused_however_fast(tmp_path, mon
     assert "onnxruntime is left out: it differs from torch" in caplog.text
 
 
+@pytest.mark.parametrize("when", ["opened", "run"])
+def test_an_engine_that_onnx_runtime_cannot_run_is_left_out(tmp_path, monkeypatch, caplog, when):
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+
+    def broken(*_):
+        raise Fail("no kernel")
+
+    bench = tiny_workbench(tmp_path)
+    network = FrozenNetwork(bench.backbone, 1, (), pooled=True).eval()
+    batch = bench.frozen.inputs.batch(np.arange(4))
+    monkeypatch.setattr(engines, "onnx_engine", broken if when == "opened" else lambda *_: broken)
+    record = MachineRecord(tmp_path / "record.json")
+    engine = fastest_engine(network, batch, device=torch.device("cpu"), threads=1, record=record, key="k")
+    assert engine(batch)[0].shape[0] == 4
+    assert "onnxruntime cannot run the frozen part, it is left out: no kernel" in caplog.text
+
+
 def test_the_fastest_engine_is_timed_once_and_recorded(bench, tmp_path, monkeypatch):
     network = FrozenNetwork(bench.backbone, 1, (), pooled=True).eval()
     batch = bench.frozen.inputs.batch(np.arange(4))

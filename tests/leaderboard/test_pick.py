@@ -38,20 +38,30 @@ def _board(trials, **facts):
     ],
 )
 def test_the_cheapest_within_a_share_of_the_best_score_is_picked(rule, share, number):
-    assert pick(_board(TRIALS), rule, share) == number
+    assert pick(_board(TRIALS), rule, share).trial == number
+
+
+def test_a_pick_tells_what_it_was_compared_with():
+    assert pick(_board(TRIALS), "fastest-within", "1%").reason == (
+        "Trial 1 (0.8950, 4 ms) is the fastest of 3 trials within 1% of the best score; "
+        "the best is trial 0 (0.9000, 9 ms)."
+    )
+    assert pick(_board([(0.9, 4.0, 4e6)]), "smallest-within", "1%").reason == (
+        "Trial 0 (0.9000, 4 MB) is the smallest of 1 trial within 1% of the best score."
+    )
 
 
 def test_losses_are_near_where_they_are_hardly_greater():
     board = _board([(-0.50, 9.0, 90), (-0.504, 4.0, 40), (-0.52, 1.0, 5)], greater_is_better=False)
-    assert pick(board, "fastest-within", "1%") == 1
+    assert pick(board, "fastest-within", "1%").trial == 1
 
 
 def test_of_equally_cheap_trials_the_better_one_is_picked():
-    assert pick(_board([(0.899, 4.0, 40), (0.90, 4.0, 40)]), "fastest-within", "1%") == 1
+    assert pick(_board([(0.899, 4.0, 40), (0.90, 4.0, 40)]), "fastest-within", "1%").trial == 1
 
 
 def test_what_was_not_measured_is_not_picked():
-    assert pick(_board([(0.90, None, None), (0.899, 4.0, 40)]), "fastest-within", "1%") == 1
+    assert pick(_board([(0.90, None, None), (0.899, 4.0, 40)]), "fastest-within", "1%").trial == 1
     with pytest.raises(RunError, match="trials 0 score well enough, and none of them was measured"):
         pick(_board([(0.90, None, None)]), "fastest-within", "1%")
 

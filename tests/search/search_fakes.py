@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -102,7 +103,8 @@ class FakeTrial:
             weights = self.folder.trial(self.number) / "model.safetensors"
             weights.parent.mkdir(parents=True, exist_ok=True)
             weights.write_bytes(b"weights")
-        best = max(self.curve, key=lambda e: e.score, default=None)
+        sound = [epoch for epoch in self.curve if math.isfinite(epoch.score)]
+        best = max(sound, key=lambda e: e.score, default=None)
         return TrialResult(
             self.number,
             self.config,

@@ -183,10 +183,12 @@ def test_a_run_leaves_its_trials_and_the_next_one_tries_the_winner_early(tmp_pat
     assert first.advise(profile, space) == (space, [])
     winner = trial(1, 0.9, cut=0.5, learning_rate=2e-3)
     first.record(profile, [trial(0, 0.8, strategy="linear_probe"), winner], {"top_k": 1e9})
-    advised, recorded = Experience(True, told.append).advise(profile, space)
+    moving = replace(space, free=frozenset({winner.config.key}))
+    advised, recorded = Experience(True, told.append).advise(profile, moving)
     assert advised.portfolio()[2] == winner.config
+    assert not advised.free, "it won on this backbone, and does not move to another"
     assert recorded == [winner.config.to_json()]
-    assert told == [Note("won on similar data, tried early: net, top_k")]
+    assert told == [Note("won on similar data, offered early: net, top_k")]
     assert Experience(True, told.append).rates() == {"top_k": 1e9}
     content = (tmp_path / "experience.sqlite").read_bytes()
     assert b"secret" not in content

@@ -111,7 +111,7 @@ def test_no_configuration_runs_twice_and_an_exhausted_space_ends_the_search(fold
         (ZeroDivisionError(), "ZeroDivisionError"),
     ],
 )
-@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("epoch", [0, 1])
 def test_a_trial_that_raises_is_failed_with_its_error_and_the_search_goes_on(folder, error, message, epoch):
     factory = FakeFactory(folder, fail=lambda n, e: error if (n, e) == (1, epoch) else None)
     results = search(folder, trials=5, factory=factory)
@@ -122,15 +122,26 @@ def test_a_trial_that_raises_is_failed_with_its_error_and_the_search_goes_on(fol
     assert folder.results() == results
 
 
+def test_what_a_trial_reached_before_it_failed_counts(folder):
+    factory = FakeFactory(folder, fail=lambda n, e: MemoryError() if (n, e) == (1, 3) else None)
+    results = search(folder, trials=3, factory=factory)
+    assert [r.state is TrialState.PRUNED for r in results] == [False, True, False]
+    assert results[1].error == "MemoryError"
+    assert (len(results[1].curve), results[1].best_epoch) == (2, 2)
+    assert results[1].score == results[1].curve[1].score
+    assert (folder.trial(1) / "model.safetensors").exists()
+    assert folder.results() == results
+
+
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
-def test_a_trial_that_meets_nan_is_failed(folder, score):
+@pytest.mark.parametrize(("epoch", "state"), [(1, TrialState.FAILED), (2, TrialState.PRUNED)])
+def test_an_epoch_whose_score_is_not_finite_ends_the_trial_and_does_not_count(folder, score, epoch, state):
     factory = FakeFactory(folder)
-    factory.score = lambda config, epoch: score if len(factory.started) == 2 and epoch == 2 else 0.5
+    factory.score = lambda config, e: score if len(factory.started) == 2 and e == epoch else 0.5
     results = search(folder, trials=4, factory=factory)
-    assert results[1].state is TrialState.FAILED
-    assert results[1].score is None
-    assert "NonFiniteError" in results[1].error
-    assert "epoch 2" in results[1].error
+    assert results[1].state is state
+    assert results[1].score == (0.5 if state is TrialState.PRUNED else None)
+    assert f"NonFiniteError: the validation score is not finite after epoch {epoch}" in results[1].error
     assert [r.state for r in results if r.number != 1] == [TrialState.COMPLETE] * 3
 
 
@@ -304,7 +315,8 @@ def test_a_scheduler_that_chooses_takes_its_pick_of_the_offers(folder):
 def test_what_leads_the_portfolio_is_tried_before_anything_is_chosen(folder):
     space = CurveSpace(portfolio=5)
     entries = space.portfolio()
-    results = search(folder, space=space, trials=3, judge=LastOfThree(), leading=2)
+    leading = frozenset(entry.key for entry in entries[:2])
+    results = search(folder, space=space, trials=3, judge=LastOfThree(), leading=leading)
     assert [r.config for r in results] == [entries[0], entries[1], entries[4]]
 
 

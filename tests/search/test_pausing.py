@@ -129,7 +129,7 @@ def test_a_kill_loses_no_paused_trial(tmp_path):
     assert notes == ["continuing: 0 trials finished, 0 to try again, 3 paused"]
 
 
-def test_a_trial_that_cannot_be_put_aside_failed_and_the_search_goes_on(tmp_path, monkeypatch):
+def test_a_trial_that_cannot_be_put_aside_ends_with_what_it_has_and_the_search_goes_on(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path / "run")
     factory = FakeFactory(folder)
     make = factory._trial
@@ -142,8 +142,8 @@ def test_a_trial_that_cannot_be_put_aside_failed_and_the_search_goes_on(tmp_path
 
     monkeypatch.setattr(factory, "_trial", breaking)
     found = search(folder, factory, trials=3, judge=TakingTurns())
-    assert [r.state for r in found] == [TrialState.COMPLETE, TrialState.FAILED, TrialState.COMPLETE]
-    assert found[1].error == "OSError: disk full"
+    assert [r.state for r in found] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE]
+    assert (found[1].error, found[1].best_epoch) == ("OSError: disk full", 1)
 
 
 def test_an_interrupt_ends_paused_trials_with_what_they_have(tmp_path):
@@ -227,6 +227,25 @@ def test_a_checkpoint_on_the_way_changes_nothing_and_holds_what_was_reached(runn
     assert [(e.epoch, e.score, e.train_loss) for e in result.curve] == [
         (e.epoch, e.score, e.train_loss) for e in whole.result.curve
     ]
+
+
+def test_a_training_that_diverges_leaves_its_best_weights(runner):
+    config = TrialConfig(
+        "tiny", "top_k", {"cut": 0.5, "epochs": 3, "batch_size": 8, "augment": "none", "learning_rate": 1e-2}
+    )
+    backend = LocalBackend(runner)
+    backend.start(0, config)
+    (stepped,) = backend.poll()
+    with torch.no_grad():
+        backend._running.trial._run._model.head.weight.fill_(float("nan"))
+    (ended,) = backend.poll()
+    assert ended.result.error.startswith(
+        "NonFiniteError: the training loss is not finite; found nan in epoch 2"
+    )
+    assert (ended.result.state, ended.result.best_epoch) == (TrialState.PRUNED, 1)
+    assert ended.result.score == stepped.epoch.score
+    assert runner.restore(ended.result).model().head.weight.isfinite().all()
+    assert (runner.folder.trial(0) / "validation.npy").is_file()
 
 
 def test_a_checkpoint_that_fails_is_logged_and_the_trial_goes_on(tmp_path, monkeypatch, caplog):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import optuna
 import pytest
 
@@ -77,6 +80,15 @@ def test_entries_that_ask_for_any_backbone_move_and_those_that_ask_for_one_go(sp
         ("first", "full", 3e-3),
     ]
     assert len(found.free) == 1
+
+
+def test_what_is_to_be_tried_first_still_is_as_far_as_it_is_left(space):
+    baseline, *_, named = space.portfolio()
+    assert named.backbone == "second"
+    leading = replace(space, leading=frozenset({baseline.key, named.key}))
+    assert SearchSpace.from_json(json.loads(json.dumps(leading.to_json()))) == leading
+    assert narrowed(leading, {"first", "second"}).leading == leading.leading
+    assert narrowed(leading, {"first", "third"}).leading == {baseline.key}
 
 
 def test_without_the_default_backbone_the_best_one_carries_the_baseline(space):

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from autotl.training.batches import paired, shuffled
+from autotl.training.batches import batches_of, paired, shuffled
 
 
 class Lengths:
@@ -37,6 +37,7 @@ def test_shuffled_batches_hold_every_row_once_and_none_is_alone(count):
     batches = shuffled(Lengths(range(count)), np.arange(count), 8, np.random.default_rng(0))
     assert sorted(np.concatenate(batches)) == list(range(count))
     assert count == 1 or min(map(len, batches)) > 1
+    assert len(batches) == batches_of(count, 8) == len(deal(np.arange(count) % 2, 8))
 
 
 def test_paired_batches_are_full_and_as_many_as_the_rows_fill():

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from autotl.config import TrialConfig
+from autotl.errors import NonFiniteError
 from autotl.features.frozen import PLAIN, View
 from autotl.strategies.registry import strategy
 from autotl.testing.workbench import tiny_workbench
@@ -103,6 +104,17 @@ def test_the_final_fit_of_a_training_that_was_hurried_ends_at_the_learning_rate_
         final = training.refit_config()
         assert final.get("epochs") == 4
         assert final.get("stop_epoch") <= 2
+
+
+def test_an_epoch_that_fails_in_its_scoring_leaves_the_run_as_the_one_before_did(tmp_path, monkeypatch):
+    run = start(tiny_workbench(tmp_path), epochs=4)
+    run.step()
+    before = run.refit_config(), run.refit_share
+    monkeypatch.setattr(run, "_raw", lambda _: torch.full((12, 3), math.nan))
+    with pytest.raises(NonFiniteError):
+        run.step()
+    assert (run.refit_config(), run.refit_share) == before
+    assert before[0].get("epochs") == 4
 
 
 def test_a_view_that_there_is_no_time_to_compute_gives_way_to_the_plain_one(tmp_path):

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, mode
+from statistics import fmean
 
 from docs.making.figures.cells import NO_FIGURE, Target, judged, table
 from docs.making.figures.results import RESULTS, Line, last, lines_of, origin
@@ -83,15 +83,14 @@ def ablations(folder: Path = RESULTS) -> str:
     """The summary of the ablations, target beside figure."""
     found = json.loads((folder / "ablations.json").read_text())
     rows = [figure.row(found.get(figure.key)) for figure in ABLATIONS]
-    caption = f"Profile `{found['profile']}`. {origin([found])}"
+    commits = [{**found, "commit": commit} for commit in found["commits"].values()]
+    caption = f"Profile `{found['profile']}`, each target at one commit. {origin(commits)}"
     return f"{table(('figure', 'reached', 'target', 'met'), rows)}\n\n{caption}"
 
 
 def schedulers(folder: Path = RESULTS) -> str:
     """Regret on recorded tables by budget, mean over tables, of the schedulers that were taught."""
-    lines = _arms(_SIMULATED, folder)
-    commit = mode(line["commit"] for line in lines)
-    found = last([line for line in lines if line["commit"] == commit], ("arm", "set"))
+    found = last(_arms(_SIMULATED, folder), ("arm", "set"))
     head = ("scheduler", *(f"{minutes} min" for minutes in found[0]["minutes"]), "tables")
     cells = []
     for arm in dict.fromkeys(line["arm"] for line in found):
