@@ -41,12 +41,14 @@ class Metric:
         function: `(targets, predictions) -> float`. Targets are class indices (N,) int64, label
             indicators (N, K) or values (N,) float; predictions are probabilities (N, K) or values (N,).
         kinds: The task kinds it is defined for.
+        of_probabilities: Whether it judges probabilities of classes themselves, not the likeliest class.
     """
 
     name: str
     greater_is_better: bool
     function: Callable[[Array, Array], float]
     kinds: frozenset[TaskKind]
+    of_probabilities: bool = False
 
     def __call__(self, targets: Array, predictions: Array) -> float:
         """The plain value of the metric, in its own direction."""
@@ -219,6 +221,8 @@ def _mean_average_precision(y: Array, p: Array) -> float:
     from sklearn.metrics import average_precision_score
 
     present = np.flatnonzero(y.sum(axis=0) > 0)
+    if not len(present):
+        return float("nan")  # nothing to find
     return float(np.mean([average_precision_score(y[:, k], p[:, k]) for k in present]))
 
 
@@ -252,9 +256,9 @@ _METRICS = (
     Metric("balanced_accuracy", True, _balanced_accuracy, _CLASSES),
     Metric("macro_f1", True, _macro_f1, _CLASSES),
     Metric("f1", True, _binary_f1, _BINARY),
-    Metric("auroc", True, _auroc, _CLASSES),
+    Metric("auroc", True, _auroc, _CLASSES, of_probabilities=True),
     Metric("mcc", True, _mcc, _CLASSES),
-    Metric("log_loss", False, _log_loss, _CLASSES),
+    Metric("log_loss", False, _log_loss, _CLASSES, of_probabilities=True),
     Metric("macro_f1", True, _multilabel_f1("macro"), _LABELS),
     Metric("micro_f1", True, _multilabel_f1("micro"), _LABELS),
     Metric("mean_average_precision", True, _mean_average_precision, _LABELS),

@@ -148,8 +148,9 @@ def _cheapest(infos: dict[str, BackboneInfo], settings: Settings) -> BackboneInf
     with cache_at(settings.cache_dir):
         here = [
             info
-            for name, info in infos.items()
-            if (asked is None or name in asked) and availability(info, offline=True).available
+            for info in infos.values()
+            if asked is None or any(map(info.is_meant_by, asked))
+            if availability(info, offline=True).available
         ]
     return min(here, key=lambda info: info.macs, default=None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,7 @@ from autotl.leaderboard.leaderboard import Leaderboard
 from autotl.leaderboard.verdict import on_ten_lines
 from autotl.profile.profile import DatasetProfile
 from autotl.report import mlflow
+from autotl.report.provenance import without_secrets
 from autotl.search.candidates import backbone_ranks
 from autotl.search.events import Note
 from autotl.search.local import guarded
@@ -101,7 +103,7 @@ class Closing:
         if self._settings.limits:
             self._hold_to_limits(runner.folder)
         record["parity"] = read_bundle(runner.folder.bundle, check=False).manifest["parity"][MODEL]
-        record["model_seconds"] = self._ledger.time.elapsed
+        record["model_seconds"] = self._ledger.seconds
         row = runner.bench(combinations.members(winner)[0].config).frozen.seconds_a_row
         is_measured = all("latency_ms" in result.facts for result in results if result.score is not None)
         default = default_recipe(results, winner)
@@ -139,7 +141,7 @@ class Closing:
         runner.folder.write_json("profile.json", profile.to_json())
         predictor = Predictor(runner.folder.bundle, threads=self._settings.threads)
         seen = delivery.run_test(predictor)
-        test = delivery.score_test(seen.outputs, control)
+        test = _defined(delivery.score_test(seen.outputs, control))
         self._ten_lines(test, predictor, seen, winner, results)
         self._complete(runner.folder, seen, test)
         self._leavings.remember(predictor, winner)
@@ -165,6 +167,7 @@ class Closing:
     def _complete(self, folder: RunFolder, seen: SeenRows, test: Mapping[str, Any]) -> None:
         """Let the bundle tell its scores, and what the inputs of the test part look like."""
         scores = {test["metric"]: test["score"], **test["metrics"]}
+        scores = {name: value for name, value in scores.items() if value is not None}
         keep_rows = self._settings.reference_rows
         error, reference = guarded(lambda: self._delivery.reference(seen, keep_rows=keep_rows))
         if error is not None:
@@ -185,7 +188,7 @@ class Closing:
     ) -> None:
         """Add to the record of the test part what the ten lines reach there, where there is time to tell."""
         default = default_recipe(results, winner)
-        if default is None:
+        if default is None or test["score"] is None:
             return
         until, refit = self._ledger.time.baseline_deadline(), self._ledger.record["winner"]["refitted"]
         error, found = guarded(
@@ -257,8 +260,11 @@ class Closing:
             return (
                 f"It could not be compared with the model of {path}: too few test rows are new to that one."
             )
+        judge = runner.dataset.task.metric
+        if not math.isfinite(found.new):
+            return f"It could not be compared with the model of {path}: {judge} is not defined on these rows."
         self._ledger.record["predecessor"] = found.to_json(path)
-        return found.words(path, runner.dataset.task.metric)
+        return found.words(path, judge)
 
     def log(self, folder: RunFolder) -> None:
         """Log the run where that was asked for; it stays what it is where that fails."""
@@ -266,5 +272,12 @@ class Closing:
         if uri is not None:
             error, _ = guarded(lambda: mlflow.log_run(folder, uri))
             if error is not None:
-                self._ledger.tell(Note(error, warning=True))
+                self._ledger.tell(Note(without_secrets(error), warning=True))
                 self._ledger.write(folder)
+
+
+def _defined(value: Any) -> Any:
+    """A record with None where a metric is not defined on the rows: JSON has no other word for it."""
+    if isinstance(value, dict):
+        return {key: _defined(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

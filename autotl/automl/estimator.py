@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -188,9 +190,14 @@ class AutoTL:
         from autotl.automl.fit import Fit
         from autotl.automl.notebook import shown_in_notebook
         from autotl.automl.settings import Settings
+        from autotl.trial.run_folder import new_folder
 
         settings = Settings.of(self.get_params())
-        with shown_in_notebook(self.listener, self.verbose) as listener:  # type: ignore[attr-defined]
+        with ExitStack() as stack:
+            if self.out is None:  # type: ignore[attr-defined]
+                settings = replace(settings, out=stack.enter_context(new_folder(settings.out)))
+            notebook = shown_in_notebook(self.listener, self.verbose)  # type: ignore[attr-defined]
+            listener = stack.enter_context(notebook)
             outcome = Fit(settings, listener, start).run(data, labels)
         self.leaderboard_: Leaderboard = outcome.leaderboard
         self.profile_: DatasetProfile = outcome.profile

@@ -240,11 +240,11 @@ def candidates(modality_name: str, settings: Settings) -> dict[str, BackboneInfo
     if settings.space is not None:
         tables = read_document(settings.space).backbone_tables
         infos |= {info.name: info for info in parse_backbones(tables, modality_name)}
-    network = None if settings.from_run is None else recorded(RunFolder(settings.out).predecessor)
+    network = recorded(RunFolder(settings.out).predecessor)  # it stays when its own run is gone
     if network is not None:
         infos[network.name] = network
     for name in filter(None, [*(settings.backbones or ()), settings.distill_to]):
-        if name not in infos:
+        if not any(info.is_meant_by(name) for info in infos.values()):
             with cache_at(settings.cache_dir):
                 info = resolve(name, modality_name, offline=settings.offline)
             infos[info.name] = info
@@ -265,7 +265,7 @@ def _still(begun: SearchSpace, settings: Settings, infos: Mapping[str, BackboneI
         SpaceError: None of them is.
     """
     asked = _only(settings.backbones, infos)
-    found = tuple(n for n in begun.backbones if asked is None or {n, *_reference(n, infos)} & set(asked))
+    found = tuple(n for n in begun.backbones if asked is None or _is_asked(n, asked, infos))
     if not found:
         raise SpaceError(
             "the run was begun without the backbones that are asked for",
@@ -276,8 +276,9 @@ def _still(begun: SearchSpace, settings: Settings, infos: Mapping[str, BackboneI
     return found
 
 
-def _reference(name: str, infos: Mapping[str, BackboneInfo]) -> tuple[str, ...]:
-    return (infos[name].reference,) if name in infos else ()
+def _is_asked(name: str, asked: Iterable[str], infos: Mapping[str, BackboneInfo]) -> bool:
+    """Whether a backbone of the run is asked for; what is known no longer goes by its name alone."""
+    return name in asked or (name in infos and any(map(infos[name].is_meant_by, asked)))
 
 
 def _narrowed(
@@ -290,4 +291,4 @@ def _narrowed(
 
 def student_of(infos: Iterable[BackboneInfo], asked: str) -> str:
     """Name of the backbone, one of those of `candidates`, that is meant by a name or a reference."""
-    return next(info.name for info in infos if asked in (info.name, info.reference))
+    return next(info.name for info in infos if info.is_meant_by(asked))

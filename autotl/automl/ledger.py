@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -12,11 +13,15 @@ from autotl.automl.settings import Settings
 from autotl.automl.stages import Stages
 from autotl.automl.time_plan import TimePlan
 from autotl.errors import AutotlError
+from autotl.report.provenance import without_secrets
 from autotl.report.recorded import number
 from autotl.search.event_log import EventLog
 from autotl.search.events import Event, Listener, Note, RunEnded, RunStarted, silent
 from autotl.trial.run_folder import RunFolder
 from autotl.versions import versions
+
+#: What of the record holds addresses as they were typed, passwords included, which stay with the process.
+_TYPED = ("settings", "command", "resumed")
 
 
 class Ledger:
@@ -55,6 +60,14 @@ class Ledger:
     def go_on(self, former: Mapping[str, Any]) -> None:
         """Go on from the record of a run that was broken off or is given more time: its seconds count."""
         self._earlier_seconds = number(former.get("seconds")) or 0.0
+        self.record["started"] = former.get("started", self.record["started"])
+        if self.record["budget_seconds"] is not None:
+            self.record["budget_seconds"] += self._earlier_seconds
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run has taken so far, those before it went on included."""
+        return self._earlier_seconds + self.time.elapsed
 
     def __enter__(self) -> Self:
         self.show(self._started)
@@ -79,6 +92,20 @@ class Ledger:
         self._log(event)
         self._listener(event)
 
+    @contextmanager
+    def claimed(self, folder: RunFolder) -> Iterator[None]:
+        """Keep other processes out of the folder; it is let go where the block fails before it writes.
+
+        Raises:
+            RunError: Another process is at work in this folder.
+        """
+        self._log.claim(folder.path)
+        try:
+            yield
+        except BaseException:
+            self._log.release()
+            raise
+
     def write(self, folder: RunFolder) -> None:
         """Write the record as it stands; from the first time on, events also go to the folder's log.
 
@@ -86,8 +113,9 @@ class Ledger:
             RunError: Another process is at work in this folder.
         """
         self._log.open(folder.path)
-        self.record["seconds"] = self._earlier_seconds + self.time.elapsed
-        folder.write_json("run.json", self.record)
+        self.record["seconds"] = self.seconds
+        typed = {name: without_secrets(self.record[name]) for name in _TYPED if name in self.record}
+        folder.write_json("run.json", {**self.record, **typed})
 
 
 def _end(error: BaseException | None) -> RunEnded:

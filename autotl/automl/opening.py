@@ -79,7 +79,9 @@ class Opening:
         if self._predecessor is not None:
             self._settings = self._predecessor.inherited(self._settings)
         self._ledger.record["settings"] = self._settings.to_json()
-        with folder.created():
+        with folder.created(), self._ledger.claimed(folder):
+            if not folder.exists():  # what a run left that broke off unrecorded is not this one's
+                folder.predecessor.with_suffix(".json").unlink(missing_ok=True)
             dataset, splits = self._read(folder, data, labels)
             if self._predecessor is not None:
                 self._take_over(self._predecessor, folder, dataset, splits)
@@ -98,6 +100,10 @@ class Opening:
             recorded = folder.record("settings", "data", "task")
             self._ledger.go_on(recorded)
             self._settings = _gone_on(self._settings, recorded["settings"], recorded["task"]["metric"])
+            followed = recorded["settings"].get("from_run")
+            if followed and self._settings.from_run is None:
+                gone = f"the run that this one follows is not at {followed}: no comparison with its model"
+                self._ledger.tell(Note(gone, warning=True))
         if self._settings.from_run is not None:
             self._predecessor = Predecessor(self._settings.from_run)
         return folder
@@ -186,7 +192,7 @@ class Opening:
             self._ledger.tell(Note(usable))
         folder.write_splits(splits)
         folder.write_json("profile.json", profile.to_json())
-        self._ledger.write(folder)  # from here on the folder is this process's own
+        self._ledger.write(folder)
         self._leave_out(folder, left_out)
         resources = self._settings.resources(self._device)
         runner = TrialRunner(
@@ -220,6 +226,7 @@ def _gone_on(asked: Settings, former: Mapping[str, Any], metric: str) -> Setting
     """The settings of a run that goes on, with what it was begun with where nothing else is asked."""
     names = former.get("backbones")
     space, run = (Path(former[name]) if former.get(name) else None for name in ("space", "from_run"))
+    run = run if run is not None and RunFolder(run).exists() else None
     return replace(
         asked,
         metric=asked.metric or metric,

@@ -7,6 +7,7 @@ models are compared on the new test rows. Nothing of the old run is changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +19,12 @@ from numpy.typing import NDArray
 from autotl.automl.delivery import Delivery
 from autotl.automl.reopen import reopen
 from autotl.automl.settings import Settings
-from autotl.backbones.backbone import BackboneInfo
+from autotl.backbones.backbone import Backbone, BackboneInfo
 from autotl.backbones.sources.finetuned import finetuned
 from autotl.config import TrialConfig
 from autotl.data.dataset import Dataset, Splits
 from autotl.data.rows import plural
-from autotl.errors import RunError
+from autotl.errors import AutotlError, RunError
 from autotl.features.keys import weights_key
 from autotl.leaderboard.interval import Interval
 from autotl.leaderboard.paired import paired_gain
@@ -31,6 +32,7 @@ from autotl.serve.predictor import Predictor
 from autotl.space.resolve import BASELINE_STRATEGY
 from autotl.space.space import SearchSpace
 from autotl.task import Task, TaskKind, metric
+from autotl.training.model import TransferModel
 from autotl.trial.run_folder import RunFolder
 
 Array = NDArray[Any]
@@ -145,32 +147,36 @@ class Predecessor:
         recipe_alone = f"only the recipe of {self._run.path} is taken over, not its network: "
         if isinstance(self._opened, str):
             return recipe_alone + self._opened
-        delivery, refused = self._opened, None
-        results = {result.number: result for result in delivery.runner.folder.results()}
-        delivery.combinations.know(list(results.values()))
-        chosen = delivery.combinations.named(self._record["winner"]["trial"])
-        model = delivery.combinations.model(chosen)
-        first = delivery.combinations.members(chosen)[0]
-        self._recipe = first.config
-        base = delivery.runner.bench(first.config).backbone
-        if weights_key(model.backbone) != weights_key(base):
+        with closing(self._opened.runner):
+            try:
+                base, model = self._winner(self._opened)
+            except (AutotlError, OSError) as error:
+                return recipe_alone + str(error)
+            if weights_key(model.backbone) == weights_key(base):
+                return None
             judging = np.concatenate([splits.val, splits.test])
             known = sum(not self._is_unseen(dataset, int(row)) for row in judging)
             if known:
                 rows = plural(known, "row")
-                refused = f"{recipe_alone}it was fitted on {rows} of the validation and test parts"
-            else:
-                name = f"{base.info.name}@{self._run.path.resolve().name}"
-                self._network = finetuned(base.info, model.module, folder.predecessor, name)
-        delivery.runner.close()
-        return refused
+                return f"{recipe_alone}it was fitted on {rows} of the validation and test parts"
+            name = f"{base.info.name}@{self._run.path.resolve().name}"
+            self._network = finetuned(base.info, model.module, folder.predecessor, name)
+            return None
+
+    def _winner(self, delivery: Delivery) -> tuple[Backbone, TransferModel]:
+        """The backbone that the old winner began with, and its model; takes its recipe, a first member's."""
+        combinations = delivery.combinations
+        combinations.know(delivery.runner.folder.results())
+        chosen = combinations.named(self._record["winner"]["trial"])
+        self._recipe = combinations.members(chosen)[0].config
+        return delivery.runner.bench(self._recipe).backbone, combinations.model(chosen)
 
     @cached_property
     def _opened(self) -> Delivery | str:
         """The old run, opened again; or why it cannot be."""
         try:
             return reopen(self._run)
-        except (RunError, OSError) as error:
+        except (AutotlError, OSError) as error:
             return str(error)
 
     @cached_property

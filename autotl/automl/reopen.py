@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from autotl.automl.delivery import Delivery
 from autotl.automl.inspect import candidates, read_data
 from autotl.automl.settings import Settings, pick_device
 from autotl.errors import RunError
+from autotl.modalities.registry import modality
+from autotl.profile.build import dataset_fingerprint
 from autotl.profile.profile import DatasetProfile
 from autotl.trial.plan import RunnerPlan
 from autotl.trial.run_folder import RunFolder
@@ -18,10 +21,10 @@ def reopen(folder: RunFolder) -> Delivery:
     """The delivery of a finished run, from its folder and the data it names.
 
     Raises:
-        RunError: The data were in memory, or are no longer where they were.
+        RunError: The data were in memory, are no longer where they were, or have changed.
     """
     record = folder.record("settings", "data")
-    settings = Settings.from_json(record["settings"])
+    settings = replace(Settings.from_json(record["settings"]), out=folder.path)  # it may have been moved
     source = Path(record["data"]["source"])
     if not source.exists():
         begun = record["data"].get("folder")
@@ -35,11 +38,12 @@ def reopen(folder: RunFolder) -> Delivery:
     dataset, _ = read_data(source, settings)
     splits = folder.read_splits()
     profile = DatasetProfile.from_json(folder.read_json("profile.json"))
-    if len(dataset) != sum(profile.rows.values()):
+    fingerprint = dataset_fingerprint(dataset, modality(dataset.modality))
+    if fingerprint != profile.fingerprint:
         raise RunError(
             "the data of the run have changed",
-            found=f"{len(dataset)} rows",
-            expected=f"{sum(profile.rows.values())}",
+            found=f"{len(dataset)} rows of fingerprint {fingerprint[:12]}",
+            expected=f"{sum(profile.rows.values())} of {profile.fingerprint[:12]}",
             hint="Only the winner, in model/, can be had without the data as they were.",
         )
     resources = settings.resources(pick_device(settings.device, settings.threads))

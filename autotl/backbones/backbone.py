@@ -64,6 +64,10 @@ class BackboneInfo:
     sha256: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def is_meant_by(self, name: str) -> bool:
+        """Whether a user means this backbone: by its name, or its reference, with or without "hf:"."""
+        return name in (self.name, self.reference, f"hf:{self.reference}")
+
     def macs_at(self, size: Any) -> float:
         """Multiply-accumulates of one input of so many pixels a side, by its area; None or 0 for its own."""
         own = self.input.get("size") or 1

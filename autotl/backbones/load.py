@@ -37,7 +37,7 @@ def resolve(name: str, modality: str, *, offline: bool = False) -> BackboneInfo:
     if name in listed:
         return listed[name]
     for info in listed.values():
-        if info.source in ("timm", "huggingface") and name.removeprefix("hf:") == info.reference:
+        if info.source in ("timm", "huggingface") and info.is_meant_by(name):
             return info
     if name.startswith(PREFIXES):
         return describe(name, modality, offline=offline)

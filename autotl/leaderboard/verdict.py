@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from autotl.leaderboard.interval import Interval
 from autotl.leaderboard.selection import luck_of_best
 from autotl.task import Metric, TaskKind
@@ -16,6 +18,7 @@ _TRIVIAL = {
     TaskKind.MULTILABEL: "by always guessing the label frequencies",
     TaskKind.REGRESSION: "by always guessing the mean",
 }
+_TRIVIAL_PROBABILITIES = "by always giving the class frequencies"
 
 
 def verdict(
@@ -39,7 +42,10 @@ def verdict(
         control_reason: Why there is none.
         control_extent: How long it was trained, "in 40 s", for the sentence.
     """
-    against_trivial = f"{_number(trivial.value)} {_TRIVIAL[kind]}"
+    if not math.isfinite(winner.value):
+        return (f"{ON_TEST}{metric.name} is not defined on these rows, so nothing can be compared there.",)
+    guessing = _TRIVIAL_PROBABILITIES if metric.of_probabilities else _TRIVIAL[kind]
+    against_trivial = f"{_number(trivial.value)} {guessing}"
     scratch = f"from scratch {control_extent}".rstrip()
     if control is None:
         scratch = control_reason

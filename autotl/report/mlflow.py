@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotl.config import TrialResult, TrialState
 from autotl.errors import MissingExtraError, TrackingError
+from autotl.report.provenance import SECRET, without_secrets
 from autotl.report.recorded import number, text
 from autotl.task import Metric, Task, metric
 from autotl.trial.run_folder import RunFolder
@@ -24,7 +25,7 @@ from autotl.versions import install_command
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_FILES = ("report.html", "leaderboard.csv", "leaderboard.json", "run.json", "profile.json", "space.json")
+_FILES = ("report.html", "leaderboard.csv", "leaderboard.json", "profile.json", "space.json")
 _EXPERIMENT = "autotl"
 _FOLDERS = "MLFLOW_ALLOW_FILE_STORE"
 #: Longest value of a parameter that every store keeps, and the most values of one request.
@@ -46,7 +47,8 @@ def check(uri: str) -> None:
     """
     if uri.startswith(("http://", "https://")):
         try:
-            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=_PATIENCE_SECONDS).close()
+            address = SECRET.sub("", uri).rstrip("/")  # urllib takes a password for a part of the host
+            urllib.request.urlopen(f"{address}/health", timeout=_PATIENCE_SECONDS).close()
         except urllib.error.HTTPError:
             pass  # it answers, though it does not let everyone in
         except (OSError, ValueError) as error:
@@ -76,7 +78,7 @@ def log_run(folder: RunFolder, uri: str) -> str:
         MissingExtraError: MLflow is not installed.
         TrackingError: The server or store failed.
     """
-    record = folder.record("winner", "settings", "task", "metric", "test")
+    record = without_secrets(folder.record("winner", "settings", "task", "metric", "test"))
     client = _client(uri)
     from mlflow.exceptions import MlflowException  # once it is known to be there
 
@@ -85,6 +87,7 @@ def log_run(folder: RunFolder, uri: str) -> str:
         run = client.create_run(experiment, run_name=folder.path.resolve().name, tags=_tags(record))
         identity = str(run.info.run_id)
         _log(client, identity, _parameters(record), _metrics(record))
+        client.log_dict(identity, record, "run.json")
         for name in _FILES:
             if (folder.path / name).is_file():
                 client.log_artifact(identity, str(folder.path / name))

@@ -104,7 +104,9 @@ def _backbones(summary: Summary) -> Iterator[str]:
 
 def _test_part(summary: Summary) -> Iterator[str]:
     result = summary.outcome
-    if result.low is None or result.high is None or not result.n or not 0 <= result.low <= result.high <= 1:
+    if not result.greater_is_better or result.low is None or result.high is None or not result.n:
+        return
+    if not 0 <= result.low <= result.high <= 1:
         return
     half = (result.high - result.low) / 2
     if half >= _WIDE:

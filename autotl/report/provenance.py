@@ -11,7 +11,7 @@ from autotl.report import words
 from autotl.report.recorded import mapping, number, said, sequence, text
 
 #: Names and passwords in addresses.
-_SECRET = re.compile(r"(?<=://)[^/@\s'\"]+@")
+SECRET = re.compile(r"(?<=://)[^/\s]+@")
 
 
 def provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -47,7 +47,7 @@ def provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 def settings(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Everything that was asked for, defaults included, as pairs of name and value."""
     return [
-        (words.label(name), _without_secrets(said(value)))
+        (words.label(name), without_secrets(said(value)))
         for name, value in mapping(record.get("settings")).items()
     ]
 
@@ -62,14 +62,19 @@ def resumed(record: Mapping[str, Any]) -> list[str]:
     return [_line(value) for value in sequence(record.get("resumed"))]
 
 
+def without_secrets(value: Any) -> Any:
+    """A JSON-ready value without the names and passwords in addresses that it holds."""
+    if isinstance(value, str):
+        return SECRET.sub("***@", value)
+    if isinstance(value, Mapping):
+        return {key: without_secrets(item) for key, item in value.items()}
+    return [without_secrets(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def _line(value: object) -> str:
     """Arguments quoted for a POSIX shell, or a line of Python, without passwords in addresses."""
     line = shlex.join(map(text, value)) if isinstance(value, (list, tuple)) else text(value)
-    return _without_secrets(line)
-
-
-def _without_secrets(line: str) -> str:
-    return _SECRET.sub("\u2026@", line)
+    return str(without_secrets(line))
 
 
 def _weights(weights: Mapping[str, Any]) -> str:

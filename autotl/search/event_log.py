@@ -85,6 +85,7 @@ class EventLog:
         self._start, self._clock = start, clock
         self._kept: list[str] | None = []
         self._file: int | None = None
+        self._locked = False
         self._advanced_at = -math.inf
         self._closing = threading.Event()
         self._path = Path()
@@ -98,8 +99,8 @@ class EventLog:
             self._advanced_at = now
         self._put(self._line(to_json(event)))
 
-    def open(self, folder: Path) -> None:
-        """Write from now on to the log of a run folder, after what lies there already.
+    def claim(self, folder: Path) -> None:
+        """Keep other processes out of a run folder; nothing is written before `open`.
 
         Raises:
             RunError: Another process is at work in this folder.
@@ -113,23 +114,43 @@ class EventLog:
             self._give_up(error)
             return
         try:
-            locked = _lock(file, folder)
-            _end_torn_line(file)
+            self._locked = _lock(file, folder)
         except BaseException:
             os.close(file)
             raise
-        self._file, kept, self._kept = file, self._kept, None
-        me = Process(socket.gethostname(), os.getpid(), locked)
-        for line in [*kept[:1], self._line({"event": _PROCESS, **asdict(me)}), *kept[1:]]:
-            self._put(line)
+        self._file = file
         threading.Thread(target=self._beat, name="autotl-events", daemon=True).start()
 
+    def open(self, folder: Path) -> None:
+        """Write from now on to the log of a run folder, after what lies there already.
+
+        Raises:
+            RunError: Another process is at work in this folder.
+        """
+        self.claim(folder)
+        if self._file is None or self._kept is None:
+            return
+        _end_torn_line(self._file)
+        kept, self._kept = self._kept, None
+        me = Process(socket.gethostname(), os.getpid(), self._locked)
+        for line in [*kept[:1], self._line({"event": _PROCESS, **asdict(me)}), *kept[1:]]:
+            self._put(line)
+
+    def release(self) -> None:
+        """Let go of a folder that was claimed, where nothing was written; what was told is lost."""
+        if self._kept is not None:
+            self.close()
+
     def close(self) -> None:
-        """Let go of the file; what is told from now on is lost."""
+        """Let go of the file, and remove an empty one; what is told from now on is lost."""
         self._closing.set()
         file, self._file, self._kept = self._file, None, None
-        if file is not None:
-            os.close(file)
+        if file is None:
+            return
+        is_empty = os.fstat(file).st_size == 0
+        os.close(file)
+        if is_empty:
+            self._path.unlink(missing_ok=True)
 
     def _line(self, content: dict[str, Any]) -> str:
         seconds = round(self._clock() - self._start, 3)

@@ -167,7 +167,7 @@ def admit(
 def _objection(info: BackboneInfo, availability: Availability | None, demand: Demand) -> str | None:
     """Why a backbone cannot take part however much time there is; None where it can."""
     asked, language = demand.only, _language(demand.profile)
-    if asked is not None and not {info.name, info.reference} & {*asked, demand.wanted}:
+    if asked is not None and info.name != demand.wanted and not any(map(info.is_meant_by, asked)):
         return _NOT_ASKED
     if demand.licence != "any" and not info.commercial:
         return f"licence {info.licence} is not permissive; --license any admits it"
@@ -215,7 +215,7 @@ def _unknown(backbones: Sequence[BackboneInfo], demand: Demand) -> list[Backbone
     names = [name for info in backbones for name in (info.name, info.reference)]
     found = []
     for name in demand.only or ():
-        if name not in names:
+        if not any(info.is_meant_by(name) for info in backbones):
             close = get_close_matches(name, names, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
             found.append(BackboneChoice(name, False, f"not in the catalogue{hint}"))

@@ -84,11 +84,7 @@ class RunFolder:
             probe.write_text("")
             probe.unlink()
         except OSError as error:
-            raise StorageError(
-                "cannot write the run folder",
-                found=f"{self.path} ({error.strerror})",
-                hint="Choose another with --out.",
-            ) from error
+            raise _unwritable(self.path, error) from error
 
     @contextmanager
     def created(self) -> Iterator[None]:
@@ -216,6 +212,37 @@ class RunFolder:
                 found=f"{type(error).__name__}: {error}",
                 hint=f"To do without this trial, delete the folder {path.parent}",
             ) from error
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Make the first of `path`, `path-2`, ... that nobody else has made; removed again where it stays empty.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    while True:
+        made = free_folder(path)
+        try:
+            made.mkdir(parents=True)
+        except FileExistsError:
+            continue  # another process was faster
+        except OSError as error:
+            raise _unwritable(made, error) from error
+        break
+    try:
+        yield made
+    finally:
+        with suppress(OSError):  # not empty
+            made.rmdir()
+
+
+def _unwritable(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        "cannot write the run folder",
+        found=f"{path} ({error.strerror})",
+        hint="Choose another with --out.",
+    )
 
 
 def free_folder(path: Path) -> Path:

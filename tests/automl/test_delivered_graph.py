@@ -96,7 +96,9 @@ def test_what_cannot_be_exported_cannot_win_and_says_why(runner, monkeypatch):
         kept, lost = graphs.measure(results, float("inf"))
         assert kept.facts["size_bytes"] > 0
         assert is_candidate(kept)
-        assert lost.facts["over_limit"] == "it cannot be exported: ExportError: no exporter takes the network."
+        assert (
+            lost.facts["over_limit"] == "it cannot be exported: ExportError: no exporter takes the network."
+        )
         assert not is_candidate(lost)
     assert graphs.over_limit(results[1]) == lost.facts["over_limit"]
 

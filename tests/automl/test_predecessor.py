@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from small_spaces import small_space
 
 from autotl import AutoTL
 from autotl.automl import fit as fit_module
+from autotl.automl import predecessor
 from autotl.automl.choice import choose
 from autotl.automl.predecessor import Comparison, Predecessor, aligned
 from autotl.automl.settings import Settings
-from autotl.errors import RunError
+from autotl.config import TrialConfig
+from autotl.errors import BackboneUnavailableError, DataError, RunError, SpaceError
 from autotl.leaderboard.interval import Interval
 from autotl.task import Task, TaskKind
 from autotl.testing.data import write_image_folder, write_text_table
@@ -178,3 +181,41 @@ def test_what_was_asked_for_goes_before_what_the_old_run_had(old):
 def test_a_folder_that_holds_no_run_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"not a run folder"):
         Predecessor(tmp_path)
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """The record of a finished run, and no more."""
+    run = RunFolder(tmp_path)
+    run.bundle.mkdir()
+    winner = {"trial": 3, "config": TrialConfig("first", "full", {}).to_json()}
+    run.write_json("run.json", {"settings": {}, "task": {}, "data": {}, "winner": winner})
+    return Predecessor(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [DataError, SpaceError, BackboneUnavailableError])
+def test_whatever_keeps_the_old_run_shut_leaves_its_recipe(bare, monkeypatch, kind):
+    def fail(run):
+        raise kind("it cannot be opened")
+
+    monkeypatch.setattr(predecessor, "reopen", fail)
+    assert bare.learnt() == frozenset()
+    assert bare.take_over(None, None, None).endswith("is taken over, not its network: it cannot be opened.")
+
+
+def test_an_old_winner_that_cannot_be_built_leaves_its_recipe(bare, monkeypatch):
+    def fail(*_):
+        raise BackboneUnavailableError("its weights are not here")
+
+    closed = []
+    folder = SimpleNamespace(results=lambda: [])
+    runner = SimpleNamespace(folder=folder, bench=fail, close=lambda: closed.append(True))
+    first = SimpleNamespace(config=TrialConfig("first", "lora", {}))
+    combinations = SimpleNamespace(
+        know=lambda results: None, named=lambda number: first, members=lambda result: [result], model=fail
+    )
+    opened = SimpleNamespace(runner=runner, combinations=combinations)
+    monkeypatch.setattr(predecessor, "reopen", lambda run: opened)
+    assert bare.take_over(None, None, None).endswith("not its network: its weights are not here.")
+    assert bare._recipe.strategy == "lora"
+    assert closed

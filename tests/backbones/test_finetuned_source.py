@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -47,6 +48,15 @@ def test_the_weights_come_back_under_a_name_of_their_own(base, tuned, tmp_path):
     state = again.module.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in backbone.module.state_dict().items())
     assert again.assets() == backbone.assets()
+
+
+def test_a_network_whose_folder_was_moved_is_where_it_is_now(tuned, tmp_path, monkeypatch):
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for path in tmp_path.glob("network.*"):
+        path.rename(moved / path.name)
+    monkeypatch.chdir(tmp_path)
+    assert recorded(Path("moved/network.safetensors")).reference == str(moved / "network.safetensors")
 
 
 def test_without_pretrained_weights_it_is_random(tuned):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
+
 from autotl.leaderboard.interval import Interval
 from autotl.leaderboard.verdict import on_search, on_ten_lines, verdict
 from autotl.task import TaskKind, metric
@@ -59,6 +63,22 @@ def test_less_is_better_for_losses():
         said[-1] == "Transfer helped: 0.500 against 1.000 from scratch and 1.500 by always guessing the mean."
     )
     assert len(said) == 2
+
+
+def test_a_metric_that_is_not_defined_on_the_rows_is_called_that():
+    nowhere = Interval(math.nan, math.nan, math.nan, 0.0)
+    auroc = metric("auroc", TaskKind.BINARY)
+    assert verdict(auroc, TaskKind.BINARY, nowhere, nowhere, nowhere) == (
+        "On the test part: auroc is not defined on these rows, so nothing can be compared there.",
+    )
+
+
+@pytest.mark.parametrize("name", ["log_loss", "auroc"])
+def test_class_frequencies_are_what_metrics_of_probabilities_are_compared_with(name):
+    judge = metric(name, TaskKind.MULTICLASS)
+    winner = _at(0.9 if judge.greater_is_better else 0.2)
+    last = verdict(judge, TaskKind.MULTICLASS, winner, _at(0.5), None)[-1]
+    assert last.endswith("against 0.500 by always giving the class frequencies.")
 
 
 def test_what_the_search_gave_is_said_with_its_noise():

@@ -10,8 +10,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from mlflow import MlflowClient
@@ -139,6 +141,31 @@ def test_losses_are_logged_in_their_own_direction(finished, tmp_path):
     experiment = client.get_run(identity).info.experiment_id
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{identity}'")
     assert all(child.data.metrics.get("rmse", 1.0) > 0 for child in children)
+
+
+def test_passwords_in_addresses_are_not_logged(finished, tmp_path):
+    run, uri, address = finished(), (tmp_path / "mlruns").as_uri(), "https://me:secret@host/x"
+    record = run.read_json("run.json")
+    record["settings"]["mlflow"] = address
+    run.write_json("run.json", {**record, "command": ["autotl", "fit", "d", "--mlflow", address]})
+    client, identity = MlflowClient(tracking_uri=uri), log_run(run, uri)
+    assert client.get_run(identity).data.params["mlflow"] == "https://***@host/x"
+    uploaded = Path(client.download_artifacts(identity, "run.json", str(tmp_path))).read_text()
+    assert "host/x" in uploaded
+    assert "secret" not in uploaded
+
+
+def test_a_server_that_asks_for_a_password_is_found(monkeypatch):
+    asked = []
+    monkeypatch.setattr(mlflow, "_experiment", lambda client, uri: asked.append(uri))
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:  # which has no page for anyone
+        server.timeout = 10
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        uri = f"http://me:secret@127.0.0.1:{server.server_port}"
+        mlflow.check(uri)
+        thread.join()
+    assert asked == [uri]
 
 
 def test_the_experiment_is_the_one_of_the_environment(finished, tmp_path, monkeypatch):

@@ -167,6 +167,33 @@ def test_a_second_process_is_refused(log, clock, tmp_path):
     assert not is_locked(tmp_path / EVENTS)
 
 
+def test_a_folder_that_was_claimed_is_locked_and_not_written(log, clock, tmp_path):
+    path = tmp_path / EVENTS
+    path.write_text("of an earlier process\n")
+    log.claim(tmp_path)
+    log(Note("kept"))
+    assert is_locked(path)
+    with pytest.raises(RunError, match="another process is at work in this run folder"):
+        EventLog(100.0, clock).claim(tmp_path)
+    log.release()
+    assert not is_locked(path)
+    assert path.read_text() == "of an earlier process\n"
+
+
+def test_a_claim_that_comes_to_nothing_leaves_no_file_and_one_that_wrote_stays(clock, tmp_path):
+    given_up = EventLog(100.0, clock)
+    given_up.claim(tmp_path)
+    given_up.release()
+    assert not (tmp_path / EVENTS).exists()
+    begun = EventLog(100.0, clock)
+    begun.claim(tmp_path)
+    begun.open(tmp_path)
+    begun.release()
+    begun(Note("still told"))
+    begun.close()
+    assert told(tmp_path / EVENTS)[0] == [Note("still told")]
+
+
 def test_a_disk_that_refuses_costs_the_log_and_not_the_run(log, tmp_path, caplog):
     log.open(tmp_path / "missing")
     log(Note("lost"))

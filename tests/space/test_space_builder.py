@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,14 @@ def test_asking_for_backbones_leaves_the_others_out_whatever_the_time():
         "sloww": "not in the catalogue; did you mean slow?",
         "a": "others were asked for",
     }
+
+
+@pytest.mark.parametrize("asked", ["intfloat/e5-small-v2", "hf:intfloat/e5-small-v2"])
+def test_a_listed_backbone_can_be_asked_for_by_its_hub_id(asked):
+    infos = [replace(_info("e5-small"), reference="intfloat/e5-small-v2"), _info("other")]
+    space, choices = _build(infos, only_backbones=[asked])
+    assert space.backbones == ("e5-small",)
+    assert [choice.name for choice in choices] == ["e5-small", "other"]
 
 
 def test_where_none_fits_the_time_the_cheapest_is_kept():

@@ -10,7 +10,8 @@ import torch
 
 from autotl.data.dataset import Splits
 from autotl.errors import RunError, StorageError
-from autotl.trial.run_folder import RunFolder, free_folder
+from autotl.trial import run_folder
+from autotl.trial.run_folder import RunFolder, free_folder, new_folder
 from autotl.trial.weights import read_weights, write_weights
 
 
@@ -102,3 +103,13 @@ def test_a_new_folder_in_which_nothing_came_to_lie_is_removed_again(tmp_path):
 def test_two_runs_begun_in_one_second_have_folders_of_their_own(tmp_path):
     free_folder(tmp_path / "run").mkdir()
     assert free_folder(tmp_path / "run") == tmp_path / "run-2"
+
+
+def test_a_folder_that_another_process_has_just_made_is_left_to_it(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    seen = iter([tmp_path / "run", tmp_path / "run-2"])
+    monkeypatch.setattr(run_folder, "free_folder", lambda path: next(seen))
+    with new_folder(tmp_path / "run") as made:
+        assert made == tmp_path / "run-2"
+        (made / "run.json").write_text("{}")
+    assert (made / "run.json").is_file()

@@ -83,11 +83,13 @@ def finetuned(base: BackboneInfo, module: nn.Module, path: Path, name: str) -> B
 def recorded(path: Path) -> BackboneInfo | None:
     """The facts of a network that `finetuned` kept at a path; None where there is none.
 
+    The folder may have been moved since: `reference` is where the weights are now.
+
     Raises:
         BackboneError: They are malformed.
     """
     facts = path.with_suffix(".json")
-    return _read(facts) if facts.is_file() else None
+    return replace(_read(facts), reference=str(path.absolute())) if facts.is_file() else None
 
 
 def _read(facts: Path) -> BackboneInfo:
