@@ -130,22 +130,16 @@ def _of_folders(dataset: Dataset, folder: Path) -> dict[str, list[Any]]:
 
 def _of_tables(dataset: Dataset, tables: Mapping[str, Any], folder: Path) -> dict[str, list[Any]]:
     """All cells of the rows of tables; what names files names them from the new folder."""
-    lone = len(tables) == 1
-    parts = [""] * len(dataset) if dataset.parts is None or lone else dataset.parts.tolist()
-    places = {
-        ("" if lone else part, name): (part, row)
-        for part, table in tables.items()
-        for row, name in enumerate(table.names)
-    }
-    found = [places[part, name] for part, name in zip(parts, dataset.names, strict=True)]
+    places = {name: (part, row) for part, table in tables.items() for row, name in enumerate(table.names)}
+    found = [places[name] for name in dataset.names]
     names = dict.fromkeys(name for table in tables.values() for name in table.columns)
+    files = dataset.columns[0] if isinstance(dataset.items[0], Path) else None
     cells: dict[str, list[Any]] = {}
     for name in names:
         columns = {part: table.columns.get(name) for part, table in tables.items()}
         values = [None if (column := columns[part]) is None else column[row] for part, row in found]
-        cells[name] = [_cell(value, name) for value in values]
-    if isinstance(dataset.items[0], Path):
-        cells[dataset.columns[0]] = [_relative(item, folder) for item in dataset.items]
+        items = dataset.items if name == files else values
+        cells[name] = [_relative(v, folder) if isinstance(v, Path) else _cell(v, name) for v in items]
     return cells
 
 
@@ -167,7 +161,15 @@ def _cell(value: Any, column: str) -> str:
 
 
 def _relative(item: Path, folder: Path) -> str:
-    return Path(os.path.relpath(item.resolve(), folder.resolve())).as_posix()
+    """A file's path as a cell.
+
+    Raises:
+        DataError: It has no UTF-8 form, so that no table can name it.
+    """
+    path = Path(os.path.relpath(item.resolve(), folder.resolve())).as_posix()
+    if path != path.encode("utf-8", "replace").decode("utf-8"):
+        raise DataError("an index names files in UTF-8", found=repr(path), hint="Rename the file.")
+    return path
 
 
 def _group_names(units: Array) -> list[str]:
@@ -224,7 +226,10 @@ def _is_index(path: Path, columns: Sequence[str], part: str, group: str) -> bool
 
 def _write(path: Path, columns: Mapping[str, list[Any]], rows: Array) -> None:
     folder_at(path.parent, "Choose another with --fix.")
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="replace", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows([values[row] for values in columns.values()] for row in rows.tolist())

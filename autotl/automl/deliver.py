@@ -12,7 +12,7 @@ from autotl.errors import DataError
 from autotl.leaderboard.interval import bootstrap_interval
 from autotl.serve.bundle import BundleInfo
 from autotl.serve.evidence import CERTIFICATES, Answers, Certificate
-from autotl.serve.parity import check_flips, prove
+from autotl.serve.parity import check_certified, prove
 from autotl.serve.predictor import Predictor
 from autotl.serve.raw import RAW, RawGraph, prove_raw
 from autotl.task import metric, metrics
@@ -129,7 +129,7 @@ def verify(
     exact = certificate.is_exact
     parity = prove(predictor, expected, chosen.items, chosen.names, chosen.targets, exact=exact)
     if not exact:
-        check_flips(parity, certificate)
+        check_certified(predictor.task, parity, certificate)
     then = predictor.bundle.manifest.get("versions", {})
     second = _verify_raw(predictor.bundle, expected, chosen, threads)
     return {
@@ -155,7 +155,7 @@ def _verify_raw(
         return None
     certificate, graph = Certificate.read(bundle, RAW), RawGraph(bundle, threads=threads)
     parity = prove_raw(graph, expected, chosen)
-    check_flips(parity, certificate, RAW)
+    check_certified(bundle.task, parity, certificate, RAW)
     return parity.to_json()
 
 

@@ -50,7 +50,8 @@ def export_trial(
 
     Raises:
         RunError: No such trial, or it left no weights.
-        ExportError: A second graph was asked for that cannot be made.
+        ExportError: A second graph was asked for that cannot be made; something else lies at `folder`, or in
+            the bundle there.
         MissingExtraError: It needs a package, or a device, that is not here.
         ParityError: A graph does not answer as the trained network did.
         StorageError: The disk is full or not writable.
@@ -81,6 +82,17 @@ def export_trial(
 
         tell(add_raw_graph(target, source.delivery.runner.dataset))
     return target
+
+
+def chosen_trial(run: Any, number: int | None = None) -> int:
+    """Number of the trial that `export_trial` exports.
+
+    Raises:
+        RunError: No such trial.
+    """
+    from autotl.trial.run_folder import RunFolder
+
+    return _Source(run if isinstance(run, RunFolder) else RunFolder(run), number).number
 
 
 def export_as(
@@ -141,6 +153,11 @@ class _Source:
     def is_there(self) -> bool:
         """Whether the run has exported this itself."""
         return self._number is None and self._winner is not None and self._run.bundle.is_dir()
+
+    @property
+    def number(self) -> int:
+        """The number of the trial."""
+        return self._chosen.number
 
     @property
     def words(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -34,3 +36,5 @@ def common(
     ] = False,
 ) -> None:
     """The best deployable model that transfer learning makes of your data, within a budget of time."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")  # one odd file name is not to cost the rest

@@ -134,6 +134,7 @@ def export(
 ) -> None:
     """Export a finished trial of RUN as a bundle of its own, or in another form."""
     from autotl.automl import export_as, export_trial
+    from autotl.automl.export import chosen_trial
     from autotl.console import output
     from autotl.console.runs import picked
     from autotl.trial.run_folder import RunFolder
@@ -144,6 +145,7 @@ def export(
         tell(found.reason)
         trial = found.trial
     place = RunFolder(run)
+    number = chosen_trial(place, trial)
     how: dict[str, Any] = {"reference_rows": reference_rows, "compress": compress, "raw": raw, "tell": tell}
     if form == "bundle":
         folder = export_trial(place, trial, out, **how)
@@ -151,7 +153,6 @@ def export(
     else:
         folder, command = export_as(form, place, trial, out, **how)
     if json:
-        number = place.record("winner")["winner"]["trial"] if trial is None else trial
         output.show_json({form: str(folder), "trial": number})
     else:
         typer.echo(f"The model is in {folder}. Use it: {command}")

@@ -84,7 +84,10 @@ def write(rows: Iterator[Row], task: Task, out: Path | None, *, as_json: bool) -
         )
     if out is None:
         return _write(rows, task, sys.stdout, as_json)
-    with replacing(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        replacing(out) as temporary,
+        temporary.open("w", encoding="utf-8", errors="replace", newline="") as file,  # names of files
+    ):
         return _write(rows, task, file, as_json)
 
 

@@ -84,7 +84,7 @@ def select(
     goal = _target_column(table, target)
     if group is not None:
         _require(table, group, "Name the group column with --group COL.")
-    part = part_column(table, goal)
+    part, told = _part_column(table, goal)
     named = {kind: tuple(columns) for kind, columns in (inputs or {}).items() if columns}
     if len(named) > 1:
         raise DataError(
@@ -102,14 +102,14 @@ def select(
             raise DataError(f"several {kind} columns are named", found=", ".join(columns), expected="one")
         if kind not in kinds:
             raise DataError("unknown modality", found=repr(kind), expected=", ".join(kinds))
-        return Selection(kind, columns, goal, group, bool(kinds[kind].extensions), part), _told(part)
+        return Selection(kind, columns, goal, group, bool(kinds[kind].extensions), part), told
     kind, columns = _find_inputs(table, goal, group, kinds)
     unused = [name for name in table.columns if name not in (*columns, goal, group, part)]
     finding = Finding(
         "unused_column", "info", f"{plural(len(unused), 'column')} not used as input: {some(unused)}."
     )
     chosen = Selection(kind, columns, goal, group, bool(kinds[kind].extensions), part)
-    return chosen, (*_told(part), *((finding,) if unused else ()))
+    return chosen, (*told, *((finding,) if unused else ()))
 
 
 def rows_of(table: Table, chosen: Selection, part: str) -> Rows:
@@ -136,23 +136,26 @@ def rows_of(table: Table, chosen: Selection, part: str) -> Rows:
     return _drop_missing_files(rows, table) if chosen.are_paths else rows
 
 
-def part_column(table: Table, target: str | None = None) -> str | None:
+def _part_column(table: Table, target: str) -> tuple[str | None, tuple[Finding, ...]]:
     """The column, called "part" or "split", that says which official part each row belongs to, if one does.
 
-    All its values must be names of parts or empty, and some rows must be of the train part.
+    All its values must be names of parts or empty, and some rows must be of the train part. One that has
+    other values too is told of, because rows of its test part may be trained on.
     """
+    told: tuple[Finding, ...] = ()
     for name, values in table.columns.items():
-        if name.lower() in _PART_COLUMNS and name != target:
-            named = {str(value).strip().lower() for value in values if not is_missing(value)} - {""}
-            if named <= PART_NAMES.keys() and "train" in {PART_NAMES[value] for value in named}:
-                return name
-    return None
-
-
-def _told(part: str | None) -> tuple[Finding, ...]:
-    if part is None:
-        return ()
-    return (Finding("official_parts", "info", f"Official parts are those that the column {part!r} names."),)
+        if name.lower() not in _PART_COLUMNS or name == target:
+            continue
+        named = {str(value).strip().lower() for value in values if not is_missing(value)} - {""}
+        unknown = sorted(named - PART_NAMES.keys())
+        if "train" not in {PART_NAMES.get(value) for value in named}:
+            continue
+        if not unknown:
+            message = f"Official parts are those that the column {name!r} names."
+            return name, (Finding("official_parts", "info", message),)
+        message = f"The column {name!r} names no official parts, because no part is called {some(unknown)}."
+        told = (Finding("unknown_part", "warning", message, (), "parts drawn from all rows"),)
+    return None, told
 
 
 def _parts(table: Table, chosen: Selection, part: str) -> list[str]:
@@ -239,14 +242,19 @@ def _kind_of(values: list[Any], kinds: Mapping[str, Modality], folder: Path) -> 
     sample = present[:: max(1, len(present) // _SAMPLE)][:_SAMPLE]
     if not sample:
         return None
-    by_ending = [kind for kind in kinds.values() if kind.extensions and _named_files(sample, kind)]
+    inputs = [_value(value, False, folder) for value in sample]
+    by_ending = [kind for kind in kinds.values() if kind.extensions and _named_files(inputs, kind)]
     if by_ending:
         return by_ending[0]
+    nested = [
+        isinstance(v, (Mapping, list)) and isinstance(i, str) for v, i in zip(sample, inputs, strict=True)
+    ]
+    if sum(nested) > 0.1 * len(nested):
+        return None
     if all(isinstance(value, str) for value in sample) and len(set(present)) < max(
         min(3, len(present)), 0.05 * len(present)
     ):
         return None
-    inputs = [_value(value, False, folder) for value in sample]
     scores = {kind.name: kind.sniff(inputs) for kind in kinds.values()}
     best = max(scores, key=lambda name: scores[name])
     return kinds[best] if scores[best] >= SURE else None
@@ -286,9 +294,14 @@ def _belonging(columns: list[str]) -> tuple[str, ...]:
 
 
 def _value(value: Any, is_path: bool, folder: Path) -> Item:
-    """One cell as an input: a path from the table's folder, encoded bytes, or a text."""
+    """One cell as an input: a path from the table's folder, encoded bytes, or a text.
+
+    Records hold `bytes`, or where these are None the `path` of a file, as the Hugging Face hub has them.
+    """
     if isinstance(value, Mapping) and value.get("bytes") is not None:
         return value["bytes"]
+    if isinstance(value, Mapping) and isinstance(value.get("path"), str):
+        return folder / value["path"]
     if isinstance(value, bytes) or _is_pixels(value):
         return value
     if is_path:

@@ -123,6 +123,7 @@ def _with_modality(root: Path, pieces: list[tuple[Path, str]], kinds: Mapping[st
         labels=[label for _, label, _ in chosen],
         names=[path.relative_to(root).as_posix() for path, _, _ in chosen],
         parts=[part for _, _, part in chosen],
+        are_classes=True,
         findings=findings,
     )
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ def understand_labels(
     task: str | Task = "auto",
     metric_name: str | None = None,
     separator: str | None = None,
+    are_classes: bool = False,
 ) -> Labels:
     """Find the task and encode the labels.
 
@@ -65,6 +67,7 @@ def understand_labels(
         task: "auto", a kind of task, or a `Task` whose classes are to be used as they are.
         metric_name: The selection metric; the default of the kind where None.
         separator: What separates several labels in one text.
+        are_classes: Whether labels are classes where nothing else is asked for, whatever they look like.
 
     Raises:
         TargetError: Labels are missing, mixed, or do not fit the task or metric asked for.
@@ -73,11 +76,14 @@ def understand_labels(
     several = wanted is TaskKind.MULTILABEL or separator is not None
     values, kept, findings = _drop_missing(labels, names, target, keep_blank=several)
     values = _one_type(values, [name for name, keep in zip(names, kept, strict=True) if keep], target)
-    split = _as_lists(values, target, separator, wanted)
+    are_classes = are_classes and wanted is None and separator is None
+    split = None if are_classes else _as_lists(values, target, separator, wanted)
     fixed = task if isinstance(task, Task) else None
     if split is not None:
         kind, (classes, targets) = TaskKind.MULTILABEL, _indicators(split, fixed, target)
-    elif wanted is TaskKind.REGRESSION or (wanted is None and _is_quantity(values, target)):
+    elif wanted is TaskKind.REGRESSION or (
+        wanted is None and not are_classes and _is_quantity(values, target)
+    ):
         kind, classes, targets = TaskKind.REGRESSION, (), _as_values(values, names, kept, target)
     else:
         classes, targets = _class_indices(values, fixed, target)
@@ -164,13 +170,20 @@ def _one_type(values: list[Any], names: list[str], target: str) -> list[Any]:
     kind = next(iter(types), "text")
     if kind == "text":
         return [value.strip() for value in values]
-    return [float(value) for value in values] if kind == "number" else values
+    return [_plain(value) for value in values] if kind == "number" else values
+
+
+def _plain(value: Any) -> int | float:
+    """A number as Python's own; whole ones stay exact, however large."""
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return int(value)
+    return int(value) if isinstance(value, (int, np.integer)) else float(value)
 
 
 def _type_name(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "truth value"
-    if isinstance(value, (int, float, np.number)):
+    if isinstance(value, (int, float, np.number, Decimal)):
         return "number"
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
         return "list"
@@ -225,7 +238,9 @@ def _is_quantity(values: list[Any], target: str) -> bool:
     few, or are codes: counted up from 0 or 1 without a gap, each several times, in a column that is not
     named after a quantity.
     """
-    numbers = [v if isinstance(v, float) else _number(v) if isinstance(v, str) else None for v in values]
+    numbers = [
+        float(v) if _type_name(v) == "number" else _number(v) if isinstance(v, str) else None for v in values
+    ]
     known = np.array([n for n in numbers if n is not None])
     if not len(known) or len(known) < 0.9 * len(values):
         return False

@@ -6,6 +6,7 @@ leaving out rows that have no label or no file, and says so in the findings.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,10 +73,9 @@ def open_dataset(
     extra = {part: more for part, more in (("val", val), ("test", test)) if more is not None}
     tables, findings = _tables(source, labels, target)
     if tables is not None:
-        tables |= {part: _one_table(more) for part, more in extra.items()}
-        tables = {part or ("train" if len(tables) > 1 else ""): table for part, table in tables.items()}
         inputs = {"text": _names(text), "image": _names(image)}
-        rows = _rows_of_tables(tables, kinds, target, inputs, group, explicit=tuple(extra))
+        goal = target if labels is None else target or _IN_MEMORY_LABEL
+        rows = _rows_of_tables(_by_part(tables, extra), kinds, goal, inputs, group, explicit=tuple(extra))
     else:
         _refuse_columns(source, target=target, text=text, image=image, group=group)
         rows = _without_columns(source, labels, group, kinds)
@@ -96,11 +96,8 @@ def source_tables(source: Any, *, val: Any = None, test: Any = None) -> dict[str
         DataError: A table cannot be read.
     """
     tables, _ = _tables(source, None, None)
-    if tables is None:
-        return {}
-    return tables | {
-        part: _one_table(more) for part, more in (("val", val), ("test", test)) if more is not None
-    }
+    extra = {part: more for part, more in (("val", val), ("test", test)) if more is not None}
+    return {} if tables is None else _by_part(tables, extra)
 
 
 def _kinds(wanted: str | Modality | None) -> Mapping[str, Modality]:
@@ -158,6 +155,18 @@ def _tables(
             )
         table = replace(table, columns={**table.columns, target or _IN_MEMORY_LABEL: values})
     return {"": table}, ()
+
+
+def _by_part(tables: Mapping[str, Table], extra: Mapping[str, Any]) -> dict[str, Table]:
+    """All tables by part, with further ones; rows of tables of one name are called after their part too."""
+    found = {**tables, **{part: _one_table(source) for part, source in extra.items()}}
+    sources = Counter(table.source for table in found.values())
+    named = {}
+    for key, table in found.items():
+        part = key or ("train" if len(found) > 1 else "")
+        names = [f"{part}/{name}" for name in table.names] if sources[table.source] > 1 else table.names
+        named[part] = replace(table, names=names)
+    return named
 
 
 def _one_table(source: Any) -> Table:
@@ -263,7 +272,13 @@ def _dataset(
     rows: Rows, source: Any, *, task: str | Task, metric: str | None, separator: str | None
 ) -> Dataset:
     found = understand_labels(
-        rows.labels, rows.names, target=rows.target, task=task, metric_name=metric, separator=separator
+        rows.labels,
+        rows.names,
+        target=rows.target,
+        task=task,
+        metric_name=metric,
+        separator=separator,
+        are_classes=rows.are_classes,
     )
     rows = rows.take([int(i) for i in np.flatnonzero(found.kept)])
     origin = str(source) if isinstance(source, (str, Path)) else f"{type(source).__name__} in memory"

@@ -55,6 +55,7 @@ class Rows:
         groups: N raw group values, or None.
         columns: The input columns, for tables.
         target: The name of the target column, or "label".
+        are_classes: Whether labels name classes whatever they look like, as the names of folders do.
         findings: What the reader left out.
     """
 
@@ -66,6 +67,7 @@ class Rows:
     groups: list[Any] | None = None
     columns: tuple[str, ...] = ()
     target: str = "label"
+    are_classes: bool = False
     findings: tuple[Finding, ...] = ()
 
     def take(self, rows: Sequence[int]) -> Rows:
@@ -93,6 +95,7 @@ def join(pieces: Sequence[Rows]) -> Rows:
         groups=groups,
         columns=first.columns,
         target=first.target,
+        are_classes=first.are_classes,
         findings=tuple(finding for piece in pieces for finding in piece.findings),
     )
 

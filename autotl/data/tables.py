@@ -150,39 +150,60 @@ def _delimiter(name: str, text: str) -> str:
 
 def _read_delimited(name: str, content: bytes, limits: TableLimits) -> tuple[Columns, list[int]]:
     text = _decode(name, content)
-    header: list[str] = []
-    rows: list[list[str]] = []
+    mark = _delimiter(name, text)
     try:
-        for line, fields in _records(text, _delimiter(name, text)):
-            if not header:
-                header = [field.strip() for field in fields]
-                limits.check(name, 0, len(header))
-                _refuse_duplicates(header, name)
-            elif len(fields) != len(header):
-                raise DataError(
-                    f"{name} is ragged",
-                    found=f"{len(fields)} fields on line {line}",
-                    expected=f"{len(header)} as in the header",
-                    hint="Quote texts that hold the separator, and close every quote.",
-                )
-            else:
-                rows.append(fields)
-                limits.check(name, len(rows), len(header))
+        header, rows = _header_and_rows(name, _records(text, mark, quoted=True), limits)
     except csv.Error as error:
-        raise DataError(f"{name} is malformed", found=error) from error
+        if not name.lower().endswith(".tsv"):
+            hint = "Double each quote inside a quoted text, and close every quote."
+            raise DataError(f"{name} is malformed", found=error, hint=hint) from error
+        header, rows = _header_and_rows(name, _records(text, mark, quoted=False), limits)
     columns: Columns = {field: [row[i] for row in rows] for i, field in enumerate(header)}
     return columns, list(range(2, len(rows) + 2))
 
 
-def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The fields of each line that has any, and the number of the line that it begins on."""
+def _header_and_rows(
+    name: str, records: Iterator[tuple[int, list[str]]], limits: TableLimits
+) -> tuple[list[str], list[list[str]]]:
+    header: list[str] = []
+    rows: list[list[str]] = []
+    for line, fields in records:
+        if not header:
+            header = [field.strip() for field in fields]
+            limits.check(name, 0, len(header))
+            _refuse_duplicates(header, name)
+        elif len(fields) != len(header):
+            raise DataError(
+                f"{name} is ragged",
+                found=f"{len(fields)} fields on line {line}",
+                expected=f"{len(header)} as in the header",
+                hint="Quote texts that hold the separator, and close every quote.",
+            )
+        else:
+            rows.append(fields)
+            limits.check(name, len(rows), len(header))
+    return header, rows
+
+
+def _records(text: str, delimiter: str, quoted: bool) -> Iterator[tuple[int, list[str]]]:
+    """The fields of each line that has any, and the number of the line that it begins on.
+
+    Strict: a quote that is closed before the end of its field, or never, would swallow rows.
+    """
     _let_long_fields_through()
-    reader = csv.reader(filter(None, (line[0] for line in _LINE.finditer(text))), delimiter=delimiter)
+    lines = filter(None, (line[0] for line in _LINE.finditer(text)))
+    if quoted:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     line = 1
-    for fields in reader:
-        start, line = line, reader.line_num + 1
-        if fields:
-            yield start, fields
+    try:
+        for fields in reader:
+            start, line = line, reader.line_num + 1
+            if fields:
+                yield start, fields
+    except csv.Error as error:
+        raise csv.Error(f"{error} in the row on line {line}") from error
 
 
 def _read_jsonl(name: str, content: bytes, limits: TableLimits) -> tuple[Columns, list[int]]:

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotl.data.dataset import Dataset
-from autotl.errors import ExportError, StorageError
+from autotl.errors import BundleError, ExportError, StorageError
 from autotl.export.card import model_card
 from autotl.export.onnx import output_names, to_graph
-from autotl.export.swap import swap_in
+from autotl.export.swap import place_beside, swap_in
 from autotl.export.verify import answers, prove_on
 from autotl.graph.convert import made_with
 from autotl.modalities.registry import modality
@@ -36,6 +36,7 @@ from autotl.serve.bundle import (
     read_bundle,
     sha256_of,
 )
+from autotl.serve.manifest import read_object
 from autotl.serve.monitoring.reference import KEY, Reference, read_reference
 from autotl.serve.predictor import Predictor
 from autotl.task import Task
@@ -47,6 +48,9 @@ Array = NDArray[Any]
 CARD, REQUIREMENTS = "README.md", "requirements.txt"
 #: Where a manifest tells what its model was allowed to take.
 LIMITS = "limits"
+#: What file managers leave in a folder that was looked at; a fit is not to fail for it.
+_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
+_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def export_bundle(
         model: The trained model, on the CPU.
         dataset: The data that it was trained on.
         rows: Rows to verify on, the first ones first; the first also serves as an example for tracing.
-        folder: Where to; a bundle that lies there is replaced.
+        folder: Where to; a bundle that lies there, alone, is replaced.
         record: JSON-ready facts for the manifest and the card. Known keys: `metrics` (by part and name),
             `data` (merged into source, rows and fingerprint), `licence`; all others are kept as they are.
         verify_rows: Most rows to verify on; all of `rows` if fewer.
@@ -86,12 +90,11 @@ def export_bundle(
         The bundle, in its place.
 
     Raises:
-        ExportError: The network cannot be exported, or something else lies at `folder`.
+        ExportError: The network cannot be exported; something else lies at `folder`, or in the bundle there.
         ParityError: The export does not give the model's answers; what lay at `folder` is untouched.
         StorageError: The disk is full or not writable; what lay at `folder` is untouched.
     """
     target = Path(folder).resolve()
-    _refuse_foreign(target)
     chosen = np.asarray(rows)[: max(1, verify_rows)]
     if len(chosen) == 0:
         raise ExportError("cannot export without an example", found="no rows", expected="at least one")
@@ -179,6 +182,7 @@ def rewriting(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
     Raises:
         BundleError: The bundle is incomplete or was changed: it is not for this to seal it anew.
+        ExportError: Something else lies in its folder, which would be lost.
         StorageError: The disk is full or not writable; the bundle is as it was.
     """
     target = folder.resolve()
@@ -193,12 +197,17 @@ def rewriting(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
-    """Give the path of a folder that takes the place of a bundle when the block ends without error."""
-    new = target.with_name(f".{target.name}.new")
+    """Give the path of a folder that takes the place of a bundle when the block ends without error.
+
+    Raises:
+        ExportError: Something else lies there, before or after.
+    """
+    _refuse_foreign(target)
+    new = place_beside(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(new, ignore_errors=True)
         yield new
+        _refuse_foreign(target)
         swap_in(new, target)
     except OSError as error:
         if isinstance(error, StorageError):
@@ -218,14 +227,30 @@ def _is_free(folder: Path) -> bool:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """Never replace what is no bundle."""
-    if not _is_free(folder) and not (folder / MANIFEST).is_file():
-        raise ExportError(
-            "something else lies where the bundle should go",
-            found=str(folder),
-            expected="nothing, an empty folder, or a bundle",
-            hint="Choose another folder.",
-        )
+    """Never replace what is no bundle, or what somebody has put into one."""
+    if _is_free(folder):
+        return
+    listed = _listed(folder)
+    others = sorted(path.name for path in folder.iterdir() if path.name not in listed) if listed else []
+    if listed and not others:
+        return
+    shown = ", ".join(others[:_NAMES_SHOWN]) + (", ..." if len(others) > _NAMES_SHOWN else "")
+    raise ExportError(
+        "something else lies where the bundle should go",
+        found=f"{shown} in {folder}" if others else str(folder),
+        expected="nothing, an empty folder, or a bundle and nothing else",
+        hint="Move it away." if others else "Choose another folder.",
+    )
+
+
+def _listed(folder: Path) -> set[str]:
+    """What may lie in a bundle, by its manifest; nothing where it is none."""
+    try:
+        said = read_object(folder / MANIFEST).content
+    except BundleError:
+        return set()
+    files = said.get("files")
+    return {MANIFEST, *files, *_LITTER} if said.get("format") == FORMAT and isinstance(files, dict) else set()
 
 
 def _write(

@@ -21,7 +21,7 @@ from autotl.modalities.preprocessing import PreprocessingSpec
 from autotl.modalities.registry import modality
 from autotl.serve.bundle import MODEL, read_bundle
 from autotl.serve.evidence import Answers
-from autotl.serve.parity import MORE_FLIPS, Parity
+from autotl.serve.parity import MORE_FLIPS, MOST_OFF, Parity
 from autotl.serve.raw import KEY, RAW, RawGraph, prove_raw
 from autotl.serve.session import open_session
 from autotl.task import Task, TaskKind
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from autotl.data.dataset import Dataset
 
 _NEEDS = "onnxruntime-extensions"
-#: Largest difference of a value, relative to the larger of the value and the target's deviation.
-_MOST_OFF = 0.1
 
 
 def add_raw_graph(folder: Path, dataset: Dataset) -> str:
@@ -110,13 +108,13 @@ def drop_raw_graph(folder: Path, manifest: dict[str, Any]) -> None:
 def _check(parity: Parity, task: Task) -> None:
     """Refuse a graph that decodes too differently."""
     allowed = max(2, math.ceil(MORE_FLIPS * parity.rows))
-    is_far = task.kind is TaskKind.REGRESSION and parity.largest_difference > _MOST_OFF
+    is_far = task.kind is TaskKind.REGRESSION and parity.largest_difference > MOST_OFF
     if parity.label_flips <= allowed and not is_far:
         return
     found = f"{parity.label_flips} of {parity.rows} rows are decided otherwise"
     raise ParityError(
         f"{RAW} decodes too differently",
         found=f"a value is {parity.largest_difference:.2g} off" if is_far else found,
-        expected=f"at most {_MOST_OFF if is_far else allowed}",
+        expected=f"at most {MOST_OFF if is_far else allowed}",
         hint="Leave out --raw, and decode as training did: autotl.load, or autotl serve.",
     )

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import ctypes
+import glob
 import os
+import re
 import shutil
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from autotl.serve.bundle import previous_folder
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+#: No export takes so long: what is older was left by a process that died.
+_LEFT_SECONDS = 24 * 3600
+
+
+def place_beside(folder: Path) -> Path:
+    """Where to make a folder that is to take the place of `folder`: nobody else does there.
+
+    What died processes left in such places is deleted.
+    """
+    own = re.compile(rf"\.{re.escape(folder.name)}(\.[0-9a-f]{{32}})?\.new")
+    for path in folder.parent.glob(f".{glob.escape(folder.name)}.*new"):
+        with suppress(OSError):  # gone already
+            if own.fullmatch(path.name) and time.time() - path.stat().st_mtime > _LEFT_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+    return folder.with_name(f".{folder.name}.{uuid4().hex}.new")
 
 
 def swap_in(new: Path, folder: Path) -> None:

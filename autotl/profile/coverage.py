@@ -29,7 +29,10 @@ class TextCoverage:
 
 
 def text_coverage(tokenizer: Path, items: Sequence[Any]) -> TextCoverage:
-    """Coverage of texts (strings or tuples of strings) by a `tokenizer.json`, without markers."""
+    """Coverage of texts (strings or tuples of strings) by a `tokenizer.json`, without markers.
+
+    Lone surrogates, which have no UTF-8 form, count as "?".
+    """
     from tokenizers import Tokenizer
 
     content = tokenizer.read_text(encoding="utf-8")
@@ -39,7 +42,8 @@ def text_coverage(tokenizer: Path, items: Sequence[Any]) -> TextCoverage:
     model = json.loads(content)["model"]
     unknown = model.get("unk_token") or ""
     unknown_id = model.get("unk_id", machine.token_to_id(unknown) if unknown else None)
-    texts = [part for item in items for part in ((item,) if isinstance(item, str) else item)]
+    parts = [part for item in items for part in ((item,) if isinstance(item, str) else item)]
+    texts = [part.encode("utf-8", "replace").decode("utf-8") for part in parts]
     units = pieces = missing = letters = 0
     for text, encoding in zip(texts, machine.encode_batch(texts, add_special_tokens=False), strict=True):
         units += len(_UNIT.findall(text))

@@ -102,10 +102,14 @@ class Certificate:
         label_flips: Decisions that differed.
         is_exact: Whether its answers had to be the same; not those of a graph of lower precision, or with
             another decoding.
+        rows: Rows that were compared; None where it does not tell.
+        largest_difference: That of `Parity`; None where it does not tell.
     """
 
     label_flips: int
     is_exact: bool = False
+    rows: int | None = None
+    largest_difference: float | None = None
 
     @classmethod
     def read(cls, bundle: BundleInfo, graph: str = MODEL) -> Certificate:
@@ -121,7 +125,12 @@ class Certificate:
         is_exact = certificate.content.get("tolerance") is not None
         if is_exact:
             certificate.number("tolerance")
-        return cls(certificate.integer("label_flips"), is_exact)
+        rows = certificate.integer("rows") if "rows" in certificate else None
+        if rows is not None and rows < 1:
+            raise certificate.malformed("rows", "one row or more")
+        told = "largest_difference" in certificate
+        largest = certificate.number("largest_difference") if told else None
+        return cls(certificate.integer("label_flips"), is_exact, rows, largest)
 
 
 def raw_digest(item: Item, kind: str) -> str:

@@ -118,7 +118,7 @@ def _read_folder(folder: Path, endings: Iterable[str]) -> Named:
 
 def _read_stdin(bundle: BundleInfo, stdin: TextIO) -> Named:
     try:
-        text = stdin.read()
+        text = stdin.read().removeprefix("\ufeff")  # a byte-order mark
     except UnicodeDecodeError as error:
         raise DataError("standard input is not UTF-8", found=f"byte {error.start}") from error
     lines = text.split("\n")

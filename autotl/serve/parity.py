@@ -31,6 +31,9 @@ _BATCH_SIZE, _SINGLE_ROWS = 32, 32
 #: Share of the rows that a graph of lower precision may decide otherwise beyond those of its certificate; and
 #: of all that one with another decoding may.
 MORE_FLIPS = 0.02
+#: Largest difference of a value, relative to the larger of the value and the target's deviation, that a graph
+#: with another decoding may have; and, later, any that is not exact and had half of it or less at its export.
+MOST_OFF = 0.1
 
 
 @dataclass(frozen=True)
@@ -138,23 +141,44 @@ def prove(
     )
 
 
-def check_flips(found: Parity, certificate: Certificate, name: str = "the bundle") -> None:
+def check_certified(task: Task, found: Parity, certificate: Certificate, name: str = "the bundle") -> None:
     """Hold a graph that is not exact to its certificate: other processors round otherwise, but not much.
 
     Args:
+        task: What is predicted.
         found: What it does here.
         certificate: What it did at its export, on all rows whose answers are known.
         name: Of the graph, for the message.
 
     Raises:
-        ParityError: Clearly more decisions differ.
+        ParityError: Clearly more decisions differ, or more than half of them; values are clearly farther off.
     """
-    allowed = certificate.label_flips + max(2, math.ceil(MORE_FLIPS * found.rows))
+    if task.kind is TaskKind.REGRESSION:
+        _check_values(found, certificate, name)
+        return
+    expected = certificate.label_flips * found.rows / (certificate.rows or found.rows)
+    more = max(2, math.ceil(MORE_FLIPS * found.rows))
+    allowed = min(math.ceil(expected) + more, max(found.rows // 2, math.floor(expected)))
     if found.label_flips > allowed:
         raise ParityError(
             f"{name} decides otherwise than when it was exported",
             found=f"{found.label_flips} of {found.rows} decisions differ from the trained network's",
-            expected=f"at most {allowed}; at the export {certificate.label_flips} did",
+            expected=f"at most {allowed}; at the export {certificate.label_flips} "
+            + (f"of {certificate.rows} did" if certificate.rows else "did"),
+        )
+
+
+def _check_values(found: Parity, certificate: Certificate, name: str) -> None:
+    """At most twice as far off as at the export, or `MOST_OFF`."""
+    certified = certificate.largest_difference
+    if certified is None:
+        return
+    allowed = max(2 * certified, MOST_OFF)
+    if found.largest_difference > allowed:
+        raise ParityError(
+            f"{name} gives other values than when it was exported",
+            found=f"one is {found.largest_difference:.2g} off those of the trained network",
+            expected=f"at most {allowed:.2g}; at the export {certified:.2g}",
         )
 
 

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -38,6 +39,7 @@ from autotl.ui.runs import Runs, file_of
 from autotl.ui.trying import Models
 from autotl.ui.watching import Watcher
 
+_log = logging.getLogger(__name__)
 #: What a report may do: run its own script and style, alone: it may come from elsewhere with its run.
 _REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
@@ -202,6 +204,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     if status == 500 and isinstance(error, _TOLD):
         status = 422
     if status == 500:
+        _log.error("a request failed", exc_info=error)
         return await _failed(request, error)
     return plain(status, error.what, found=error.found, expected=error.expected, hint=error.hint)
 

@@ -118,5 +118,5 @@ def _model(run: RunFolder, problems: list[str]) -> dict[str, Any] | None:
         "classes": len(bundle.task.classes),
         "endings": endings,
         "columns": [plain(name) for name in bundle.columns] if not endings else [],
-        "provisional": bundle.manifest.get("provisional") is True,
+        "provisional": mapping(bundle.manifest.get("record")).get("provisional") is True,
     }

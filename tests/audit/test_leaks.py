@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.special import ndtri
@@ -138,6 +140,20 @@ def test_boilerplate_of_one_class_is_named(indicators):
     assert leak.column == 0
     assert leak.what == "the text 'sent by v7'"
     assert leak.measure == "in 100% of its rows, and in 0 other rows"
+
+
+def test_long_texts_take_little_memory():
+    rng = np.random.default_rng(0)
+    texts = [
+        " ".join(map(str, rng.integers(0, 20_000, 3000))) + " sent by v7" * (row % 2) for row in range(60)
+    ]
+    inside = np.arange(60) % 2 == 1
+    tracemalloc.start()
+    (leak,) = token_leaks(texts, np.stack([inside, np.zeros(60, bool)], axis=1), ["a", "b"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert leak.what == "the text 'sent by v7'"
+    assert peak < 12 * 2**20, "all runs of up to four tokens take 90 MiB"
 
 
 def test_words_that_name_a_class_are_no_leak(indicators):

@@ -159,6 +159,44 @@ def test_tables_of_several_parts_become_one_index_with_the_same_parts(tmp_path):
     assert again.parts.tolist() == ["train"] * 20 + ["test"] * 20
 
 
+def test_tables_of_one_name_keep_the_rows_of_their_parts(table, tmp_path):
+    test = tmp_path / "test" / table.name
+    test.parent.mkdir()
+    lines = [
+        f"{n},quite another text {n} on {('rain', 'snow')[n % 2]} and {n * 3},{n % 2},v" for n in range(9)
+    ]
+    test.write_text("\n".join(["id,text,label,user", *lines]))
+    rows = read(write_cleaned(audited(table, test=test), table, tmp_path / "clean.csv", test=test).path)
+    assert [row["part"] for row in rows] == ["train"] * 30 + ["test"] * 9
+    assert all(("another" in row["text"]) == (row["part"] == "test") for row in rows)
+
+
+def test_lone_surrogates_are_written_as_they_are_read(table, tmp_path):
+    source = tmp_path / "mails.jsonl"
+    rows = [{"text": f"mail {n} \ud83d about {n * 7} things", "label": n % 2} for n in range(30)]
+    source.write_text("\n".join(map(json.dumps, rows)))
+    found = read(write_cleaned(audited(source), source, tmp_path / "clean.csv").path)
+    assert found[4]["text"] == "mail 4 ? about 28 things"
+
+
+def test_a_file_that_no_table_can_name_is_refused(folder, tmp_path):
+    file = min(folder.rglob("*.png"))
+    found = audited(folder)
+    odd = file.rename(file.with_name("caf\udce9.png"))
+    found = replace(found, dataset=replace(found.dataset, items=[odd, *found.dataset.items[1:]]))
+    with pytest.raises(DataError, match=r"names files in UTF-8; found '.*caf\\udce9\.png'. Rename the file"):
+        write_cleaned(found, folder, tmp_path / "clean.csv")
+
+
+def test_records_of_paths_are_written_as_paths(folder, tmp_path):
+    files = sorted(folder.rglob("*.png"))
+    source = tmp_path / "photos.jsonl"
+    rows = [{"image": {"bytes": None, "path": str(path)}, "label": path.parent.name} for path in files]
+    source.write_text("\n".join(map(json.dumps, rows)))
+    found = read(write_cleaned(audited(source), source, tmp_path / "clean.csv").path)
+    assert all((tmp_path / row["image"]).is_file() for row in found)
+
+
 @pytest.mark.parametrize("name", ["mails.csv", "index.txt"])
 def test_data_are_not_replaced_and_other_endings_are_refused(table, tmp_path, name):
     before = table.read_text()

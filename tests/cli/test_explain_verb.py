@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -101,6 +102,14 @@ def test_an_image_is_a_grid_of_signs_and_a_sentence(call, tmp_path, photo):
     told = " ".join(result.stdout.split())
     assert str(photo) in told.replace(" ", "")
     assert "in the upper left" in told
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_file_name_that_is_not_utf8_costs_no_explanation(call, tmp_path, photo, form):
+    odd = photo.rename(photo.with_name(os.fsdecode(b"caf\xe9.png")))
+    result = call("explain", write_redness_bundle(tmp_path / "reds"), odd, *form)
+    assert result.exit_code == 0
+    assert "caf?.png" in result.stdout.replace("\n", "")
 
 
 def test_json_has_one_object_a_row(call, tmp_path, photo):

@@ -37,6 +37,14 @@ def test_the_leaderboard_of_an_unfinished_run_ranks_what_is_finished(call, run):
     ]
 
 
+def test_an_export_of_an_unfinished_run_tells_which_trial_it_took(call, run, monkeypatch):
+    monkeypatch.setattr("autotl.automl.export.export_trial", lambda *_, **__: run.path / "model")
+    result = call("export", run.path, "--json")
+    assert result.exit_code == 0
+    best = json.loads(call("leaderboard", run.path, "--json").stdout)["rows"][0]["trial"]
+    assert json.loads(result.stdout) == {"bundle": str(run.path / "model"), "trial": best}
+
+
 def test_in_a_pipe_no_column_of_a_leaderboard_is_cut(call, run, monkeypatch):
     name = "a-backbone-whose-name-alone-would-fill-a-terminal-of-eighty-columns-or-most-of-it"
     run.write_result(TrialResult(3, TrialConfig(name, "full"), TrialState.COMPLETE, -1.0, seconds=1.0))

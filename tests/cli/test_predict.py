@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 
 import pytest
 
@@ -61,6 +62,16 @@ def test_the_ending_of_out_chooses_the_format(call, make_bundle, images, tmp_pat
     assert (result.exit_code, result.stdout) == (0, "")
     assert "12 rows in" in result.stderr
     assert len(lines) == (13 if name.endswith("csv") else 12)
+
+
+@pytest.mark.parametrize("out", [None, "labels.csv", "labels.jsonl"])
+def test_a_file_name_that_is_not_utf8_costs_no_prediction(call, make_bundle, images, tmp_path, out):
+    (images / "dark" / "0.png").rename(images / "dark" / os.fsdecode(b"caf\xe9.png"))
+    result = call("predict", make_bundle(), images, *(("--out", tmp_path / out) if out else ("--json",)))
+    text = (tmp_path / out).read_text(encoding="utf-8") if out else result.stdout
+    assert result.exit_code == 0
+    assert text.count("dark/") == 6
+    assert "caf?.png" in text
 
 
 def test_an_unwritable_out_is_named(call, make_bundle, images):

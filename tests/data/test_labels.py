@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ def read(labels: list[Any], target: str = "label", **options: Any) -> Labels:
         ([17 * k for k in range(30)], TaskKind.REGRESSION),
         ([0.5, 1.0, 1.5, 2.0], TaskKind.REGRESSION),
         (["0.5", "1.0", "-1.5e1"], TaskKind.REGRESSION),
+        ([Decimal("0.50"), Decimal("1.25"), Decimal("2.00")], TaskKind.REGRESSION),
         ([["a"], ["a", "b"], []], TaskKind.MULTILABEL),
         (["['a', 'b']", "['b']"], TaskKind.MULTILABEL),
         (['["a", "b"]', "[]"], TaskKind.MULTILABEL),
@@ -38,6 +40,13 @@ def read(labels: list[Any], target: str = "label", **options: Any) -> Labels:
 )
 def test_the_kind_of_task_is_inferred(labels: list[Any], kind: TaskKind) -> None:
     assert read(labels).task.kind is kind
+
+
+def test_whole_numbers_of_any_size_keep_their_digits() -> None:
+    large = 2**53 + np.arange(3)
+    for labels in (large.tolist(), list(large), [Decimal(int(n)).scaleb(0) for n in large]):
+        assert read(labels * 4).task.classes == tuple(map(str, large))
+    assert read([Decimal("1.00"), Decimal("2.00")] * 4).task.classes == ("1", "2")
 
 
 def test_a_score_counted_in_whole_numbers_is_a_quantity_by_its_name() -> None:

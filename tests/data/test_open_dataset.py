@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from autotl.data.dataset import Dataset
-from autotl.data.open import open_dataset
+from autotl.data.open import open_dataset, source_tables
 from autotl.errors import AutotlError
 from autotl.task import TaskKind
 
@@ -83,6 +83,14 @@ def test_a_frame_with_labels_beside_it() -> None:
     assert is_the_sample(open_dataset(pd.DataFrame({"text": FRAME["text"]}), labels=FRAME["label"]))
 
 
+@pytest.mark.parametrize("column", ["Label", "target"])
+def test_labels_beside_a_frame_go_before_a_target_in_it(column: str) -> None:
+    frame = pd.DataFrame({"text": FRAME["text"], column: FRAME["label"][::-1]})
+    dataset = open_dataset(frame, labels=FRAME["label"])
+    assert is_the_sample(dataset)
+    assert dataset.task.target == "label"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_byte_order_marks_are_understood(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "data.csv"
@@ -130,6 +138,13 @@ def test_official_parts_of_class_folders_are_kept(tmp_path: Path, val: str) -> N
     assert findings(dataset)["unused_folder"] == "1 folder beside the official parts left aside: masks."
 
 
+@pytest.mark.parametrize("classes", [[str(1001 + 3 * i) for i in range(24)], ["a", "a;b", "b"]])
+def test_folders_are_classes_whatever_their_names_look_like(tmp_path: Path, classes: list[str]) -> None:
+    images(tmp_path, [f"{name}/{i}.png" for name in classes for i in range(2)])
+    assert open_dataset(tmp_path).task.classes == tuple(classes)
+    assert open_dataset(tmp_path).task.kind is TaskKind.MULTICLASS
+
+
 def test_a_lone_wrapping_folder_is_entered(tmp_path: Path) -> None:
     images(tmp_path, [f"archive/{k}/{i}.png" for k in "ab" for i in range(2)])
     assert open_dataset(tmp_path).task.classes == ("a", "b")
@@ -171,6 +186,16 @@ def test_further_parts_of_class_folders(tmp_path: Path) -> None:
     assert list(dataset.names)[-1] == "test/b/1.png"
 
 
+def test_rows_of_files_of_one_name_are_called_after_their_part(tmp_path: Path) -> None:
+    train = write(tmp_path / "train" / "data.csv", list(ROWS))
+    test = write(tmp_path / "test" / "data.csv", list(ROWS[:6]))
+    names = open_dataset(train, test=test).names
+    assert (names[0], names[-1]) == ("train/data.csv:2", "test/data.csv:7")
+    assert len(set(names)) == 26
+    tables = source_tables(train, test=test)
+    assert [name for table in tables.values() for name in table.names] == list(names)
+
+
 def test_image_paths_in_a_column_start_at_the_table(tmp_path: Path) -> None:
     images(tmp_path, [f"img/{i}.png" for i in range(30)])
     write(tmp_path / "list.csv", [(f"img/{i}.png", "ab"[i % 2]) for i in range(31)], "file,label")
@@ -188,6 +213,24 @@ def test_encoded_images_in_a_parquet_column(tmp_path: Path) -> None:
     pd.DataFrame({"image": [cell] * 12, "label": [0, 1] * 6}).to_parquet(path)
     dataset = open_dataset(path)
     assert (dataset.modality, dataset.items[0]) == ("image", cell["bytes"])
+
+
+def test_records_that_hold_a_path_name_image_files(tmp_path: Path) -> None:
+    images(tmp_path, [f"img/{i}.png" for i in range(12)])
+    cells = [{"bytes": None, "path": f"img/{i}.png"} for i in range(12)]
+    path = tmp_path / "data.parquet"
+    pd.DataFrame({"image": cells, "label": [0, 1] * 6}).to_parquet(path)
+    dataset = open_dataset(path)
+    assert (dataset.modality, dataset.items[3]) == ("image", tmp_path / "img" / "3.png")
+
+
+@pytest.mark.parametrize("cell", [{"bounding box": "of the dog"}, ["a dog", "and a cat"]])
+def test_records_and_lists_are_no_texts(cell: Any) -> None:
+    cells = [type(cell)(cell) for _ in range(20)]
+    dataset = open_dataset(pd.DataFrame({"notes": cells, **FRAME}))
+    assert dataset.columns == ("text",)
+    with pytest.raises(AutotlError, match="no column of the table looks like an input"):
+        open_dataset(pd.DataFrame({"notes": cells, "label": FRAME["label"]}))
 
 
 def test_arrays_of_images() -> None:
@@ -277,6 +320,13 @@ def test_a_column_of_other_parts_says_nothing_of_official_ones(values: list[str]
     dataset = open_dataset(pd.DataFrame({**FRAME, "part": values * 10}))
     assert dataset.parts is None
     assert "official_parts" not in findings(dataset)
+
+
+def test_a_column_of_parts_with_an_unknown_one_is_told_of() -> None:
+    dataset = open_dataset(pd.DataFrame({**FRAME, "split": ["train", "train", "test", "unlabeled"] * 5}))
+    finding = next(finding for finding in dataset.findings if finding.kind == "unknown_part")
+    message = "The column 'split' names no official parts, because no part is called unlabeled."
+    assert (finding.severity, finding.message) == ("warning", message)
 
 
 def test_a_target_called_part_stays_the_target() -> None:

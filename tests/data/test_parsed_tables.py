@@ -94,6 +94,34 @@ def test_a_line_that_is_no_object_is_named(line, found):
         parse_table("a.jsonl", ('{"a": 1}\n' + line).encode())
 
 
+STRAY_QUOTES = [
+    '"Hello he said\tpos',
+    "ok film\tneg",
+    'he "never" smiled\tneg',
+    'so "bad"\tpos',
+    '"so" sad\tneg',
+]
+
+
+def test_quotes_that_nobody_doubled_swallow_no_rows():
+    lines = ["text\tlabel", *STRAY_QUOTES]
+    table = parse_table("a.tsv", "\n".join(lines).encode())
+    assert table.columns["text"] == [line.split("\t")[0] for line in STRAY_QUOTES]
+    message = r"a\.csv is malformed; found '\t' expected after '\"' in the row on line 2. Double each quote"
+    with pytest.raises(DataError, match=message):
+        parse_table("a.csv", "\n".join(lines).encode())
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_quote_that_nobody_closes_is_no_field_of_many_lines(name):
+    content = 'text,label\n"good film,pos\nok film,neg\n'.replace(",", "\t" if name == "a.tsv" else ",")
+    if name == "a.tsv":
+        assert parse_table(name, content.encode()).columns["text"] == ['"good film', "ok film"]
+    else:
+        with pytest.raises(DataError, match="unexpected end of data in the row on line 2"):
+            parse_table(name, content.encode())
+
+
 fields = st.text(st.sampled_from('ab,;"\r\n\t \u2028\x0b\x85\u00fc'), max_size=8)
 
 

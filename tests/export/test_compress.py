@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 
+from autotl.automl import verify
 from autotl.errors import ExportError, MissingExtraError, ParityError
 from autotl.export import compress as module
 from autotl.export.bundle import export_bundle
@@ -16,10 +17,11 @@ from autotl.export.compress import Rows, check_form, compress, decide
 from autotl.export.quantize import CAREFUL, DYNAMIC, HALF, STATIC, corrected, methods_for, smaller
 from autotl.graph.session import open_session
 from autotl.serve.bundle import read_bundle
-from autotl.serve.evidence import Certificate
-from autotl.serve.parity import Parity, check_flips
+from autotl.serve.evidence import Answers, Certificate
+from autotl.serve.parity import Parity, check_certified
 from autotl.serve.predictor import Predictor
-from autotl.task import TaskKind, metric
+from autotl.task import Task, TaskKind, metric
+from autotl.testing.bundles import reseal
 
 ACCURACY = metric("accuracy", TaskKind.MULTICLASS)
 ERROR = metric("rmse", TaskKind.REGRESSION)
@@ -246,11 +248,46 @@ def test_what_is_small_already_is_not_made_smaller(text_case, always, tmp_path):
 
 
 def test_another_processor_may_decide_a_little_otherwise_and_not_more():
-    def found(flips):
-        return Parity(100, 32, 32, flips, 0, 0.1, None, "accuracy")
+    task = Task(TaskKind.MULTICLASS, ("a", "b", "c"), "accuracy")
 
-    check_flips(found(5), Certificate(3))
+    def found(flips, rows=100):
+        return Parity(rows, 32, 32, flips, 0, 0.1, None, "accuracy")
+
+    check_certified(task, found(5), Certificate(3))
     with pytest.raises(
         ParityError, match=r"found 6 of 100 decisions .* expected at most 5; at the export 3 did"
     ):
-        check_flips(found(6), Certificate(3))
+        check_certified(task, found(6), Certificate(3))
+    of_all = Certificate(5, rows=256)
+    check_certified(task, found(11, 256), of_all)
+    check_certified(task, found(3, 7), of_all)
+    check_certified(task, found(200, 256), Certificate(200, rows=256))  # as it was
+    with pytest.raises(ParityError, match=r"found 4 of 7 .* at most 3; at the export 5 of 256 did"):
+        check_certified(task, found(4, 7), of_all)
+    with pytest.raises(ParityError, match=r"found 2 of 3 .* at most 1;"):
+        check_certified(task, found(2, 3), of_all)
+
+
+def test_a_graph_of_lower_precision_whose_values_are_far_off_is_not_verified(text_case, tmp_path):
+    model, dataset = text_case(TaskKind.REGRESSION, rows=40)
+    folder = export_bundle(model, dataset, np.arange(40), tmp_path / "model").folder
+    reseal(folder, lambda m: m["parity"]["model.onnx"].update(tolerance=None))
+    assert verify(folder, dataset.items, labels=dataset.targets)["rows"] == 40
+    known = Answers.read(read_bundle(folder))
+    Answers(known.digests, known.outputs + known.scale, known.scale).write(folder)
+    reseal(folder)
+    with pytest.raises(ParityError, match=r"gives other values than when it was exported; found one is"):
+        verify(folder, dataset.items, labels=dataset.targets)
+
+
+def test_another_processor_may_give_values_a_little_farther_off_and_not_more():
+    task = Task(TaskKind.REGRESSION, (), "rmse")
+
+    def found(largest):
+        return Parity(100, 32, 32, 0, 0, largest, None, "rmse")
+
+    check_certified(task, found(0.09), Certificate(0, largest_difference=0.01))
+    check_certified(task, found(0.3), Certificate(0, largest_difference=0.2))
+    check_certified(task, found(9.0), Certificate(0))  # a bundle that does not tell
+    with pytest.raises(ParityError, match=r"found one is 0\.11 off .* at most 0\.1; at the export 0\.01"):
+        check_certified(task, found(0.11), Certificate(0, largest_difference=0.01))

@@ -18,7 +18,7 @@ from autotl.config import TrialConfig
 from autotl.errors import BundleError, DecodeError, ExportError, ParityError, StorageError
 from autotl.export import bundle as bundle_module
 from autotl.export import swap
-from autotl.export.bundle import add_metrics, copy_bundle, export_bundle
+from autotl.export.bundle import add_metrics, copy_bundle, export_bundle, rewriting
 from autotl.export.swap import exchange, swap_in
 from autotl.serve.bundle import previous_folder, read_bundle
 from autotl.serve.predictor import Predictor
@@ -173,8 +173,6 @@ def test_a_copy_holds_what_the_bundle_lists_and_nothing_else(text_case, tmp_path
     (folder / "link").symlink_to(tmp_path / "secret")
     (folder / "notes.txt").write_text("mine")
     assert set(os.listdir(copy_bundle(folder, tmp_path / "copy"))) == listed
-    add_metrics(folder, "test", {"accuracy": 0.5})
-    assert set(os.listdir(folder)) == listed
     assert set(read_bundle(folder).files) == listed - {"bundle.json"}
 
 
@@ -196,6 +194,43 @@ def test_a_folder_that_is_no_bundle_is_never_replaced(text_case, tmp_path):
     with pytest.raises(ExportError, match="something else lies where the bundle should go"):
         export_bundle(model, dataset, np.arange(8), tmp_path / "photos")
     assert os.listdir(tmp_path / "photos") == ["me.jpg"]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"files": {"app.js": {}}}', "not JSON"])
+def test_a_manifest_of_other_software_makes_no_bundle(text_case, tmp_path, content):
+    model, dataset = text_case()
+    (tmp_path / "bundle.json").write_text(content)
+    before = set(os.listdir(tmp_path))
+    with pytest.raises(ExportError, match="something else lies where the bundle should go"):
+        export_bundle(model, dataset, np.arange(8), tmp_path)
+    assert set(os.listdir(tmp_path)) == before
+
+
+def test_what_somebody_put_into_a_bundle_is_never_lost(text_case, tmp_path):
+    model, dataset = text_case()
+    folder = export_bundle(model, dataset, np.arange(8), tmp_path / "model").folder
+    (folder / ".DS_Store").touch()
+    add_metrics(folder, "test", {"accuracy": 0.5})
+    assert not (folder / ".DS_Store").exists()
+    (folder / ".git").mkdir()
+    (folder / "app.py").write_text("mine")
+    before = (folder / "bundle.json").read_text()
+    for act in (
+        lambda: export_bundle(model, dataset, np.arange(8), folder),
+        lambda: add_metrics(folder, "test", {}),
+    ):
+        with pytest.raises(ExportError, match=r"found \.git, app\.py in .*Move it away"):
+            act()
+    assert (folder / "app.py").read_text() == "mine"
+    assert (folder / "bundle.json").read_text() == before
+
+
+def test_what_is_put_there_during_an_export_is_not_lost_either(text_case, tmp_path):
+    model, dataset = text_case()
+    folder = export_bundle(model, dataset, np.arange(8), tmp_path / "model").folder
+    with pytest.raises(ExportError, match=r"found app\.py in"), rewriting(folder):
+        (folder / "app.py").write_text("mine")
+    assert (folder / "app.py").read_text() == "mine"
 
 
 def test_no_rows_are_refused(text_case, tmp_path):
@@ -241,6 +276,30 @@ def test_a_bundle_that_does_not_fit_on_the_disk(text_case, tmp_path, files_of_at
     )
     assert read_bundle(target).manifest["record"] == {"number": 1}
     assert os.listdir(target.parent) == ["model"]
+
+
+def test_two_processes_rewrite_a_bundle_and_each_makes_a_whole_one(text_case, tmp_path):
+    model, dataset = text_case()
+    folder = export_bundle(model, dataset, np.arange(4), tmp_path / "out" / "model").folder
+    with rewriting(folder) as (_, manifest):
+        manifest["metrics"]["last"] = {"accuracy": 0.5}
+        add_metrics(folder, "first", {"accuracy": 0.25})
+        assert "first" in read_bundle(folder).manifest["metrics"]
+    assert read_bundle(folder).manifest["metrics"] == {"last": {"accuracy": 0.5}}
+    assert os.listdir(tmp_path / "out") == ["model"]
+
+
+def test_what_a_died_process_left_is_deleted_and_what_is_being_made_stays(text_case, tmp_path):
+    model, dataset = text_case()
+    left, made = (f".model.{digit * 32}.new" for digit in "01")
+    former, foreign = ".model.new", ".model.my.new"
+    names = {left, made, former, foreign}
+    for name in names:
+        (tmp_path / name).mkdir()
+    for name in (left, former, foreign):
+        os.utime(tmp_path / name, (0, 0))
+    export_bundle(model, dataset, np.arange(4), tmp_path / "model")
+    assert {made, foreign} == names & set(os.listdir(tmp_path))
 
 
 # --- the swap ---------------------------------------------------------------------------------------------

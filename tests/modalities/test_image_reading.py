@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from autotl.errors import DecodeError
 from autotl.modalities.image import reading
 from autotl.modalities.image.reading import count_pixels, read_image
+
+DAMAGED_KINDS = ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", *(["AVIF"] if features.check("avif") else [])]
 
 
 @pytest.fixture
@@ -102,7 +104,9 @@ def test_cmyk_is_converted() -> None:
 def test_sixteen_bit_values_are_divided_by_257() -> None:
     values = np.array([[0, 128, 129, 257, 32768, 65535]], np.uint16)
     wanted = [0, 0, 1, 1, 128, 255]
-    for item in (values, encoded(Image.fromarray(values), "PNG"), encoded(Image.fromarray(values), "TIFF")):
+    image = Image.fromarray(values)
+    big_endian = Image.frombytes("I;16B", image.size, values.astype(">u2").tobytes())
+    for item in (values, values.astype(">u2"), encoded(image, "PNG"), encoded(image, "TIFF"), big_endian):
         assert pixels(item)[0].tolist() == [[value] * 3 for value in wanted]
 
 
@@ -148,6 +152,15 @@ def test_files_that_are_no_images_are_named(tmp_path: Path, content: bytes) -> N
     with pytest.raises(
         DecodeError, match=r"cannot decode the image .*fake\.png; found .+; expected a complete"
     ):
+        read_image(path)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this build of Pillow writes no AVIF")
+def test_a_damaged_avif_is_named(photo: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "photo.avif"
+    whole = encoded(Image.fromarray(photo), "AVIF")
+    path.write_bytes(whole[:-40] + bytes(40))
+    with pytest.raises(DecodeError, match=r"cannot decode the image .*photo\.avif; found "):
         read_image(path)
 
 
@@ -225,7 +238,7 @@ def test_long_thin_images_are_read(tmp_path: Path) -> None:
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"]), st.data())
+@given(st.sampled_from(DAMAGED_KINDS), st.data())
 def test_damaged_files_decode_or_raise_a_decode_error(kind: str, data: st.DataObject) -> None:
     image = Image.fromarray(np.arange(20 * 20 * 3, dtype=np.uint8).reshape(20, 20, 3))
     damaged = bytearray(encoded(image, kind))

@@ -109,6 +109,10 @@ def test_coverage_counts_pieces_and_unknown_words(tokenizer: Path) -> None:
     assert coverage.effective_pieces == (4 + 5) / 4
 
 
+def test_lone_surrogates_are_covered_as_the_reader_reads_them(tokenizer: Path) -> None:
+    assert text_coverage(tokenizer, ["cat \ud83d"]) == text_coverage(tokenizer, ["cat ?"])
+
+
 def test_text_words_name_pieces_unknowns_and_languages(tokenizer: Path) -> None:
     network = Network(nn.Linear(1, 1), {"tokenizer.json": tokenizer}, modality="text", languages=("en",))
     near = measure_shift(network, items=["cat dog", "dog"], description={"languages": {"en": 1.0}})

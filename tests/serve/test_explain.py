@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -91,6 +92,28 @@ def test_a_bare_square_says_where_it_speaks_against(redness):
     (found,) = explain(redness(), [square(4, 170)], target="grey")
     assert found.map[20, 185] < 0
     assert found.map.min() < -5 * found.map.max()
+
+
+def test_few_of_the_changed_images_are_held_at_once(redness, monkeypatch):
+    predictor = redness()
+    whole, made, most = type(predictor.decoder).occlusion, [], 0
+
+    def counted(self, item):
+        found = whole(self, item)
+
+        def hide(mask):
+            nonlocal most
+            example = {name: array.copy() for name, array in found.hide(mask).items()}
+            made.extend(weakref.ref(array) for array in example.values())
+            most = max(most, sum(ref() is not None for ref in made))
+            return example
+
+        return replace(found, hide=hide)
+
+    monkeypatch.setattr(type(predictor.decoder), "occlusion", counted)
+    explain(predictor, [square(20, 20)])
+    assert len(made) > 64
+    assert most <= 16
 
 
 def test_a_map_of_a_cropped_image_is_zero_where_the_network_does_not_look():

@@ -79,6 +79,13 @@ def test_pairs_come_in_the_order_of_the_bundle_from_standard_input(pair, content
     assert names[0].startswith("stdin:")
 
 
+@pytest.mark.parametrize("content", ["text\nhello\n", '{"text": "hello"}\n'])
+def test_a_byte_order_mark_hides_no_table_on_standard_input(text_bundles, content):
+    bundle = read_bundle(text_bundles(columns=("text",)))
+    stdin = io.TextIOWrapper(io.BytesIO(content.encode("utf-8-sig")), encoding="utf-8")
+    assert read_inputs(bundle, ["-"], stdin)[1] == ["hello"]
+
+
 def test_lines_of_standard_input_are_texts(text):
     names, items = read_inputs(text, ["-"], io.StringIO("good film, really\n\nso sad\r\n"))
     assert items == ["good film, really", "so sad"]

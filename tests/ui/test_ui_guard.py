@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from unittest.mock import Mock
 
 import pytest
 from run_folders import begin_run, cards, png
 from starlette.testclient import TestClient
 
+from autotl.errors import ParityError
 from autotl.ui.app import create_app
 from autotl.ui.guard import is_loopback, is_ours
 
@@ -149,6 +151,15 @@ def test_other_methods_are_refused(page):
     assert page.delete("/api/runs/photos").status_code == 405
     assert page.post("/api/runs").status_code == 405
     assert page.get("/api/runs/photos/predict").status_code == 405
+
+
+def test_an_error_of_the_program_has_its_cause_in_the_log(page, monkeypatch, caplog):
+    error = ParityError("secret")
+    monkeypatch.setattr("autotl.ui.app.card", Mock(side_effect=error))
+    answer = page.get("/api/runs")
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal error")
+    (record,) = (each for each in caplog.records if each.name == "autotl.ui.app")
+    assert record.exc_info[1] is error
 
 
 def test_an_unexpected_error_tells_no_details(runs, monkeypatch):

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from autotl.errors import RunError
 from autotl.search.events import EpochDone, Note, RunEnded, TrialFinished, TrialStarted
 from autotl.serve.bundle import read_bundle
+from autotl.testing.bundles import reseal
 from autotl.ui.app import create_app
 
 
@@ -76,6 +77,12 @@ def test_a_run_has_verdict_leaderboard_files_and_says_what_its_model_takes(page)
     assert found["files"] == {"report.html": True, "leaderboard.csv": True}
     assert (found["model"]["columns"], found["model"]["endings"]) == (["subject", "body"], [])
     assert ".png" in page.get("/api/runs/photos").json()["model"]["endings"]
+
+
+def test_the_first_model_of_a_run_is_called_provisional(page, runs):
+    assert page.get("/api/runs/mails").json()["model"]["provisional"] is False
+    reseal(runs / "mails" / "model", lambda manifest: manifest["record"].update(provisional=True))
+    assert page.get("/api/runs/mails").json()["model"]["provisional"] is True
 
 
 def test_a_damaged_run_is_still_listed(page, runs):

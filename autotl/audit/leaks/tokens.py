@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,14 +36,15 @@ def token_leaks(texts: Sequence[str], indicators: Array, names: Sequence[str]) -
         indicators: (N, K) bool, classes or labels.
         names: K class names, whose words are no leaks.
     """
-    held = [set(_tokens(text)) for text in texts]
+    sizes = indicators.sum(axis=0)
+    judged = np.flatnonzero(np.minimum(sizes, len(texts) - sizes) >= _LEAST_ROWS)
+    common = _common(texts, indicators[:, judged])
+    held = [set(_runs(text, common)) for text in texts]
     everywhere = Counter(token for tokens in held for token in tokens)
     found = []
-    for column, name in enumerate(names):
-        inside = np.flatnonzero(indicators[:, column])
+    for column in map(int, judged):
+        inside, name = np.flatnonzero(indicators[:, column]), names[column]
         others = len(texts) - len(inside)
-        if min(len(inside), others) < _LEAST_ROWS:
-            continue
         counts = Counter(token for row in inside for token in held[row])
         best = max(
             (
@@ -67,12 +68,38 @@ def _leak(column: int, token: str, count: int, total: int, inside: Array, held: 
     return Leak("token", column, f"the text {token!r}", share, measure, "take it out of the texts", rows)
 
 
-def _tokens(text: str) -> Iterator[str]:
-    """Words and marks of a text, and those that follow one another."""
-    tokens = _TOKEN.findall(text.casefold())
-    for length in range(1, _LONGEST + 1):
-        for start in range(len(tokens) - length + 1):
-            yield " ".join(tokens[start : start + length])
+def _common(texts: Sequence[str], indicators: Array) -> set[str]:
+    """The tokens that nearly all rows of a class hold: runs of others cannot tell it (Agrawal 1994, Apriori).
+
+    Runs of all tokens of long texts would take gigabytes.
+    """
+    counts: list[Counter[str]] = [Counter() for _ in range(indicators.shape[1])]
+    for text, shown in zip(texts, indicators, strict=True):
+        tokens = set(_tokens(text))
+        for column in np.flatnonzero(shown):
+            counts[column].update(tokens)
+    least = NEARLY_ALL * indicators.sum(axis=0)
+    return {
+        token
+        for of_class, at_least in zip(counts, least, strict=True)
+        for token, count in of_class.items()
+        if count >= at_least
+    }
+
+
+def _tokens(text: str) -> list[str]:
+    """Words and marks of a text."""
+    return _TOKEN.findall(text.casefold())
+
+
+def _runs(text: str, common: Container[str]) -> Iterator[str]:
+    """Tokens of a text that are common, and those of them that follow one another in it."""
+    tokens = _tokens(text)
+    for start in range(len(tokens)):
+        for stop in range(start + 1, min(start + _LONGEST, len(tokens)) + 1):
+            if tokens[stop - 1] not in common:
+                break
+            yield " ".join(tokens[start:stop])
 
 
 def _names_class(token: str, name: str) -> bool:

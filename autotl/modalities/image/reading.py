@@ -48,6 +48,7 @@ _BROKEN_FILE = (
     TypeError,
     AttributeError,
     ArithmeticError,
+    RuntimeError,  # what the AVIF decoder raises
 )
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
@@ -228,7 +229,7 @@ def _to_uint8(array: Array, name: str) -> Pixels:
         return array
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint16:
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # of either byte order
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating) and np.min(array) >= 0 and np.max(array) <= 1:
         return np.rint(array.astype(np.float32) * 255).astype(np.uint8)

@@ -74,9 +74,10 @@ def _explained(predictor: Predictor, occlusion: Occlusion, wanted: int | None) -
 
     def without(masks: Array) -> Array:
         """Outputs (B, K) or (B,) where pieces are hidden; few of the changed inputs are held at once."""
-        starts = range(0, len(masks), _BATCH)
-        parts = [[occlusion.hide(mask) for mask in masks[start : start + _BATCH]] for start in starts]
-        return np.concatenate([predictor.run(part, _BATCH)[0] for part in parts])
+        parts = [masks[start : start + _BATCH] for start in range(0, len(masks), _BATCH)]
+        return np.concatenate(
+            [predictor.run([occlusion.hide(mask) for mask in part], _BATCH)[0] for part in parts]
+        )
 
     effects = attribute(
         occlusion.groups, lambda masks: whole - evidence(task, without(masks), target, unit), _RUNS

@@ -41,11 +41,13 @@ class Window:
         self._lock = threading.Lock()
         self.seen = 0
 
-    def take(self, examples: Sequence[Example], outputs: Sequence[Array]) -> None:
-        """Remember a batch; called in the model's thread."""
+    def take(self, _: Sequence[Example], outputs: Sequence[Array]) -> None:
+        """Remember the rows of a batch that are finite; called in the model's thread."""
+        rows = zip(outputs[0], outputs[1].astype(np.float32), strict=True)
+        finite = [row for row in rows if all(np.isfinite(part).all() for part in row)]
         with self._lock:
-            self._rows.extend(zip(outputs[0], outputs[1].astype(np.float32), strict=True))
-            self.seen += len(examples)
+            self._rows.extend(finite)
+            self.seen += len(finite)
 
     def rows(self) -> tuple[Array, Array]:
         """Outputs (N, ...) and features (N, F); N is at least 1."""

@@ -6,6 +6,7 @@ path: what the server itself gets wrong is told as "internal error" and logged.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -25,6 +26,7 @@ from autotl.errors import (
 )
 from autotl.serve.http.limits import Gate
 
+_log = logging.getLogger(__name__)
 #: Status by kind of error, the narrower ones first.
 _STATUS: tuple[tuple[type[AutotlError], int], ...] = (
     (TooLargeError, 413),
@@ -47,6 +49,7 @@ def answer(error: AutotlError, gate: Gate) -> JSONResponse:
     """The response that tells an error."""
     status = status_of(error)
     if status == 500:
+        _log.error("a request failed", exc_info=error)
         return plain(500, "internal error", expected="an answer", hint="The server's log has the cause.")
     headers = {"Retry-After": str(gate.retry_after_seconds)} if status == 429 else None
     return plain(

@@ -69,6 +69,27 @@ def test_only_a_bundle_that_describes_rows_has_the_route(serve, text_bundles, wa
     assert client.get("/drift").status_code == 404
 
 
+def test_rows_that_are_not_finite_cost_no_other_their_check(serve, watched):
+    folder, texts = watched
+    client = serve(folder)
+    window = next(take.__self__ for take in client.service.observers if isinstance(take.__self__, Window))
+    outputs, features = client.service.predictor.outputs(texts(2))
+    window.take([], [outputs * [[np.nan], [1]], features])
+    window.take([], [outputs, features * np.float32([[1], [np.inf]])])
+    assert window.seen == 2
+    _ask(client, texts(200))
+    answer = client.get("/drift")
+    assert (answer.status_code, answer.json()["rows"]) == (200, 202)
+
+
+def test_rows_of_which_none_is_finite_are_too_few(serve, watched):
+    client = serve(watched[0])
+    window = Window()
+    window.take([], [np.full((2, 4), np.nan), np.ones((2, 5))])
+    assert window.seen == 0
+    assert client.get("/drift").json()["verdict"] == "too few rows"
+
+
 def test_a_window_holds_the_last_rows_and_no_inputs():
     window = Window(3)
     for number in range(3):

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from autotl.errors import ParityError
 from autotl.serve.http.logs import JsonLines
 
 SECRET = "a most secret sentence"
@@ -59,6 +60,18 @@ def test_the_log_holds_no_payload_no_file_name_and_no_label(serve, text_bundles,
 def _texts(line: dict) -> list[str]:
     """What a line says in words; not the places in the code, which name this test."""
     return [str(value) for name, value in line.items() if name != "at"]
+
+
+def test_an_error_of_ours_that_is_a_500_has_its_place_in_the_log(serve, text_bundles, lines):
+    client = serve(text_bundles())
+
+    def fails(_):
+        raise ParityError("secret")
+
+    client.service.batcher._run = fails
+    assert client.post("/predict", json={"inputs": ["a"]}).status_code == 500
+    (line,) = (each for each in lines() if each.get("message") == "a request failed")
+    assert line["exception"] == "ParityError"
 
 
 def test_a_defect_is_a_500_without_details_and_a_place_in_the_log(serve, text_bundles, lines):
