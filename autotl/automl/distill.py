@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 
 from autotl.automl.delivery import Delivery
-from autotl.config import TrialConfig, TrialResult, TrialState
+from autotl.config import TrialConfig, TrialResult
 from autotl.leaderboard.selection import is_candidate
+from autotl.search.backend import Ended, Stepped
 from autotl.search.events import EpochDone, Listener, TrialFinished, TrialStarted
-from autotl.search.local import guarded
+from autotl.search.local import LocalBackend
 from autotl.search.outcomes import sound
 from autotl.space.space import SearchSpace
-from autotl.trial.trial import Trial
 
 STRATEGY = "distill"
 #: What multiplies the learning rate of the default recipe, in the order in which recipes are tried.
@@ -91,29 +91,19 @@ class Distillation:
         return max((r.score for r in own if r.score is not None and is_candidate(r)), default=None)
 
     def _trained(self, number: int, config: TrialConfig, earlier: Sequence[TrialResult]) -> TrialResult:
-        """One recipe to its end; what fails says why."""
-        runner = self._delivery.runner
+        """One recipe to its end, as in a search; where it fails, what it had reached counts."""
         self._tell(TrialStarted(number, config))
-
-        error, trial = guarded(lambda: runner.start(number, config))
-        failed = TrialResult(number, config, TrialState.FAILED, error=error)
-        result = failed if trial is None else self._run(trial)
+        backend = LocalBackend(self._delivery.runner)
+        backend.start(number, config)
+        (event,) = backend.poll()
+        while isinstance(event, Stepped):
+            self._tell(EpochDone(number, event.epoch))
+            (event,) = backend.poll()
+        assert isinstance(event, Ended)  # nothing here asks for a pause
+        result = sound(event.result)
         scores = [r.score for r in [*earlier, result] if r.score is not None]
         self._tell(TrialFinished(result, max(scores, default=None)))
         return result
-
-    def _run(self, trial: Trial) -> TrialResult:
-        """A trial to its end; where it fails on the way, what it had reached counts."""
-
-        def train() -> None:
-            while not trial.done:
-                self._tell(EpochDone(trial.number, trial.step()))
-
-        error, _ = guarded(train)
-        state = TrialState.COMPLETE if error is None else TrialState.PRUNED
-        failure, result = guarded(lambda: trial.finish(state, error))
-        failed = TrialResult(trial.number, trial.config, TrialState.FAILED, error=error or failure)
-        return failed if result is None else sound(result)
 
 
 def recipes(space: SearchSpace, student: str) -> list[TrialConfig]:

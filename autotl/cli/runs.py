@@ -145,7 +145,7 @@ def export(
         tell(found.reason)
         trial = found.trial
     place = RunFolder(run)
-    number = chosen_trial(place, trial)
+    number = chosen_trial(place, trial) if json else None
     how: dict[str, Any] = {"reference_rows": reference_rows, "compress": compress, "raw": raw, "tell": tell}
     if form == "bundle":
         folder = export_trial(place, trial, out, **how)

@@ -90,6 +90,8 @@ def test_the_student_takes_part_whatever_else_is_asked_for(data, tmp_path):
 class Diverging:
     """A trial that fails after some epochs, and gives its best so far."""
 
+    keeps_deadline = True
+
     def __init__(self, number, config, epochs):
         self.number, self.config = number, config
         self.curve, self._left, self.done = [], epochs, False
