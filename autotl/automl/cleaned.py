@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from autotl.atomic import folder_at, replacing
 from autotl.automl.audit import Audited
 from autotl.data.dataset import PARTS, Dataset
+from autotl.data.labels import understand_labels
 from autotl.data.open import source_tables
 from autotl.data.repeats import judged_parts
 from autotl.data.rows import is_missing, plural
 from autotl.data.splits import units_of
-from autotl.errors import DataError
+from autotl.errors import DataError, TargetError
 
 Array = NDArray[Any]
 #: What names a group in an index: rows of their own have no name.
@@ -41,6 +42,7 @@ class Cleaned:
         left_out: What it leaves out, a sentence for each reason.
         group: Its column of rows that must stay together.
         target: Its column of labels.
+        task: The kind of task, where its labels alone would be read as another; "" otherwise.
     """
 
     path: Path
@@ -48,11 +50,13 @@ class Cleaned:
     left_out: tuple[str, ...]
     group: str
     target: str
+    task: str
 
     @property
     def command(self) -> str:
         """What to type next."""
-        return f"autotl fit {self.path} --target {self.target} --group {self.group}"
+        task = f" --task {self.task}" if self.task else ""
+        return f"autotl fit {self.path} --target {self.target}{task} --group {self.group}"
 
 
 def write_cleaned(
@@ -98,7 +102,18 @@ def write_cleaned(
         del columns["split"]
     _refuse_other_file(path, columns, part_name, group_name)
     _write(path, columns, kept)
-    return Cleaned(path, len(kept), reasons, group_name, dataset.task.target)
+    task = _task_to_say(dataset, [cells[dataset.task.target][row] for row in kept])
+    return Cleaned(path, len(kept), reasons, group_name, dataset.task.target, task)
+
+
+def _task_to_say(dataset: Dataset, labels: Sequence[str]) -> str:
+    """The kind of task where labels that are read as they are would make another: class folders of years."""
+    kind, target = dataset.task.kind, dataset.task.target
+    try:
+        found = understand_labels(labels, list(map(str, range(len(labels)))), target=target).task.kind
+    except TargetError:
+        return kind.value
+    return "" if found is kind else kind.value
 
 
 def _kept(audited: Audited, drop_suspects: bool) -> tuple[Array, tuple[str, ...]]:

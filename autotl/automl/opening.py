@@ -17,7 +17,7 @@ from autotl.automl.predecessor import Predecessor
 from autotl.automl.settings import Settings
 from autotl.config import LEFT_OUT
 from autotl.data.dataset import Dataset, Splits
-from autotl.data.splits import lacking_classes
+from autotl.data.splits import lacking_classes, large_unit
 from autotl.errors import RunError
 from autotl.export.compress import check_form
 from autotl.modalities.registry import modality
@@ -99,7 +99,7 @@ class Opening:
         if self._settings.resume:
             recorded = folder.record("settings", "data", "task")
             self._ledger.go_on(recorded)
-            self._settings = _gone_on(self._settings, recorded["settings"], recorded["task"]["metric"])
+            self._settings = _gone_on(self._settings, recorded)
             followed = recorded["settings"].get("from_run")
             if followed and self._settings.from_run is None:
                 gone = f"the run that this one follows is not at {followed}: no comparison with its model"
@@ -119,7 +119,8 @@ class Opening:
         if folder.exists():
             self._check_same_data(folder, dataset)
             splits = folder.read_splits()
-        for message in lacking_classes(dataset, splits):
+        doubts = [large_unit(dataset), *lacking_classes(dataset, splits)]
+        for message in filter(None, doubts):
             self._ledger.tell(Note(message, warning=True))
         return dataset, splits
 
@@ -222,14 +223,18 @@ def _updated(
     return [known.get(choice["name"], BackboneChoice(**choice)) for choice in recorded]
 
 
-def _gone_on(asked: Settings, former: Mapping[str, Any], metric: str) -> Settings:
-    """The settings of a run that goes on, with what it was begun with where nothing else is asked."""
+def _gone_on(asked: Settings, recorded: Mapping[str, Any]) -> Settings:
+    """The settings of a run that goes on, with what it was begun with where nothing else is asked.
+
+    Paths are those of the folder that it was begun in.
+    """
+    former, begun = recorded["settings"], Path(recorded["data"].get("folder", ""))
     names = former.get("backbones")
-    space, run = (Path(former[name]) if former.get(name) else None for name in ("space", "from_run"))
+    space, run = (begun / former[name] if former.get(name) else None for name in ("space", "from_run"))
     run = run if run is not None and RunFolder(run).exists() else None
     return replace(
         asked,
-        metric=asked.metric or metric,
+        metric=asked.metric or recorded["task"]["metric"],
         backbones=asked.backbones or (None if names is None else tuple(names)),
         space=asked.space or (space if space is not None and space.is_file() else None),
         from_run=asked.from_run or run,

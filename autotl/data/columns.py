@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autotl.data.dataset import PART_NAMES, Finding
+from autotl.data.dataset import PART_NAMES, PARTS, Finding
 from autotl.data.rows import Rows, Table, is_missing, plural, some, verb
 from autotl.errors import DataError, TargetError
 from autotl.modalities.modality import Item, Modality
@@ -153,7 +153,8 @@ def _part_column(table: Table, target: str) -> tuple[str | None, tuple[Finding, 
         if not unknown:
             message = f"Official parts are those that the column {name!r} names."
             return name, (Finding("official_parts", "info", message),)
-        message = f"The column {name!r} names no official parts, because no part is called {some(unknown)}."
+        others = f"{some(unknown)} {verb(len(unknown), 'is', 'are')} not among {', '.join(PARTS)}"
+        message = f"The column {name!r} is not used for official parts: {others}."
         told = (Finding("unknown_part", "warning", message, (), "parts drawn from all rows"),)
     return None, told
 

@@ -140,10 +140,11 @@ def _meeting_pairs(column: Array, other: Array, masks: list[int]) -> Iterator[tu
 def _dense_pairs(keys: Array, others: Array, bits: int) -> Iterator[Array]:
     """All pairs by comparing all keys: one of their W words differs in at most `bits // W`."""
     columns = [np.ascontiguousarray(column) for column in others.T]
-    for start in range(0, len(keys), _BLOCK):
+    block = min(_BLOCK, max(1, _MAX_PAIRS // len(others)))  # all of a block may be near
+    for start in range(0, len(keys), block):
         first = start if others is keys else 0  # pairs of keys among themselves are wanted once
         for word, column in enumerate(columns):
-            distance = np.bitwise_count(keys[start : start + _BLOCK, word, None] ^ column[None, first:])
+            distance = np.bitwise_count(keys[start : start + block, word, None] ^ column[None, first:])
             left, right = np.nonzero(distance <= bits // len(columns))
             left, right = left + start, right + first
             near = np.bitwise_count(keys[left] ^ others[right]).sum(axis=1, dtype=np.int64) <= bits

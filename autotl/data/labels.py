@@ -88,6 +88,7 @@ def understand_labels(
     else:
         classes, targets = _class_indices(values, fixed, target)
         kind = _class_kind(classes, wanted, target)
+    _refuse_unwritable(classes, target)
     chosen = metric_name or (fixed.metric if fixed else default_metric(kind))
     metric(chosen, kind)
     if wanted is None:
@@ -297,6 +298,18 @@ def _refuse_unknown(names: set[str], index: dict[str, int], target: str) -> None
             f"the target '{target}' holds classes that the model does not know",
             found=some(unknown),
             expected=some(list(index), 10),
+        )
+
+
+def _refuse_unwritable(classes: tuple[str, ...], target: str) -> None:
+    """Refuse names that a model could not carry: its file, reports and answers are UTF-8."""
+    bad = [name for name in classes if name.encode("utf-8", "replace").decode("utf-8") != name]
+    if bad:
+        raise TargetError(
+            f"class names of '{target}' have no UTF-8 form",
+            found=some([ascii(name) for name in bad]),
+            expected="UTF-8",
+            hint="Rename these folders or labels.",
         )
 
 

@@ -25,6 +25,8 @@ _QUANTILES = 10
 _ROWS_A_QUANTILE = 10
 #: Rows that no earlier model was fitted on make up the parts drawn, where they suffice for so much of them.
 _LEAST_OF_PARTS = 0.5
+#: A unit of more than this share of the rows, the default of a part, is worth a word.
+_LARGE_UNIT = 0.2
 
 
 def split(
@@ -103,6 +105,22 @@ def lacking_classes(dataset: Dataset, splits: Splits) -> Iterator[str]:
                 "nothing of them. Rows that are alike stay in one part; more different rows would help, or "
                 "official parts (--val, --test)."
             )
+
+
+def large_unit(dataset: Dataset) -> str | None:
+    """What to say of the largest unit where rows that are alike made it larger than a part should be."""
+    units = units_of(dataset)
+    largest = units == np.bincount(units).argmax()
+    rows, groups = int(largest.sum()), dataset.groups
+    joined = 0 if groups is None else len(np.unique(groups[largest]))
+    if rows <= _LARGE_UNIT * len(dataset) or joined == 1:
+        return None
+    of_groups = f", of {joined:,} groups," if joined else ""
+    return (
+        f"{rows:,} of {len(dataset):,} rows{of_groups} stay in one part, joined by rows that are equal or "
+        "nearly so: the parts can differ much in size and kind. Fewer such rows would help, or official "
+        "parts (--val, --test)."
+    )
 
 
 def units_of(dataset: Dataset) -> Array:

@@ -144,6 +144,16 @@ def test_a_column_called_group_that_was_not_named_stays_what_it_is(table, tmp_pa
     assert cleaned.command == f"autotl fit {cleaned.path} --target label --group audit_group"
 
 
+def test_classes_that_look_like_quantities_stay_classes_in_the_command(folder, tmp_path):
+    for part in ("train", "test"):
+        for number, place in enumerate(sorted((folder / part).iterdir())):
+            place.rename(place.with_name(f"{number}.5"))
+    cleaned = write_cleaned(audited(folder), folder, tmp_path / "index.csv")
+    assert cleaned.command.endswith("--target label --task multiclass --group group")
+    again = open_dataset(cleaned.path, target=cleaned.target, task=cleaned.task, group=cleaned.group)
+    assert again.task.classes == ("0.5", "1.5", "2.5")
+
+
 def test_tables_of_several_parts_become_one_index_with_the_same_parts(tmp_path):
     folder = tmp_path / "parts"
     folder.mkdir()

@@ -55,13 +55,16 @@ def test_what_a_run_left_that_broke_off_unrecorded_is_not_taken_over(tmp_path):
     assert not network.exists()
 
 
+@pytest.mark.parametrize("is_relative", [True, False])
 @pytest.mark.parametrize("is_there", [True, False])
-def test_a_run_goes_on_without_the_run_that_it_follows_where_that_is_gone(tmp_path, is_there):
+def test_a_run_goes_on_without_the_run_that_it_follows_where_that_is_gone(tmp_path, is_there, is_relative):
     old, run = RunFolder(tmp_path / "old"), RunFolder(tmp_path / "run")
     task, winner = {"metric": "accuracy"}, {"config": TrialConfig("first", "full", {}).to_json()}
     for folder in (old, run) if is_there else (run,):
         folder.bundle.mkdir(parents=True)
-        record = {"settings": {"from_run": str(old.path)}, "data": {}, "task": task, "winner": winner}
+        followed = {"from_run": "old" if is_relative else str(old.path)}
+        data = {"folder": str(tmp_path)}
+        record = {"settings": followed, "data": data, "task": task, "winner": winner}
         folder.write_json("run.json", record)
     settings = Settings.of(AutoTL(out=run.path, resume=True).get_params())
     told = []

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from autotl.data import duplicates
 from autotl.data.audit import audit
 from autotl.data.dataset import Dataset, Finding
 from autotl.data.duplicates import near_clusters
@@ -318,6 +319,13 @@ def test_a_data_set_that_looks_alike_is_no_single_cluster() -> None:
 
 def test_no_rows_have_no_clusters() -> None:
     assert near_clusters(np.zeros((0, 4), np.uint64), 10).shape == (0,)
+
+
+def test_rows_that_are_all_alike_are_compared_in_slices() -> None:
+    keys = np.zeros((4_000, 1), np.uint64)
+    found = [pairs.shape[1] for pairs in duplicates._dense_pairs(keys, keys, 4)]
+    assert max(found) <= duplicates._MAX_PAIRS
+    assert sum(found) >= 4_000 * 3_999 // 2
 
 
 def test_forty_thousand_signatures_are_compared_in_seconds() -> None:

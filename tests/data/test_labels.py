@@ -126,3 +126,9 @@ def test_the_decision_is_told_with_the_option_that_changes_it() -> None:
     messages = [finding.message for finding in read(["a", "b", "c"] * 3).findings]
     assert messages == ["Target 'label' was read as multiclass: 3 classes; --task KIND changes this."]
     assert read(["a", "b", "c"] * 3, task="multiclass").findings == ()
+
+
+@pytest.mark.parametrize("labels", [["caf\udce9", "tea"] * 5, [["caf\udce9"], ["tea"]] * 5])
+def test_class_names_that_no_file_of_the_model_could_hold_are_refused(labels: list[Any]) -> None:
+    with pytest.raises(TargetError, match=r"have no UTF-8 form; found 'caf\\udce9'; expected UTF-8"):
+        understand_labels(labels, [f"row {k}" for k in range(10)])

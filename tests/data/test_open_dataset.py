@@ -325,7 +325,7 @@ def test_a_column_of_other_parts_says_nothing_of_official_ones(values: list[str]
 def test_a_column_of_parts_with_an_unknown_one_is_told_of() -> None:
     dataset = open_dataset(pd.DataFrame({**FRAME, "split": ["train", "train", "test", "unlabeled"] * 5}))
     finding = next(finding for finding in dataset.findings if finding.kind == "unknown_part")
-    message = "The column 'split' names no official parts, because no part is called unlabeled."
+    message = "The column 'split' is not used for official parts: unlabeled is not among train, val, test."
     assert (finding.severity, finding.message) == ("warning", message)
 
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from autotl.data.dataset import Dataset, Splits
-from autotl.data.splits import lacking_classes, split, units_of
+from autotl.data.splits import lacking_classes, large_unit, split, units_of
 from autotl.errors import DataError
 from autotl.task import Task, TaskKind
 
@@ -132,6 +132,24 @@ def test_classes_that_a_part_has_no_row_of_are_named() -> None:
     assert list(lacking_classes(dataset([0, 1] * 50), split(dataset([0, 1] * 50)))) == []
     rates = dataset([0.0, 1.0] * 50, TaskKind.REGRESSION)
     assert list(lacking_classes(rates, split(rates))) == []
+
+
+def test_groups_that_equal_rows_join_to_more_than_a_part_are_told_of() -> None:
+    groups, prints = np.repeat(np.arange(20), 5), [f"print {k}" for k in range(100)]
+    assert large_unit(dataset([0, 1] * 50, groups=groups, fingerprints=prints)) is None
+    prints[:50:5] = ["ok"] * 10
+    told = large_unit(dataset([0, 1] * 50, groups=groups, fingerprints=prints))
+    assert told is not None
+    assert told.startswith("50 of 100 rows, of 10 groups, stay in one part, joined by rows that are equal")
+    assert large_unit(dataset([0, 1] * 50, groups=np.repeat([0, 1], 50))) is None
+
+
+def test_a_chain_of_near_copies_that_is_more_than_a_part_is_told_of() -> None:
+    clusters = np.r_[np.zeros(30, int), 1:71]
+    told = large_unit(dataset([0, 1] * 50, clusters=clusters))
+    assert told is not None
+    assert told.startswith("30 of 100 rows stay in one part")
+    assert large_unit(dataset([0, 1] * 50, clusters=np.r_[np.zeros(20, int), 1:81])) is None
 
 
 def test_a_class_of_two_rows_is_in_train() -> None:

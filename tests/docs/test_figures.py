@@ -68,6 +68,30 @@ def test_schedulers_are_compared_on_the_last_lines_that_were_not_shrunk_and_did_
     assert cells(text, "y")[1:] == ["0", "not measured", "0.8000"]
 
 
+def test_sets_of_the_ablations_are_shown_once_for_each_limit_of_rows(tmp_path):
+    row = {**ORIGIN, "set": "x", "seed": 0, "target": "tenlines", "arm": "10m", "accuracy": 0.9}
+    row |= {"margin": 2.5, "ten_lines": {"score": 0.87, "refitted": 0.875}}
+    ranked = {**ORIGIN, "set": "x", "seed": 0, "target": "ranking", "arm": "tuned", "best": 0.951}
+    ranked |= {"chosen": 0.95, "static": 0.9, "logme": 0.94, "ranking_seconds": 8.0, "tuning_seconds": 100.0}
+    rows = [
+        {**row, "accuracy": 0.5},
+        {**row, "profile": "full sets=x"},
+        {**row, "profile": "full sets=x seconds=9", "accuracy": 0.4},
+        {**row, "profile": "full", "accuracy": None, "error": "OSError: no"},
+        {**ranked, "chosen": 0.1},
+        {**ranked, "profile": "full sets=x rows=2000", "chosen": 0.2},
+        ranked,
+    ]
+    (tmp_path / "ablations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = figures.beside_ten_lines(tmp_path)
+    assert cells(text, "x")[1:] == ["0", "all", "10m", "0.9000", "0.8750", "+2.50 points"]
+    assert text.count("| x |") == 1
+    text = figures.rankings(tmp_path)
+    assert cells(text, "x")[1:] == ["0", "all", "0.951", "0.950", "0.900", "0.940", "8.0%"]
+    assert cells(text, "x | 0 | 2,000")[4] == "0.200"
+    assert text.count("| x |") == 2
+
+
 def test_of_runs_measured_again_the_last_is_shown(tmp_path):
     row = {**ORIGIN, "set": "x", "seed": 0, "budget": "3m", "metric": "accuracy", "low": 0.8, "high": 0.95}
     rows = [{**row, "score": score, "target": 0.9, "first_model_seconds": 20.4} for score in (0.95, 0.85)]

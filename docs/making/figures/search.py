@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,35 @@ def schedulers_for_real(folder: Path = RESULTS) -> str:
     return f"{table(head, cells)}\n\n{origin(found)}"
 
 
+def rankings(folder: Path = RESULTS) -> str:
+    """What is ranked first beside the best of all, tuned: the last of each set and seed."""
+    found = last(_of_target("ranking", folder), ("set", "seed", "limit"))
+    cells = [
+        (
+            *(line["set"], str(line["seed"]), line["limit"]),
+            *(f"{line[name]:.3f}" for name in ("best", "chosen", "static", "logme")),
+            f"{line['ranking_seconds'] / line['tuning_seconds']:.1%}",
+        )
+        for line in found
+    ]
+    head = ("set", "seed", "training rows", "best", "ranked first", "published accuracy", "LogME", "time")
+    return f"{table(head, cells)}\n\n{origin(found)}"
+
+
+def beside_ten_lines(folder: Path = RESULTS) -> str:
+    """Accuracy of whole runs and of the ten lines on their parts: the last of each set, seed and budget."""
+    found = last(_of_target("tenlines", folder), ("set", "seed", "arm", "limit"))
+    cells = [
+        (
+            *(line["set"], str(line["seed"]), line["limit"], line["arm"]),
+            *(f"{line['accuracy']:.4f}", _ten_lines(line), f"{line['margin']:+.2f} points"),
+        )
+        for line in found
+    ]
+    head = ("set", "seed", "training rows", "budget", "accuracy", "ten lines", "ahead by")
+    return f"{table(head, cells)}\n\n{origin(found)}"
+
+
 def foundation(folder: Path = RESULTS) -> str:
     """Whole runs on data sets: the last of each set, seed and budget."""
     found = last(lines_of("foundation", folder), ("set", "seed", "budget"))
@@ -131,6 +161,25 @@ def foundation(folder: Path = RESULTS) -> str:
     ]
     head = (*_RUN, "score", "95 % interval", "target", "met", "ten lines", "first model")
     return f"{table(head, cells)}\n\n{origin(found)}"
+
+
+def _of_target(name: str, folder: Path) -> list[Line]:
+    """Lines of a target of the ablations, with the limit of training rows that they were measured on.
+
+    Those that failed, or had another budget, do not count.
+    """
+    lines = [line for line in lines_of("ablations", folder) if line["target"] == name]
+    return [
+        {**line, "limit": _row_limit(line["profile"])}
+        for line in lines
+        if "error" not in line and " seconds=" not in line["profile"]
+    ]
+
+
+def _row_limit(profile: str) -> str:
+    """The most training rows of a profile, as a cell."""
+    limit = re.search(r" rows=(\d+)", profile)
+    return f"{int(limit[1]):,}" if limit else "all"
 
 
 def _arms(prefix: str, folder: Path) -> list[Line]:
