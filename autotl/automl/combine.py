@@ -90,17 +90,15 @@ class Combinations:
         known = recall(folder, list(self._trials.values()))
         folder.write_json(_FILE, [result.to_json() for result in [*known, *results]])
 
-    def named(self, number: int) -> TrialResult:
-        """The trial or combination of that number, of trials that are known.
+    def winner(self, recorded: Mapping[str, Any]) -> TrialResult:
+        """The trial or combination, of trials that are known, that a run records as its winner.
 
         Raises:
             RunError: There is none.
         """
         trials = list(self._trials.values())
-        known = {result.number: result for result in [*trials, *recall(self._runner.folder, trials)]}
-        if number not in known:
-            raise RunError(f"no trial {number} in {self._runner.folder.path}", found=f"{len(known)} trials")
-        return known[number]
+        folder = self._runner.folder
+        return recorded_winner(folder, recorded, [*trials, *recall(folder, trials)])
 
     def members(self, result: TrialResult) -> list[TrialResult]:
         """The trials that a result is made of: of a trial, itself."""
@@ -202,6 +200,31 @@ class Combinations:
         raw = raw_outputs(found.validation, self._runner.dataset.task.kind)
         self._runner.folder.write_outputs(number, raw)
         return result
+
+
+def recorded_winner(
+    folder: RunFolder, recorded: Mapping[str, Any], results: Sequence[TrialResult]
+) -> TrialResult:
+    """The result that a run records as its winner.
+
+    Args:
+        folder: Of the run.
+        recorded: "winner" of its `run.json`.
+        results: Its trials and combinations.
+
+    Raises:
+        RunError: It is none of them: the run went on, a trial took the number of a combination that had won,
+            and the run has not ended since.
+    """
+    config = TrialConfig.from_json(recorded["config"])
+    for result in results:
+        if result.number == recorded["trial"] and result.config == config:
+            return result
+    raise RunError(
+        f"the winner of {folder.path} is none of its trials",
+        found=f"{recorded['trial']} of another configuration, or none, among {len(results)} trials",
+        hint="The run went on and was broken off: --resume ends it. Until then model/ is the former winner.",
+    )
 
 
 def recall(folder: RunFolder, results: Sequence[TrialResult]) -> list[TrialResult]:

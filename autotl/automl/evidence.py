@@ -76,6 +76,8 @@ class Evidence:
         others = [r for r in heads[1:] if r.number != 0]
         heads = [*heads[:1], *default, *others[: _CROSS_VALIDATED - 1]]
         repeats = cross_validation_splits(self._runner, self._seed)
+        if not all(repeats):  # all rows must stay together
+            return results
         found: dict[int, float] = {}
         for result in heads:
             predictions = held_out_predictions(self._runner, result, repeats, until)

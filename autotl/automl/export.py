@@ -212,7 +212,7 @@ class _Source:
             add_reference(target, reference)
 
     def _find(self) -> TrialResult:
-        from autotl.automl.combine import recall
+        from autotl.automl.combine import recall, recorded_winner
         from autotl.leaderboard.selection import select
 
         known = [*self._trials, *recall(self._run, self._trials)]
@@ -225,5 +225,6 @@ class _Source:
             )
         if not results:
             raise RunError("no finished trial to export", found=str(self._run.path))
-        best = select(self._trials) if self._winner is None else self._winner["trial"]
-        return results[int(best) if self._number is None else self._number]
+        if self._number is None and self._winner is not None:
+            return recorded_winner(self._run, self._winner, list(results.values()))
+        return results[int(select(self._trials)) if self._number is None else self._number]

@@ -233,8 +233,7 @@ class Fit:
         teacher, _ = choose(results, lambda _: True, delivery.evidence.gain, combined=combined)
         number = 1 + max(result.number for result in [*results, *combined])
         self._ledger.stages.begin("distill", f"{student} learns from trial {teacher.number}")
-        self._ledger.time.distill()
-        left = self._ledger.time.search_deadline() - time.monotonic()
+        left = self._ledger.time.distill()
         distillation = self._distillation = Distillation(delivery, space, teacher, student, self._ledger.tell)
         error, found = guarded(lambda: distillation.run(number, left))
         if found is None:

@@ -82,6 +82,7 @@ class Opening:
         with folder.created(), self._ledger.claimed(folder):
             if not folder.exists():  # what a run left that broke off unrecorded is not this one's
                 folder.predecessor.with_suffix(".json").unlink(missing_ok=True)
+                folder.predecessor_rows.unlink(missing_ok=True)
             dataset, splits = self._read(folder, data, labels)
             if self._predecessor is not None:
                 self._take_over(self._predecessor, folder, dataset, splits)

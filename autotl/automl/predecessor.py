@@ -20,6 +20,7 @@ from autotl.automl.delivery import Delivery
 from autotl.automl.reopen import reopen
 from autotl.automl.settings import Settings
 from autotl.backbones.backbone import Backbone, BackboneInfo
+from autotl.backbones.sources.finetuned import SOURCE as FINETUNED
 from autotl.backbones.sources.finetuned import finetuned
 from autotl.config import TrialConfig
 from autotl.data.dataset import Dataset, Splits
@@ -154,6 +155,8 @@ class Predecessor:
                 return recipe_alone + str(error)
             if weights_key(model.backbone) == weights_key(base):
                 return None
+            if base.info.source == FINETUNED.name and not self._run.predecessor_rows.is_file():
+                return f"{recipe_alone}what rows it began with, from a run before that, is not recorded"
             judging = np.concatenate([splits.val, splits.test])
             known = sum(not self._is_unseen(dataset, int(row)) for row in judging)
             if known:
@@ -161,13 +164,15 @@ class Predecessor:
                 return f"{recipe_alone}it was fitted on {rows} of the validation and test parts"
             name = f"{base.info.name}@{self._run.path.resolve().name}"
             self._network = finetuned(base.info, model.module, folder.predecessor, name)
+            if self._fitted_on is not None:
+                folder.write_json(folder.predecessor_rows.name, {"learnt": sorted(self._fitted_on)})
             return None
 
     def _winner(self, delivery: Delivery) -> tuple[Backbone, TransferModel]:
         """The backbone that the old winner began with, and its model; takes its recipe, a first member's."""
         combinations = delivery.combinations
         combinations.know(delivery.runner.folder.results())
-        chosen = combinations.named(self._record["winner"]["trial"])
+        chosen = combinations.winner(self._record["winner"])
         self._recipe = combinations.members(chosen)[0].config
         return delivery.runner.bench(self._recipe).backbone, combinations.model(chosen)
 
@@ -181,11 +186,15 @@ class Predecessor:
 
     @cached_property
     def _fitted_on(self) -> frozenset[str] | None:
-        """Fingerprints of the rows that the old model was fitted on; None where they are not known."""
+        """Fingerprints of the rows that the old model was fitted on; None where they are not known.
+
+        With those that the network which it took over was fitted on, by whatever run.
+        """
         if isinstance(self._opened, str) or not self._opened.runner.dataset.fingerprints:
             return None
-        runner = self._opened.runner
-        return frozenset(runner.dataset.fingerprints[row] for row in runner.splits.train_and_val)
+        runner, before = self._opened.runner, self._run.predecessor_rows
+        own = frozenset(runner.dataset.fingerprints[row] for row in runner.splits.train_and_val)
+        return own.union(self._run.read_json(before.name)["learnt"] if before.is_file() else ())
 
     def lead(self, space: SearchSpace) -> SearchSpace:
         """The space with the old winner's recipe right after the baseline, also on its network."""

@@ -93,10 +93,15 @@ class TimePlan:
         self._measure = 0.0 if is_measured else self._measure
         self._keep_back()
 
-    def distill(self) -> None:
-        """Give what was kept for distillation to training, which the search no longer needs."""
+    def distill(self) -> float:
+        """Give what was kept for distillation to training, which the search no longer needs.
+
+        Returns:
+            Seconds there are; none after an interrupt, when what was asked for is made, and no more.
+        """
         self._distill = 0.0
         self._keep_back()
+        return 0.0 if self.budget.cancelled else self.search_deadline() - time.monotonic()
 
     def search_deadline(self) -> float:
         """When the search must end."""

@@ -352,7 +352,7 @@ class _Search:
                 self.cut_off.add(number)
                 self.backend.stop(number, TrialState.FAILED, INTERRUPTED)
             elif number not in self.ending:
-                self._stop(number, TrialState.COMPLETE)
+                self._stop(number, TrialState.PRUNED)  # its curve is no whole course
         while self.running:
             for event in self.backend.poll():
                 self._on(event)

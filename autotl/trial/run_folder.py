@@ -15,7 +15,7 @@
     leaderboard.csv, leaderboard.json, report.html
     model/              the bundle
     teacher.npz         outputs of the winner on all rows, where a smaller network was to learn from it
-    predecessor.*       network and facts that were taken over from an earlier run, where there was one
+    predecessor.*       network taken over from an earlier run, if one was; its facts; prints of its rows
     .owner              the process that searches here, so that no second one does
 
 Every file is written whole or not at all, but for the journal and the events, which are appended to.
@@ -59,6 +59,11 @@ class RunFolder:
     def predecessor(self) -> Path:
         """The network that was taken over from an earlier run."""
         return self.path / "predecessor.safetensors"
+
+    @property
+    def predecessor_rows(self) -> Path:
+        """Fingerprints of all rows that the network taken over has been fitted on, as "learnt"."""
+        return self.path / "predecessor.rows.json"
 
     def trial(self, number: int) -> Path:
         """Folder of a trial."""

@@ -85,7 +85,7 @@ class TransferTrial:
             curve=tuple(self._curve),
             seconds=time.perf_counter() - self._start,
             error=error,
-            facts={"macs": info.macs, "licence": info.licence},
+            facts={"macs": info.macs_at(self.config.get("input_size")), "licence": info.licence},
         )
         if self._curve and state is not TrialState.FAILED:
             best = max(range(len(self._curve)), key=lambda i: self._curve[i].score)

@@ -16,7 +16,7 @@ from autotl.automl.delivery import Delivery
 from autotl.automl.evidence import Evidence
 from autotl.config import TrialConfig, TrialState
 from autotl.data.splits import split
-from autotl.errors import TrialError
+from autotl.errors import RunError, TrialError
 from autotl.modalities.registry import modality
 from autotl.space.limits import Limits
 from autotl.testing.backbones import tiny_image_backbone
@@ -153,6 +153,19 @@ def test_without_time_nothing_is_cross_validated(runner, heads):
     assert evidence.cross_validate([heads[0].with_facts(cross_validated=0.9)], -FOREVER) == heads[:1]
 
 
+def test_rows_that_must_all_stay_together_are_not_cross_validated(runner, heads):
+    joined = replace(runner.dataset, groups=np.zeros(90, int))
+    runner = TrialRunner(replace(runner.plan, dataset=joined))
+    assert Evidence(runner, seed=0).cross_validate(heads, FOREVER) == heads
+
+
+def test_operations_are_those_of_the_input_size(runner):
+    info = runner.infos["tiny-image"]
+    size = info.input["size"] // 2
+    result = run_trial(runner, 0, "linear_probe", head="logistic", depths="last", input_size=size)
+    assert result.facts["macs"] == pytest.approx(info.macs / 4)
+
+
 def test_an_ensemble_is_kept_with_its_members_and_made_again_from_disk(runner, heads):
     evidence = Evidence(runner, seed=0)
     combinations = Combinations(runner, evidence, seed=0)
@@ -171,7 +184,13 @@ def test_an_ensemble_is_kept_with_its_members_and_made_again_from_disk(runner, h
     assert recall(runner.folder, heads) == [found]
     again.know(heads)
     assert runner.predict(again.model(found), val) == pytest.approx(expected, abs=1e-4)
-    assert recall(runner.folder, [*heads, replace(heads[0], number=4)]) == []
+    recorded = {"trial": 4, "config": found.config.to_json()}
+    assert again.winner(recorded) == found
+    another = [*heads, replace(heads[0], number=4)]
+    assert recall(runner.folder, another) == []
+    again.know(another)
+    with pytest.raises(RunError, match="is none of its trials; found 4 of another configuration"):
+        again.winner(recorded)
 
 
 def test_a_soup_is_made_of_trainings_that_do_not_hurt_it(runner):

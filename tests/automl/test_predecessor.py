@@ -203,6 +203,49 @@ def test_whatever_keeps_the_old_run_shut_leaves_its_recipe(bare, monkeypatch, ki
     assert bare.take_over(None, None, None).endswith("is taken over, not its network: it cannot be opened.")
 
 
+def test_rows_of_the_run_before_the_old_one_go_on_with_its_network(bare, monkeypatch, tmp_path):
+    """The old winner has fine-tuned a network that it had taken over: what that learnt, this one did."""
+    base = SimpleNamespace(info=SimpleNamespace(source="finetuned", name="first@oldest"))
+    model = SimpleNamespace(backbone=object(), module=None)
+    dataset = SimpleNamespace(fingerprints=["a", "b", "c"])
+    runner = SimpleNamespace(
+        folder=SimpleNamespace(results=lambda: []),
+        bench=lambda config: base,
+        close=lambda: None,
+        dataset=dataset,
+        splits=SimpleNamespace(train_and_val=np.array([0])),
+    )
+    base.backbone = base
+    first = SimpleNamespace(config=TrialConfig("first@oldest", "full", {}))
+    combinations = SimpleNamespace(
+        know=lambda results: None,
+        winner=lambda recorded: first,
+        members=lambda result: [result],
+        model=lambda result: model,
+    )
+    opened = SimpleNamespace(runner=runner, combinations=combinations)
+    monkeypatch.setattr(predecessor, "reopen", lambda run: opened)
+    monkeypatch.setattr(predecessor, "weights_key", id)
+    monkeypatch.setattr(predecessor, "finetuned", lambda *arguments: base.info)
+    new = RunFolder(tmp_path / "new")
+    new.create()
+    splits = SimpleNamespace(val=np.array([1]), test=np.array([2]))
+    told = bare.take_over(new, dataset, splits)
+    assert told.endswith("what rows it began with, from a run before that, is not recorded")
+
+    def follow(*before):
+        run = Predecessor(tmp_path)
+        run._run.write_json("predecessor.rows.json", {"learnt": before})
+        return run, run.take_over(new, dataset, splits)
+
+    run, told = follow("c", "z")
+    assert run.learnt() == {"a", "c", "z"}
+    assert told.endswith("it was fitted on 1 row of the validation and test parts")
+    assert not new.predecessor_rows.exists()
+    assert follow("z")[1] is None
+    assert new.read_json("predecessor.rows.json") == {"learnt": ["a", "z"]}
+
+
 def test_an_old_winner_that_cannot_be_built_leaves_its_recipe(bare, monkeypatch):
     def fail(*_):
         raise BackboneUnavailableError("its weights are not here")
@@ -212,7 +255,7 @@ def test_an_old_winner_that_cannot_be_built_leaves_its_recipe(bare, monkeypatch)
     runner = SimpleNamespace(folder=folder, bench=fail, close=lambda: closed.append(True))
     first = SimpleNamespace(config=TrialConfig("first", "lora", {}))
     combinations = SimpleNamespace(
-        know=lambda results: None, named=lambda number: first, members=lambda result: [result], model=fail
+        know=lambda results: None, winner=lambda recorded: first, members=lambda result: [result], model=fail
     )
     opened = SimpleNamespace(runner=runner, combinations=combinations)
     monkeypatch.setattr(predecessor, "reopen", lambda run: opened)

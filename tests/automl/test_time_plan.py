@@ -93,6 +93,14 @@ def test_after_an_interrupt_there_is_neither_refit_nor_control(plan):
     assert plan.control_deadline() is None
 
 
+def test_what_was_kept_for_distillation_is_given_to_it_but_after_an_interrupt():
+    plan = TimePlan(100.0, None, time.monotonic(), distills=True)
+    kept = plan.search_deadline()
+    assert plan.distill() == pytest.approx(kept + 30.0 - time.monotonic(), abs=1.0)
+    plan.budget.cancel()
+    assert plan.distill() == 0.0
+
+
 def test_after_an_interrupt_no_control_is_trained_even_without_a_limit_of_time():
     plan = TimePlan(None, 3, time.monotonic())
     plan.budget.cancel()
