@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotl.errors import TargetError
+from autotl.rank_metrics import OF_RANKS
 
 Array = NDArray[Any]
 
@@ -188,17 +189,6 @@ def _log_loss(y: Array, p: Array) -> float:
     return float(-np.log(np.clip(picked, 1e-12, 1.0)).mean())
 
 
-def _auroc(y: Array, p: Array) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    present = np.unique(y)
-    if len(present) < 2:
-        return float("nan")  # nothing to tell apart
-    if p.shape[1] == 2:
-        return float(roc_auc_score(y, p[:, 1]))
-    return float(np.mean([roc_auc_score(y == c, p[:, c]) for c in present]))
-
-
 def _mcc(y: Array, p: Array) -> float:
     from sklearn.metrics import matthews_corrcoef
 
@@ -217,13 +207,9 @@ def _multilabel_f1(average: str) -> Callable[[Array, Array], float]:
     return score
 
 
-def _mean_average_precision(y: Array, p: Array) -> float:
-    from sklearn.metrics import average_precision_score
-
-    present = np.flatnonzero(y.sum(axis=0) > 0)
-    if not len(present):
-        return float("nan")  # nothing to find
-    return float(np.mean([average_precision_score(y[:, k], p[:, k]) for k in present]))
+def _of_ranks(name: str) -> Callable[[Array, Array], float]:
+    """NaN where rows show too few classes or labels to tell apart."""
+    return lambda y, p: float(OF_RANKS[name](y, p, np.ones((1, len(y))))[0])
 
 
 def _subset_accuracy(y: Array, p: Array) -> float:
@@ -256,12 +242,12 @@ _METRICS = (
     Metric("balanced_accuracy", True, _balanced_accuracy, _CLASSES),
     Metric("macro_f1", True, _macro_f1, _CLASSES),
     Metric("f1", True, _binary_f1, _BINARY),
-    Metric("auroc", True, _auroc, _CLASSES, of_probabilities=True),
+    Metric("auroc", True, _of_ranks("auroc"), _CLASSES, of_probabilities=True),
     Metric("mcc", True, _mcc, _CLASSES),
     Metric("log_loss", False, _log_loss, _CLASSES, of_probabilities=True),
     Metric("macro_f1", True, _multilabel_f1("macro"), _LABELS),
     Metric("micro_f1", True, _multilabel_f1("micro"), _LABELS),
-    Metric("mean_average_precision", True, _mean_average_precision, _LABELS),
+    Metric("mean_average_precision", True, _of_ranks("mean_average_precision"), _LABELS),
     Metric("subset_accuracy", True, _subset_accuracy, _LABELS),
     Metric("r2", True, _r2, _VALUES),
     Metric("rmse", False, lambda y, p: float(np.sqrt(np.mean((y - p) ** 2))), _VALUES),

@@ -7,6 +7,7 @@ How they are chosen and built is the business of `leaderboard.ensemble`, `traini
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from autotl.automl.evidence import Evidence
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.errors import RunError
 from autotl.leaderboard.calibration import raw_outputs
-from autotl.leaderboard.ensemble import cross_fitted, greedy_weights, mixed
+from autotl.leaderboard.ensemble import SCORINGS_A_CANDIDATE, cross_fitted, greedy_weights, mixed
 from autotl.leaderboard.selection import is_candidate
 from autotl.training.ensemble import ensemble
 from autotl.training.model import TransferModel
@@ -33,6 +34,8 @@ Join = Callable[[Sequence[TransferModel], Sequence[float]], TransferModel]
 _JOINS: Mapping[str, Join] = {"ensemble": ensemble, "soup": soup}
 #: Most heads that an ensemble is chosen from, and most trainings that a soup is.
 _HEADS, _TRAININGS = 20, 5
+#: Choosing an ensemble may take so long in any case.
+_ENSEMBLE_LEAST_SECONDS = 2.0
 _FILE = "combinations.json"
 
 
@@ -68,12 +71,12 @@ class Combinations:
 
         Args:
             results: All trials.
-            until: Time (`time.monotonic`) after which no network is run.
+            until: Time (`time.monotonic`) after which no network is run and no metric computed.
         """
         self.know(results)
         found: list[TrialResult] = []
         begun = time.perf_counter()
-        for combination in (self._ensemble(results), self._soup(results, until)):
+        for combination in (self._ensemble(results, until), self._soup(results, until)):
             if combination is not None:
                 number = max(self._trials) + 1 + len(found)
                 found.append(self._record(number, combination, time.perf_counter() - begun))
@@ -119,7 +122,7 @@ class Combinations:
 
     # --- looking for them ----------------------------------------------------------------------------------
 
-    def _ensemble(self, results: Sequence[TrialResult]) -> _Found | None:
+    def _ensemble(self, results: Sequence[TrialResult], until: float) -> _Found | None:
         """Of each group of heads over the same features an ensemble; the best of them."""
         heads = [r for r in results if is_candidate(r) and r.config.fits_in_one_step]
         crossed = [r for r in heads if "cross_validated" in r.facts]
@@ -128,13 +131,16 @@ class Combinations:
             bench = self._runner.bench(head.config)
             if self._runner.restore(head).model().backbone is bench.backbone:
                 groups.setdefault((head.config.backbone, bench.spec.key), []).append(head)
-        found = [self._ensemble_of(group[:_HEADS]) for group in groups.values() if len(group) > 1]
+        found = [self._ensemble_of(group, until) for group in groups.values() if len(group) > 1]
         return max(filter(None, found), key=self._judged, default=None)
 
-    def _ensemble_of(self, heads: Sequence[TrialResult]) -> _Found | None:
+    def _ensemble_of(self, heads: Sequence[TrialResult], until: float) -> _Found | None:
         evidence = self._evidence
-        targets, rows, copies = evidence.shared(heads)
-        predictions = np.stack(rows)
+        targets, rows, copies = evidence.shared(heads[:_HEADS])
+        heads = heads[: self._affordable(targets, rows[0], until)]
+        if len(heads) < 2:
+            return None
+        predictions = np.stack(rows[: len(heads)])
         weights = greedy_weights(evidence.metric, targets, predictions)
         if np.count_nonzero(weights) < 2:
             return None
@@ -144,6 +150,18 @@ class Combinations:
             return _Found("ensemble", chosen, honest)
         validation = mixed(weights, np.stack([evidence.validation(head) for head in heads]))
         return _Found("ensemble", chosen, validation, honest)
+
+    def _affordable(self, targets: Array, predictions: Array, until: float) -> int:
+        """How many heads there is time to choose from, as the metric takes it."""
+        if math.isinf(until):
+            return _HEADS
+        times = []
+        for _ in range(2):  # the first may import something
+            begun = time.monotonic()
+            self._evidence.metric.score(targets, predictions)
+            times.append(time.monotonic() - begun)
+        seconds = max(_ENSEMBLE_LEAST_SECONDS, until - time.monotonic())
+        return int(min(_HEADS, seconds / (SCORINGS_A_CANDIDATE * min(times) + 1e-9)))
 
     def _soup(self, results: Sequence[TrialResult], until: float) -> _Found | None:
         """The greedy soup of the best trainings: each in turn is kept where the mean is no worse for it."""

@@ -12,6 +12,8 @@ from autotl.task import Metric
 Array = NDArray[Any]
 #: Most picks, and parts for the estimate of what an ensemble is worth.
 _PICKS, _PARTS = 15, 5
+#: Scorings that `greedy_weights` and `cross_fitted` take together for each candidate, at most.
+SCORINGS_A_CANDIDATE = _PICKS * (1 + _PARTS)
 
 
 def greedy_weights(metric: Metric, targets: Array, predictions: Array) -> Array:

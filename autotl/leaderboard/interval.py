@@ -48,8 +48,8 @@ def bootstrap_interval(
     Where all resamples are alike, as each class is all right or all wrong, the bounds are the exact ones of a
     share (Clopper and Pearson 1934).
 
-    Metrics that come from sums over rows are computed for all resamples at once; rank statistics in a loop,
-    and from fewer resamples where rows are many.
+    Metrics that come from sums over rows are computed for all resamples at once; rank statistics from fewer
+    resamples where rows are many.
 
     Args:
         metric: The metric.

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotl.leaderboard.interval import Interval
+from autotl.leaderboard.resampling import most_repeats
+from autotl.rank_metrics import OF_RANKS
 from autotl.task import Metric
 
 Array = NDArray[Any]
-#: Numbers that all resamples together may touch, and the fewest resamples.
-_NUMBERS, _FEWEST = 20_000_000, 50
 
 
 def paired_gain(
@@ -52,16 +52,21 @@ def paired_gain(
     units, rest = divmod(len(targets), copies)
     if rest:
         raise ValueError(f"need {copies} copies of the same rows, got {len(targets)}")
-    starts = units * np.arange(copies)[:, None]
 
     def gain(rows: Array) -> float:
-        rows = (starts + rows).ravel()
         return metric.score(targets[rows], predictions[rows]) - metric.score(targets[rows], reference[rows])
 
     generator = np.random.default_rng(seed)
-    repeats = min(repeats, max(_FEWEST, _NUMBERS // max(predictions.size, 1)))
-    value = gain(np.arange(units))
-    samples = np.array([gain(generator.integers(units, size=units)) for _ in range(repeats)])
+    value = gain(np.arange(len(targets)))
+    repeats = min(repeats, most_repeats(predictions))
+    drawn = [generator.integers(units, size=units) for _ in range(repeats)]
+    if metric.name in OF_RANKS:
+        times = np.tile([np.bincount(rows, minlength=units) for rows in drawn], copies)
+        new, old = (OF_RANKS[metric.name](targets, part, times) for part in (predictions, reference))
+        samples = new - old
+    else:
+        starts = units * np.arange(copies)[:, None]
+        samples = np.array([gain((starts + rows).ravel()) for rows in drawn])
     samples = samples[np.isfinite(samples)]
     if not len(samples):
         return Interval(value, value, value, 0.0)

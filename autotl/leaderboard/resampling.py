@@ -1,23 +1,25 @@
 """The metrics of many bootstrap resamples at once, where a metric can be had from sums over rows.
 
-Metrics of the confusion matrix draw whole matrices; those of sums draw how often each row comes. The rest
-(rank statistics) are computed resample by resample, fewer of them the more rows there are.
+Metrics of the confusion matrix draw whole matrices; those of sums and of curves draw how often each row
+comes. The rest are computed resample by resample. Of the rest, and of curves, there are fewer resamples the
+more rows there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autotl.rank_metrics import OF_RANKS
 from autotl.task import THRESHOLD, Metric
 
 Array = NDArray[Any]
 
 _NUMBERS_AT_ONCE = 4_000_000
-_NUMBERS_IN_A_LOOP, _FEWEST = 20_000_000, 50
+_NUMBERS_IN_ALL, _FEWEST = 20_000_000, 50
 
 
 def resampled(
@@ -29,12 +31,22 @@ def resampled(
     """
     if _is_classes(targets) and predictions.ndim == 2 and metric.name in _OF_CONFUSION:
         return _from_confusions(_OF_CONFUSION[metric.name], targets, predictions, repeats, generator)
+    strata = _strata(targets)
     found = _row_sums(metric.name, targets, predictions)
     if found is not None:
         rows, function = found
-        return _from_sums(rows, function, _strata(targets), repeats, generator)
-    fewer = min(repeats, max(_FEWEST, _NUMBERS_IN_A_LOOP // max(predictions.size, 1)))
+        drawn = _drawn(strata, repeats, generator)
+        return np.concatenate([function(times @ rows, len(rows)) for times in drawn])
+    fewer = min(repeats, most_repeats(predictions))
+    if metric.name in OF_RANKS:
+        drawn = _drawn(strata, fewer, generator)
+        return np.concatenate([OF_RANKS[metric.name](targets, predictions, times) for times in drawn])
     return _one_by_one(metric, targets, predictions, fewer, generator)
+
+
+def most_repeats(predictions: Array) -> int:
+    """How many resamples are affordable where each takes a pass over the predictions."""
+    return max(_FEWEST, _NUMBERS_IN_ALL // max(predictions.size, 1))
 
 
 def _is_classes(targets: Array) -> bool:
@@ -177,21 +189,18 @@ def _pearson(sums: Array, rows: int) -> Array:
     return np.asarray(np.where(spread > 1e-24, (yp - y * p / rows) / np.sqrt(np.maximum(spread, 1e-24)), 0.0))
 
 
-def _from_sums(
-    rows: Array, function: _Function, strata: list[Array], repeats: int, generator: np.random.Generator
-) -> Array:
-    step = max(1, _NUMBERS_AT_ONCE // len(rows))
-    parts = []
+def _drawn(strata: list[Array], repeats: int, generator: np.random.Generator) -> Iterator[Array]:
+    """How often each row comes in each resample: arrays (R', N) of `repeats` rows in all, some at a time."""
+    count = sum(map(len, strata))
+    step = max(1, _NUMBERS_AT_ONCE // count)
     for start in range(0, repeats, step):
         size = min(step, repeats - start)
-        sums = np.zeros((size, rows.shape[1]))
+        times = np.zeros((size, count))
         for stratum in strata:
             drawn = generator.integers(0, len(stratum), (size, len(stratum)))
             drawn += np.arange(size)[:, None] * len(stratum)
-            times = np.bincount(drawn.ravel(), minlength=size * len(stratum)).reshape(size, len(stratum))
-            sums += times @ rows[stratum]
-        parts.append(function(sums, len(rows)))
-    return np.concatenate(parts)
+            times[:, stratum] = np.bincount(drawn.ravel(), minlength=size * len(stratum)).reshape(size, -1)
+        yield times
 
 
 # --- all others -------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -191,6 +192,13 @@ def test_an_ensemble_is_kept_with_its_members_and_made_again_from_disk(runner, h
     again.know(another)
     with pytest.raises(RunError, match="is none of its trials; found 4 of another configuration"):
         again.winner(recorded)
+
+
+@pytest.mark.parametrize(("seconds", "fewest", "most"), [(FOREVER, 20, 20), (9.0, 5, 10), (-9.0, 1, 2)])
+def test_an_ensemble_is_chosen_from_as_many_heads_as_the_metric_has_time_for(seconds, fewest, most):
+    slow = SimpleNamespace(metric=SimpleNamespace(score=lambda targets, predictions: time.sleep(0.01)))
+    combinations = Combinations(None, slow, seed=0)
+    assert fewest <= combinations._affordable(None, None, time.monotonic() + seconds) <= most
 
 
 def test_a_soup_is_made_of_trainings_that_do_not_hurt_it(runner):

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from autotl.leaderboard.interval import Interval, bootstrap_interval
 from autotl.task import Metric, TaskKind, metric, metrics
 
-_IN_A_LOOP = {"auroc", "spearman", "mean_average_precision"}
+_OF_RANKS = {"auroc", "spearman", "mean_average_precision"}
 _ACCURACY = metric("accuracy", TaskKind.MULTICLASS)
 
 
@@ -67,7 +67,7 @@ def _gorodkin(targets, predictions):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [(name, kind) for kind in TaskKind for name in metrics(kind) if name not in _IN_A_LOOP],
+    [(name, kind) for kind in TaskKind for name in metrics(kind) if name != "spearman"],
 )
 def test_the_quick_way_agrees_with_the_loop(name, kind):
     known = metric(name, kind)
@@ -83,7 +83,7 @@ def test_the_quick_way_agrees_with_the_loop(name, kind):
     assert quick.standard_error == pytest.approx(looped.standard_error, rel=0.1)
 
 
-@pytest.mark.parametrize("name", sorted(_IN_A_LOOP))
+@pytest.mark.parametrize("name", sorted(_OF_RANKS))
 def test_rank_statistics_have_intervals_too(name):
     for kind in TaskKind:
         if name in metrics(kind):
@@ -91,7 +91,7 @@ def test_rank_statistics_have_intervals_too(name):
             assert interval.low < interval.value < interval.high
 
 
-@pytest.mark.parametrize(("name", "classes"), [("macro_f1", 77), ("log_loss", 77)])
+@pytest.mark.parametrize(("name", "classes"), [("macro_f1", 77), ("log_loss", 77), ("auroc", 77)])
 def test_many_classes_take_a_moment(name, classes):
     generator = np.random.default_rng(0)
     targets = generator.integers(0, classes, 2000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,15 +51,28 @@ def test_numbers_of_rows_must_agree():
         paired_gain(metric("rmse", TaskKind.REGRESSION), np.zeros(3), np.zeros(2), np.zeros(3))
 
 
-def test_copies_of_rows_are_drawn_together_and_add_no_certainty():
+@pytest.mark.parametrize("name", ["accuracy", "auroc"])
+def test_copies_of_rows_are_drawn_together_and_add_no_certainty(name):
     random = np.random.default_rng(1)
     targets = random.integers(0, 2, 60)
     reference = np.where(random.random(60) < 0.3, 1 - targets, targets)
     better = np.where(random.random(60) < 0.2, 1 - targets, targets)
-    accuracy = metric("accuracy", TaskKind.BINARY)
+    accuracy = metric(name, TaskKind.BINARY)
     once = paired_gain(accuracy, targets, one_hot(better), one_hot(reference))
     thrice = [np.tile(labels, 3) for labels in (targets, better, reference)]
     tiled = paired_gain(accuracy, thrice[0], one_hot(thrice[1]), one_hot(thrice[2]), copies=3)
-    assert tiled == once
+    assert vars(tiled) == pytest.approx(vars(once), abs=1e-12)
     with pytest.raises(ValueError, match="need 7 copies of the same rows, got 180"):
         paired_gain(accuracy, thrice[0], one_hot(thrice[1]), one_hot(thrice[2]), copies=7)
+
+
+def test_areas_of_all_resamples_at_once_are_those_of_a_loop():
+    random = np.random.default_rng(2)
+    targets = random.integers(0, 2, 80)
+    new, old = (targets + random.normal(scale=scale, size=80) for scale in (0.5, 0.9))
+    new, old = (np.stack([-scores, scores], axis=1) for scores in (new, old))
+    auroc = metric("auroc", TaskKind.BINARY)
+    loop = replace(auroc, name="in a loop")
+    once, looped = (paired_gain(way, targets, new, old) for way in (auroc, loop))
+    assert once.low > 0
+    assert vars(once) == pytest.approx(vars(looped))
