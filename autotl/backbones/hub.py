@@ -77,11 +77,20 @@ def forget_probe() -> None:
 
 
 def cached(repository: str, file: str, revision: str | None = None) -> Path | None:
-    """The file in the cache, unchecked, or None. Takes the locked revision, then `revision` or "main"."""
+    """The file in the cache, unchecked, or None.
+
+    Takes the locked revision, then `revision` or "main"; where the cache knows none of that name, as the lock
+    file was lost, the only revision that it has.
+    """
     from huggingface_hub import try_to_load_from_cache
 
-    wanted = locked_revision(repository) or revision or "main"
-    found = try_to_load_from_cache(repository, file, cache_dir=hub_cache(), revision=wanted)
+    locked = locked_revision(repository)
+    found = try_to_load_from_cache(
+        repository, file, cache_dir=hub_cache(), revision=locked or revision or "main"
+    )
+    if found is None and locked is None and revision is None:
+        there = list(hub_cache().glob(f"models--{repository.replace('/', '--')}/snapshots/*/{file}"))
+        found = str(there[0]) if len(there) == 1 else None
     return Path(found) if isinstance(found, str) else None
 
 

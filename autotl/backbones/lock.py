@@ -9,6 +9,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from autotl.atomic import replacing
 from autotl.backbones.cache_dir import cache_dir
 from autotl.errors import BackboneError
@@ -61,10 +63,10 @@ def locked_revision(repository: str) -> str | None:
 
 
 def record(key: str, entry: LockEntry) -> None:
-    """Add one entry, keeping the others."""
-    entries = {**read_lock(), key: entry}
+    """Add one entry, keeping the others, those that another process is adding too."""
     path = lock_path()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with FileLock(path.with_suffix(".busy")), replacing(path) as temporary:
+        entries = {**read_lock(), key: entry}
         content = {name: asdict(value) for name, value in sorted(entries.items())}
         temporary.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

@@ -33,6 +33,7 @@ Report = Callable[[int, int], None]
 _ROWS_WORTH_TIMING = 256
 #: Activations beyond this are not kept: the frozen blocks then run at each step.
 _MOST_HIDDEN_BYTES, _HIDDEN_TYPE = 8 * 2**30, np.float16
+_LARGEST_HIDDEN = float(np.finfo(_HIDDEN_TYPE).max)
 #: Rows are brought to the disk that often: a kill costs no more than they took.
 _COMMIT_SECONDS = 1.0
 
@@ -105,6 +106,7 @@ class FrozenPart:
         #: earlier run), without the choice of an engine.
         self.seconds_a_row = float(self._pace.get(self._pace_key) or 0.0)
         self._engines: dict[tuple[int, tuple[int, ...], bool], Engine] = {}
+        self._shapes: dict[int, tuple[int, ...]] = {}
         self._arrays: dict[tuple[str, View], RowArray | RaggedArray] = {}
 
     def pooled(
@@ -193,8 +195,7 @@ class FrozenPart:
             finally:
                 for store in stores:
                     store.commit()
-                if self._device.type != "cpu":  # the memory of a GPU is needed for other things
-                    self._engines.clear()
+                self._leave_device()
 
     def _compute(
         self,
@@ -214,7 +215,12 @@ class FrozenPart:
             asked = time.perf_counter()
             engine = self._engine(stop, capture, pooled, batch, len(rows))
             choosing += time.perf_counter() - asked
-            for store, value in zip(stores, engine(self._augmented(batch, view, chunk)), strict=True):
+            augmented = self._augmented(batch, view, chunk)
+            values = engine(augmented)
+            if not all(np.isfinite(value).all() for value in values):  # half precision ends at 65,504
+                engine = self._engines[stop, capture, pooled] = self._plain_engine(stop, capture, pooled)
+                values = engine(augmented)
+            for store, value in zip(stores, _storable(values, pooled), strict=True):
                 store.write(chunk, value)
             if time.perf_counter() - committed > _COMMIT_SECONDS:
                 for store in stores:
@@ -247,9 +253,9 @@ class FrozenPart:
     def _engine(self, stop: int, capture: tuple[int, ...], pooled: bool, batch: Batch, rows: int) -> Engine:
         key = (stop, capture, pooled)
         if key not in self._engines:
-            network = FrozenNetwork(self.backbone, stop, capture, pooled).eval()
             if rows < _ROWS_WORTH_TIMING:
-                return torch_engine(network, self._device)
+                return self._plain_engine(stop, capture, pooled)
+            network = FrozenNetwork(self.backbone, stop, capture, pooled).eval()
             self._engines[key] = fastest_engine(
                 network,
                 batch,
@@ -260,6 +266,15 @@ class FrozenPart:
                 f"device={self._device.type}",
             )
         return self._engines[key]
+
+    def _plain_engine(self, stop: int, capture: tuple[int, ...], pooled: bool) -> Engine:
+        return torch_engine(FrozenNetwork(self.backbone, stop, capture, pooled), self._device)
+
+    def _leave_device(self) -> None:
+        """Take the network off a GPU, whose memory is needed for other things."""
+        if self._device.type != "cpu":
+            self._engines.clear()
+            self.backbone.module.cpu()
 
     # --- arrays ----------------------------------------------------------------------------------------
 
@@ -296,8 +311,17 @@ class FrozenPart:
         return int(self.inputs.lengths(rows).sum()) * vector_bytes
 
     def _hidden_shape(self, cut: int, row: Array) -> tuple[int, ...]:
-        """Shape of one row's activations after `cut` blocks."""
-        with torch.inference_mode():
+        """Shape of one row's activations after `cut` blocks; the first axis may be its own."""
+        if cut not in self._shapes:
             batch = {name: value.to(self._device) for name, value in self.inputs.batch(row).items()}
             self.backbone.module.to(self._device)
-            return tuple(self.backbone.run(batch, 0, cut)["hidden"].shape[1:])
+            with torch.inference_mode():
+                self._shapes[cut] = tuple(self.backbone.run(batch, 0, cut)["hidden"].shape[1:])
+            self._leave_device()
+        return self._shapes[cut]
+
+
+def _storable(values: Sequence[Array], pooled: bool) -> list[Array]:
+    """What a network gives as it is kept: activations beyond half precision become its largest number."""
+    first = int(pooled)
+    return [*values[:first], *(np.clip(v, -_LARGEST_HIDDEN, _LARGEST_HIDDEN) for v in values[first:])]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotl.backbones.backbone import Backbone
 from autotl.data.dataset import Dataset
-from autotl.modalities.modality import Modality
+from autotl.modalities.modality import Item, Modality
 from autotl.modalities.preprocessing import PreprocessingSpec
 from autotl.versions import versions
 
@@ -66,14 +66,22 @@ def feature_facts(inputs: Facts, backbone: Backbone, device: torch.device) -> Fa
 def content_key(dataset: Dataset, modality: Modality) -> str:
     """sha256 over the content hashes in the order of the rows.
 
-    File endings count: equal pixels may be decoded at another scale from another format.
+    File endings count: equal pixels may be decoded at another scale from another format. So do texts as they
+    are: to their fingerprints white space is all the same, to some tokenizers it is not.
     """
     digest = hashlib.sha256()
     prints = dataset.fingerprints or [modality.fingerprint(item) for item in dataset.items]
     for item, content in zip(dataset.items, prints, strict=True):
         ending = item.suffix.lower() if isinstance(item, Path) else ""
-        digest.update(f"{content}{ending}\n".encode())
+        digest.update(f"{content}{ending}{_texts(item)}\n".encode())
     return digest.hexdigest()
+
+
+def _texts(item: Item) -> str:
+    """The texts of an item as JSON, "" of what is none."""
+    parts = (item,) if isinstance(item, str) else item if isinstance(item, (tuple, list)) else ()
+    texts = [part for part in parts if isinstance(part, str)]
+    return json.dumps(texts) if texts else ""
 
 
 def weights_key(backbone: Backbone) -> str:

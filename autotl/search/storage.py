@@ -7,6 +7,7 @@ left (a torn last line, a stale lock, trials under way) is put right when the ne
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from collections import Counter
@@ -58,6 +59,8 @@ class StudyStorage:
         self._folder = run_folder
         run_folder.create()
         self._owner = _own(run_folder)
+        for torn in (*run_folder.path.glob(".*.tmp"), *run_folder.path.glob("trials/*/.*.tmp")):
+            torn.unlink(missing_ok=True)  # of a process that was killed while it wrote
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._file = Journal(run_folder.journal)
         self._journal = optuna.storages.JournalStorage(self._file)
@@ -234,6 +237,12 @@ def _own(folder: RunFolder) -> IO[str]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             handle.close()
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise StorageError(
+                    "cannot lock the run folder, so that no second search writes there",
+                    found=f"{path} ({error.strerror})",
+                    hint="Choose a disk that knows locks (flock) with --out.",
+                ) from error
             raise RunError(
                 "another process is searching in this run folder",
                 found=str(folder.path),

@@ -36,7 +36,7 @@ class TunedFeatures:
         """Prepared rows at the cut, on the device; activations as float32."""
         batch = self._bench.frozen.hidden(rows, self._cut, view)
         device = self._bench.device
-        moved = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+        moved = {name: value.to(device) for name, value in batch.items()}  # waits: the batch ends here
         return {k: v.float() if v.dtype == torch.float16 else v for k, v in moved.items()}
 
     def __call__(self, rows: Array) -> Tensor:

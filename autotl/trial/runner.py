@@ -16,6 +16,7 @@ from torch import Tensor
 
 from autotl.backbones import measure
 from autotl.backbones.backbone import Batch
+from autotl.backbones.weights import read_notes, read_weights, write_weights
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.data.dataset import Splits
 from autotl.errors import RunError, TrialError
@@ -28,7 +29,6 @@ from autotl.trial.benches import Benches, Report
 from autotl.trial.pace import Pace
 from autotl.trial.plan import RunnerPlan
 from autotl.trial.trial import Price
-from autotl.trial.weights import read_notes, read_weights, write_weights
 
 Array = NDArray[Any]
 _PREDICTION_BATCH = 16

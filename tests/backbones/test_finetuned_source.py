@@ -12,7 +12,7 @@ import torch
 from autotl.backbones.catalogue import catalogue
 from autotl.backbones.load import availability, load
 from autotl.backbones.sources.finetuned import finetuned, recorded
-from autotl.errors import BackboneError, BackboneUnavailableError
+from autotl.errors import BackboneError, BackboneUnavailableError, StorageError
 
 NAMES = {"image": "efficientnet-lite0", "text": "all-minilm-l6-v2"}
 
@@ -82,3 +82,10 @@ def test_weights_that_are_gone_or_torn_are_told(tuned, tmp_path):
     assert not availability(info, offline=True).available
     with pytest.raises(BackboneUnavailableError, match=r"cannot load a fine-tuned network; found nothing at"):
         load(replace(info), offline=True)
+
+
+def test_a_network_that_does_not_fit_on_the_disk(base, tmp_path, files_of_at_most):
+    backbone, path = load(base, offline=True), tmp_path / "network.safetensors"
+    with files_of_at_most(10_000), pytest.raises(StorageError, match="cannot write a file"):
+        finetuned(base, backbone.module, path, "base@run")
+    assert list(tmp_path.iterdir()) == []

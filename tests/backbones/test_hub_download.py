@@ -6,6 +6,7 @@ import hashlib
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from huggingface_hub import hf_hub_download
 from loopback_hub import LoopbackHub
 
 from autotl.backbones.hub import fetch, forget_probe, hub_cache, reachable
-from autotl.backbones.lock import lock_path, read_lock
+from autotl.backbones.lock import LockEntry, lock_path, read_lock, record
 from autotl.errors import BackboneError, BackboneUnavailableError, ChecksumError
 
 REPOSITORY, WEIGHTS, CONFIG = "owner/net", "model.safetensors", "config.json"
@@ -190,3 +191,24 @@ def test_a_broken_lock_file_is_named(hub: LoopbackHub) -> None:
     lock_path().write_text("{not json")
     with pytest.raises(BackboneError, match="cannot read the lock file of downloads"):
         fetch(REPOSITORY, WEIGHTS)
+
+
+def test_without_the_lock_file_an_offline_run_takes_the_only_revision_there_is(hub: LoopbackHub) -> None:
+    commit = publish(hub)
+    path = fetch(REPOSITORY, WEIGHTS)
+    lock_path().unlink()
+    assert fetch(REPOSITORY, WEIGHTS, offline=True) == path
+    assert read_lock()[f"{REPOSITORY}/{WEIGHTS}"].revision == commit
+    lock_path().unlink()
+    other = path.parent.with_name("f" * 40)
+    other.mkdir()
+    (other / WEIGHTS).write_bytes(BODY)
+    with pytest.raises(BackboneUnavailableError, match="this run is offline"):
+        fetch(REPOSITORY, WEIGHTS, offline=True)
+
+
+def test_processes_that_record_at_once_keep_each_others_entries(caches: Path) -> None:
+    names = [f"owner/net/{number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: record(name, LockEntry("a", "b")), names))
+    assert sorted(read_lock()) == names

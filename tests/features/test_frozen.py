@@ -294,8 +294,29 @@ def test_engines_stay_where_no_gpu_needs_their_memory(bench, monkeypatch, kind, 
     monkeypatch.setattr(frozen, "_ROWS_WORTH_TIMING", 1)
     monkeypatch.setattr(frozen, "fastest_engine", lambda *_, **__: plain)
     monkeypatch.setattr(bench.frozen, "_device", torch.device(kind))
+    left = []
+    monkeypatch.setattr(bench.backbone.module, "cpu", lambda: left.append(kind))
     bench.frozen.pooled(np.arange(4), (bench.backbone.depth,))
     assert len(bench.frozen._engines) == kept
+    assert left == [kind] * (1 - kept), "the network leaves it too"
+
+
+def test_what_an_engine_gives_that_is_not_finite_is_computed_by_plain_torch(bench, monkeypatch):
+    """Half precision may overflow on another batch than the one that it was checked on."""
+    depth, rows = bench.backbone.depth, np.arange(40)
+    plain = torch_engine(FrozenNetwork(bench.backbone, depth, (), True), torch.device("cpu"))
+    asked = []
+
+    def overflowing(batch):
+        asked.append(len(asked))
+        return [np.where(len(asked) == 2, np.inf, value) for value in plain(batch)]
+
+    monkeypatch.setattr(frozen, "_ROWS_WORTH_TIMING", 1)
+    monkeypatch.setattr(frozen, "fastest_engine", lambda *_, **__: overflowing)
+    found = bench.frozen.pooled(rows, (depth,))
+    assert asked == [0, 1], "it is not asked again"
+    for row, values in zip(rows, found, strict=True):
+        assert np.allclose(values, directly(bench, row, depth), atol=1e-4)
 
 
 def test_the_pace_of_a_few_rows_gives_way_to_that_of_many_and_not_the_other_way_round(bench, monkeypatch):
@@ -306,3 +327,18 @@ def test_the_pace_of_a_few_rows_gives_way_to_that_of_many_and_not_the_other_way_
     monkeypatch.setattr(frozen, "_ROWS_WORTH_TIMING", 4)
     part.pooled(np.arange(4, 8), depths)
     assert 0 < part.seconds_a_row < 1e6
+
+
+def test_activations_that_half_precision_cannot_hold_are_its_largest_number(bench, monkeypatch):
+    depth, rows = bench.backbone.depth, np.arange(4)
+    plain = torch_engine(FrozenNetwork(bench.backbone, depth, (1,), True), torch.device("cpu"))
+
+    def large(batch):
+        pooled, hidden = plain(batch)
+        return [pooled, hidden * 1e9]
+
+    monkeypatch.setattr(bench.frozen, "_engine", lambda *_: large)
+    bench.frozen.pooled(rows, (depth,), capture=(1,))
+    kept = bench.frozen.hidden(rows, 1)["hidden"]
+    assert torch.isfinite(kept).all()
+    assert float(kept.abs().max()) == 65504.0

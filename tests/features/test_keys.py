@@ -112,3 +112,13 @@ def test_changed_code_of_a_modality_changes_the_key(tmp_path, monkeypatch):
 def test_code_that_cannot_be_read_is_never_the_same():
     thing = type("Mine", (), {"__module__": "typed_in"})()
     assert code_key(thing) != code_key(thing)
+
+
+@pytest.mark.parametrize("items", [["if x:\n  y", "z"], [("a b", "c"), ("d", "e")]])
+def test_white_space_of_texts_changes_the_key_though_it_makes_no_other_text(items):
+    text, dataset = modality("text"), replace(tiny_dataset("text", rows=2), items=items, fingerprints=())
+    first = items[0]
+    changed = first.replace("  ", " ") if isinstance(first, str) else ("a  b", "c")
+    other = replace(dataset, items=[changed, items[1]])
+    assert text.fingerprint(first) == text.fingerprint(changed)
+    assert content_key(dataset, text) != content_key(other, text)

@@ -1,5 +1,6 @@
 """What the search loop does with trials that succeed, fail, and run out of budget."""
 
+import errno
 import json
 import math
 import mmap
@@ -14,7 +15,7 @@ import pytest
 from search_fakes import CurveSpace, FakeClock, FakeFactory, TinySpace
 
 from autotl.config import TrialState
-from autotl.errors import RunError, SearchError, TrialError
+from autotl.errors import RunError, SearchError, StorageError, TrialError
 from autotl.search.budget import Budget
 from autotl.search.events import EpochDone, Note, TrialFinished, TrialStarted
 from autotl.search.local import LocalBackend
@@ -325,3 +326,25 @@ def test_a_space_smaller_than_the_choice_is_searched_to_its_end(folder):
     results = search(folder, space=TinySpace(), trials=50, judge=LastOfThree(), listener=notes.append)
     assert sorted(r.config.get("k") for r in results) == [1, 2, 3, 4]
     assert notes.count(Note("the search space is exhausted")) == 1
+
+
+def test_a_disk_that_knows_no_locks_is_no_other_process(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    with pytest.raises(StorageError, match=r"cannot lock the run folder.*No locks available"):
+        StudyStorage(folder)
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.trial(3).mkdir(parents=True)
+    torn = [folder.path / ".run.json.ab12.tmp", folder.trial(3) / ".checkpoint.safetensors.ab12.tmp"]
+    kept = folder.trial(3) / "model.safetensors"
+    for path in [*torn, kept]:
+        path.write_text("half")
+    with StudyStorage(folder):
+        assert [path.exists() for path in [*torn, kept]] == [False, False, True]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from autotl.backbones.weights import read_weights, write_weights
 from autotl.data.dataset import Splits
 from autotl.errors import RunError, StorageError
 from autotl.trial import run_folder
 from autotl.trial.run_folder import RunFolder, free_folder, new_folder
-from autotl.trial.weights import read_weights, write_weights
 
 
 def test_weights_that_do_not_fit_on_the_disk(tmp_path, files_of_at_most):

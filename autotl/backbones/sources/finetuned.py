@@ -60,12 +60,14 @@ def finetuned(base: BackboneInfo, module: nn.Module, path: Path, name: str) -> B
 
     Returns:
         The facts by which it is loaded.
+
+    Raises:
+        StorageError: The disk takes no more, or is not writable.
     """
-    from safetensors.torch import save_file
+    from autotl.backbones.weights import write_weights
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}
-    save_file(weights, path)
+    write_weights(path, {key: value.detach().cpu().clone() for key, value in module.state_dict().items()})
     info = replace(
         base,
         name=name,

@@ -1,4 +1,4 @@
-"""A trial's tensors on disk, as safetensors."""
+"""Tensors on disk, as safetensors."""
 
 from __future__ import annotations
 
