@@ -33,6 +33,8 @@ class DataSet:
 
 
 _HELD_OUT = (("test_share", 0.25),)
+#: The packaged text encoder knows English only, and takes no part in others unless it is named.
+_ENGLISH_ENCODER = ("backbones", "all-minilm-l6")
 SETS = {
     "signdigits": DataSet(_HELD_OUT, images=True),
     "trashnet256": DataSet(images=True),
@@ -42,13 +44,13 @@ SETS = {
     "banking77": DataSet(),
     "banking77_16": DataSet(rows_per_class=16),
     "sst2": DataSet(),
-    "germeval2018": DataSet((("target", "label"), ("text", "text"))),
+    "germeval2018": DataSet((("target", "label"), ("text", "text"), _ENGLISH_ENCODER)),
     "clinc150_small": DataSet(train_file="train_small.csv"),
     "goemotions": DataSet((("target", "labels"),), rows=10_000),
     "stsb_en": DataSet((("target", "score"),)),
     "sms_spam": DataSet(),
     "umsab_english": DataSet(),
-    "umsab_german": DataSet(),
+    "umsab_german": DataSet((_ENGLISH_ENCODER,)),
     "omniglot_small1": DataSet(images=True),
 }
 
