@@ -20,7 +20,7 @@ from autotl.config import TrialResult
 from autotl.features.allocator import keep_freed_memory
 from autotl.leaderboard.selection import OVER_LIMIT, is_candidate
 from autotl.profile.profile import DatasetProfile
-from autotl.search.candidates import expectation, probe_lessons, suited_inputs
+from autotl.search.candidates import expectation, probed, suited_inputs
 from autotl.search.events import Event, Listener, Note, TrialFinished
 from autotl.search.local import guarded
 from autotl.search.loop import run_search
@@ -184,7 +184,7 @@ class Fit:
                 self._ledger.time.search_deadline,
                 listen,
             )
-        lessons = self._experience.lessons(profile) + probe_lessons(self._ledger.record["ranking"])
+        lessons = self._experience.lessons(profile)
         self._ledger.record["lessons"] = len(lessons)
         return run_search(
             space,
@@ -195,6 +195,7 @@ class Fit:
             judge=self._scheduler,
             validation_rows=len(runner.splits.val),
             lessons=lessons,
+            probes=probed(self._ledger.record["ranking"]),
             leading=space.leading,
             listener=listen,
         )

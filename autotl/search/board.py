@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
+from autotl.search.candidates import Probed
 from autotl.search.lessons import Lesson
 from autotl.trial.trial import Price
 
@@ -74,6 +75,7 @@ class Board:
         offers: What it may be, in the sampler's order; empty where the sampler is still to be asked.
         noise: Standard error of a validation score.
         lessons: What other data sets teach.
+        probes: What probes of backbones have found on this one.
     """
 
     open: dict[int, Standing] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class Board:
     offers: Sequence[Prospect] = ()
     noise: float = 0.0
     lessons: Sequence[Lesson] = ()
+    probes: Sequence[Probed] = ()
 
     @property
     def paused(self) -> list[Standing]:

@@ -11,16 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from autotl.backbones.backbone import BackboneInfo, log_odds, standing
-from autotl.config import EpochResult, TrialConfig, Value
-from autotl.search.lessons import Lesson, lessons
-from autotl.space.resolve import BASELINE_STRATEGY
+from autotl.config import Value
 
 #: Weight of ridge in the probe's accuracy; the rest is that of nearest neighbours.
 _RIDGE_SHARE = 0.75
 #: Deviation, in log-odds, of what a network reaches from what its source accuracy lets expect.
 _PRIOR_DEVIATION = 0.3
-#: Rows whose time is a backbone's pace: so many that it is above what a pace is rounded up to.
-_PACE_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -90,23 +86,28 @@ def backbone_ranks(ranking: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return {row["backbone"]: row["predicted_rank"] for row in ranking}
 
 
-def probe_lessons(ranking: Iterable[Mapping[str, Any]]) -> list[Lesson]:
-    """What the probe teaches of backbones, from the rows of `run.json`.
+@dataclass(frozen=True)
+class Probed:
+    """What a probe found of a backbone, at its best size and depths.
 
-    A few rows of this data set tell of it as another data set would: of the order, and with doubt. The pace
-    is that of a row, for those that did well were probed on more.
+    Attributes:
+        backbone: Its name.
+        accuracy: That expected of a head on few rows, from probe and prior together.
+        rows: So many.
     """
-    best: dict[str, Mapping[str, Any]] = {}
+
+    backbone: str
+    accuracy: float
+    rows: int
+
+
+def probed(ranking: Iterable[Mapping[str, Any]]) -> list[Probed]:
+    """The backbones that were probed, best first, from the rows of `run.json`."""
+    best: dict[str, Probed] = {}
     for row in ranking:
         if row["rows"]:
-            best.setdefault(row["backbone"], row)
-    return lessons(
-        (
-            TrialConfig(name, BASELINE_STRATEGY),
-            [EpochResult(1, row["fused"], math.nan, row["seconds"] / row["rows"] * _PACE_ROWS)],
-        )
-        for name, row in best.items()
-    )
+            best.setdefault(row["backbone"], Probed(row["backbone"], row["fused"], row["rows"]))
+    return list(best.values())
 
 
 def suited_inputs(

@@ -15,6 +15,7 @@ from autotl.data.rows import plural
 from autotl.search.backend import BackendEvent, Paused, SearchBackend, Stepped
 from autotl.search.board import Board, Prospect, Standing
 from autotl.search.budget import Budget
+from autotl.search.candidates import Probed
 from autotl.search.costs import CostModel, next_step_seconds
 from autotl.search.events import (
     EpochDone,
@@ -51,6 +52,7 @@ def run_search(
     judge: Scheduler | None = None,
     validation_rows: int = 0,
     lessons: Sequence[Lesson] = (),
+    probes: Sequence[Probed] = (),
     leading: frozenset[str] = frozenset(),
 ) -> list[TrialResult]:
     """Search until the budget is spent, the space exhausted, or the user interrupts.
@@ -70,6 +72,7 @@ def run_search(
         judge: Who gets the next epoch; one trial after the other unless given.
         validation_rows: How many rows a score rests on, from which its noise follows; 0 for unknown.
         lessons: What other data sets teach.
+        probes: What probes of backbones have found on this one.
         leading: Keys of configurations that are begun first, whatever the judge would choose.
 
     Returns:
@@ -91,7 +94,7 @@ def run_search(
             interrupts=interrupts,
             scheduler=judge or scheduler("fifo"),
             validation_rows=validation_rows,
-            board=Board(lessons=lessons),
+            board=Board(lessons=lessons, probes=probes),
             leading=leading,
         )
         search.resume(storage.recover())

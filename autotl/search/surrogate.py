@@ -130,7 +130,7 @@ class _Related:
     lessons: Array
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _related(configs: frozenset[TrialConfig], elsewhere: tuple[TrialConfig, ...]) -> _Related:
     """As a set: a configuration that was asked of is known later, and all the rest stays as it was."""
     ordered = sorted(configs, key=lambda config: config.key)

@@ -190,11 +190,11 @@ def test_time_ends_the_search_within_ten_percent_and_the_last_trial_keeps_its_ep
     budget = Budget(3.0)
     budget.keep_back(0.5)
     results = search(
-        folder, space=CurveSpace(epochs=10), budget=budget, factory=FakeFactory(folder, step_seconds=0.12)
+        folder, space=CurveSpace(epochs=50), budget=budget, factory=FakeFactory(folder, step_seconds=0.12)
     )
     assert 2.0 < budget.elapsed() < 2.75
     assert results[-1].state is TrialState.COMPLETE
-    assert 1 <= len(results[-1].curve) < 10
+    assert 1 <= len(results[-1].curve) < 50
     assert all((folder.trial(r.number) / "model.safetensors").exists() for r in results)
 
 

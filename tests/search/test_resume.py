@@ -111,9 +111,9 @@ def test_ctrl_c_ends_the_search_and_keeps_what_the_running_trial_reached(folder,
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
     count, cancelled, state, reached = out.split()
-    assert (count, cancelled, state, reached) == ("2", "True", "complete", str(epochs - 4))
+    assert (count, cancelled, state, reached) == ("2", "True", "pruned", str(epochs - 4))
     assert (folder.trial(1) / "model.safetensors").exists()
-    assert states(folder) == ["COMPLETE", "COMPLETE"]
+    assert states(folder) == ["COMPLETE", "PRUNED"]
 
 
 def test_ctrl_c_in_a_first_epoch_leaves_that_trial_for_a_resumed_search(folder):

@@ -13,11 +13,12 @@ from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.errors import DataError, SettingsError
 from autotl.search.board import Board, Prospect, Standing
 from autotl.search.budget import Budget
+from autotl.search.candidates import Probed
 from autotl.search.curves import Course, CurveModel, fresh_gain, log_errors
 from autotl.search.lessons import lessons
 from autotl.search.loop import run_search, score_noise
 from autotl.search.schedulers.asha import Asha
-from autotl.search.schedulers.gain import GainForTime
+from autotl.search.schedulers.gain import GainForTime, _Outlook
 from autotl.search.schedulers.pasha import Pasha, highest_rung
 from autotl.search.schedulers.scheduler import Verdict, scheduler, schedulers
 from autotl.search.simulated import SimulatedBackend, Table, TableSpace
@@ -239,6 +240,37 @@ def test_gain_chooses_by_what_other_data_sets_teach():
     assert GainForTime().choose(board(lessons=taught, **first)) == 0, "what heads the portfolio"
     worse = lessons([(config(row), curve([0.9 - 0.05 * row])) for row in range(1, 9)])
     assert GainForTime().choose(board(lessons=worse, **facts)) == 0
+
+
+def test_gain_tries_first_what_a_probe_of_the_same_rows_says_is_better():
+    heads = [TrialConfig(name, "linear_probe", {"row": 1}) for name in ("net", "worse", "better")]
+    done = [
+        replace(finished(n, [0.7]), config=TrialConfig("net", "linear_probe", {"row": n})) for n in (1, 2)
+    ]
+    taught = lessons([(config(row), curve([0.5 + 0.05 * row])) for row in range(1, 9)])
+    facts = {"finished": done, "offers": [Prospect(head, Price(1.0)) for head in heads], "noise": 0.01}
+    facts |= {"lessons": taught, "seconds_left": 1e6}
+    probes = [
+        Probed(name, 0.5 + gain, 250) for name, gain in (("better", 0.1), ("net", 0.0), ("worse", -0.1))
+    ]
+    assert GainForTime().choose(board(probes=probes, **facts)) == 2
+    swapped = [replace(probe, accuracy=1.0 - probe.accuracy) for probe in probes]
+    assert GainForTime().choose(board(probes=swapped, **facts)) == 1
+    elsewhere = [replace(probe, backbone=f"not {probe.backbone}") for probe in probes]
+    plain = GainForTime().choose(board(**facts))
+    assert GainForTime().choose(board(probes=elsewhere, **facts)) == plain, "nothing to compare with"
+
+
+def test_gain_expects_of_a_probed_backbone_what_a_head_on_another_reached_and_the_difference():
+    done = [replace(finished(1, [0.75]), config=TrialConfig("net", "linear_probe", {}))]
+    probes = [Probed("net", 0.64, 250), Probed("better", 0.75, 250)]
+    (found,) = _Outlook(board(finished=done, probes=probes, noise=0.01))._probed
+    assert found.merit == pytest.approx(-0.5 + (-0.5 + 0.6))
+    assert found.noise == pytest.approx(np.hypot(0.5 * 0.0274 / 0.5, 0.5 * 0.0304 / 0.6), rel=1e-2)
+    tried = replace(done[0], config=TrialConfig("better", "linear_probe", {}), number=2)
+    assert _Outlook(board(finished=[*done, tried], probes=probes, noise=0.01))._probed == []
+    losses = [replace(done[0], score=-0.4, curve=tuple(curve([-0.4])))]
+    assert _Outlook(board(finished=losses, probes=probes, noise=0.01))._probed == []
 
 
 @pytest.mark.parametrize("slow", [1, 7, 8])

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from autotl.config import TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board, Standing
+from autotl.search.candidates import Probed
 from autotl.search.curves import MOST_OWN, Course, CurveModel, fresh_gain, log_errors
 from autotl.search.improvement import expected_reduction
 from autotl.search.merit import as_shares, less_luck, merit, merit_noise, raised, score_unit
 from autotl.search.schedulers.scheduler import Verdict
-from autotl.search.surrogate import Surrogate, surrogate
+from autotl.search.surrogate import surrogate
+from autotl.space.resolve import BASELINE_STRATEGY
 from autotl.trial.trial import Price
 
 Array = NDArray[Any]
@@ -68,6 +70,22 @@ class _Promise:
 
 
 _NOTHING = _Promise(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """What a head on a backbone is expected to reach, as a merit, with its deviation."""
+
+    config: TrialConfig
+    merit: float
+    noise: float
+
+    @classmethod
+    def of(cls, probed: Probed) -> _Probe:
+        """The probe itself, on its few rows."""
+        value, share = merit([probed.accuracy]), probed.accuracy
+        noise = merit_noise(value, math.sqrt(share * (1 - share) / probed.rows))
+        return cls(TrialConfig(probed.backbone, BASELINE_STRATEGY), float(value[0]), float(noise[0]))
 
 
 class GainForTime:
@@ -240,13 +258,41 @@ class _Outlook:
     @cached_property
     def _offer_merits(self) -> tuple[Array, Array]:
         """Expected merits of offers, as trials like them reached, with deviations."""
-        lessons = self._board.lessons
-        return self._expected.predict(
-            self._merits,
-            merit_noise(self._merits, self._noise),
+        lessons, probes = self._board.lessons, self._probed
+        expected = surrogate(
+            (*(probe.config for probe in probes), *(trial.config for trial in self._begun)),
+            tuple(offer.config for offer in self._board.offers),
+            tuple(lesson.config for lesson in lessons),
+        )
+        return expected.predict(
+            [*(probe.merit for probe in probes), *self._merits],
+            np.array([*(probe.noise for probe in probes), *merit_noise(self._merits, self._noise)]),
             [lesson.merit for lesson in lessons],
             _typical([lesson.merit_unit for lesson in lessons], _UNIT),
         )
+
+    @cached_property
+    def _probed(self) -> list[_Probe]:
+        """What heads on backbones that none was fitted on are expected to reach, where one was on another.
+
+        As much more or less than the best of those as its probe gave more or less than that one's, on the
+        same rows.
+        """
+        probes = {probe.backbone: probe for probe in self._board.probes}
+        heads = [
+            (value, trial.config.backbone)
+            for value, trial in zip(self._merits, self._begun, strict=True)
+            if trial.config.strategy == BASELINE_STRATEGY and trial.config.backbone in probes
+        ]
+        if not heads or score_unit(self.best) != 1.0:
+            return []
+        reached, backbone = max(heads)
+        tried, base = {name for _, name in heads}, _Probe.of(probes[backbone])
+        others = [_Probe.of(probe) for name, probe in probes.items() if name not in tried]
+        return [
+            _Probe(other.config, reached + other.merit - base.merit, math.hypot(other.noise, base.noise))
+            for other in others
+        ]
 
     @cached_property
     def _merits(self) -> Array:
@@ -288,21 +334,18 @@ class _Outlook:
         if not self._is_timed:
             return np.ones(len(self._board.offers))
         lessons = self._board.lessons
-        pace, _ = self._expected.predict(
+        expected = surrogate(
+            tuple(trial.config for trial in self._begun),
+            tuple(offer.config for offer in self._board.offers),
+            tuple(lesson.config for lesson in lessons),
+        )
+        pace, _ = expected.predict(
             np.log([self._epoch_cost(trial) for trial in self._begun]),
             _COST_NOISE,
             [lesson.pace for lesson in lessons],
             _typical([lesson.pace_unit for lesson in lessons], 1.0),
         )
         return np.asarray(np.exp(pace))
-
-    @cached_property
-    def _expected(self) -> Surrogate:
-        return surrogate(
-            tuple(trial.config for trial in self._begun),
-            tuple(offer.config for offer in self._board.offers),
-            tuple(lesson.config for lesson in self._board.lessons),
-        )
 
     @cached_property
     def _spread_gain(self) -> float:
