@@ -9,7 +9,7 @@ what it would bring elsewhere: little where there is plenty of time, much where 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -24,7 +24,7 @@ from autotl.search.curves import MOST_OWN, Course, CurveModel, fresh_gain, log_e
 from autotl.search.improvement import expected_reduction
 from autotl.search.merit import as_shares, less_luck, merit, merit_noise, raised, score_unit
 from autotl.search.schedulers.scheduler import Verdict
-from autotl.search.surrogate import surrogate
+from autotl.search.surrogate import Surrogate, surrogate
 from autotl.space.resolve import BASELINE_STRATEGY
 from autotl.trial.trial import Price
 
@@ -259,12 +259,7 @@ class _Outlook:
     def _offer_merits(self) -> tuple[Array, Array]:
         """Expected merits of offers, as trials like them reached, with deviations."""
         lessons, probes = self._board.lessons, self._probed
-        expected = surrogate(
-            (*(probe.config for probe in probes), *(trial.config for trial in self._begun)),
-            tuple(offer.config for offer in self._board.offers),
-            tuple(lesson.config for lesson in lessons),
-        )
-        return expected.predict(
+        return self._expected(probe.config for probe in probes).predict(
             [*(probe.merit for probe in probes), *self._merits],
             np.array([*(probe.noise for probe in probes), *merit_noise(self._merits, self._noise)]),
             [lesson.merit for lesson in lessons],
@@ -334,18 +329,21 @@ class _Outlook:
         if not self._is_timed:
             return np.ones(len(self._board.offers))
         lessons = self._board.lessons
-        expected = surrogate(
-            tuple(trial.config for trial in self._begun),
-            tuple(offer.config for offer in self._board.offers),
-            tuple(lesson.config for lesson in lessons),
-        )
-        pace, _ = expected.predict(
+        pace, _ = self._expected().predict(
             np.log([self._epoch_cost(trial) for trial in self._begun]),
             _COST_NOISE,
             [lesson.pace for lesson in lessons],
             _typical([lesson.pace_unit for lesson in lessons], 1.0),
         )
         return np.asarray(np.exp(pace))
+
+    def _expected(self, before: Iterable[TrialConfig] = ()) -> Surrogate:
+        """What the offers are expected to give, where something is known of others `before` the trials."""
+        return surrogate(
+            (*before, *(trial.config for trial in self._begun)),
+            tuple(offer.config for offer in self._board.offers),
+            tuple(lesson.config for lesson in self._board.lessons),
+        )
 
     @cached_property
     def _spread_gain(self) -> float:
