@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
@@ -126,8 +127,13 @@ def metric(name: str, kind: TaskKind) -> Metric:
     """
     known = metrics(kind)
     if name not in known:
+        others = [other.value for other in TaskKind if name in metrics(other)]
+        close = get_close_matches(name, known, 1)
         raise TargetError(
-            f"unknown metric for a {kind.value} task", found=repr(name), expected=", ".join(known)
+            f"no metric of a {kind.value} task" if others else f"unknown metric for a {kind.value} task",
+            found=f"{name!r}, of {' and '.join(others)} tasks" if others else repr(name),
+            expected=", ".join(known),
+            hint=f"Did you mean {close[0]}?" if close else None,
         )
     return known[name]
 

@@ -31,7 +31,7 @@ Array = NDArray[Any]
 #: Rows that are looked at, at most, and as many as a second is enough for; seconds that the map takes.
 _ROWS, _ROWS_A_SECOND, _MAP_SECONDS = 2000, 100, 4.0
 _LEAST_ROWS = 50
-NO_TIME = "no time was left (autotl audit DATA looks for all of it)"
+NO_TIME = "its few seconds were over (autotl audit DATA looks for all of it)"
 
 
 @dataclass(frozen=True)

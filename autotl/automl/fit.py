@@ -72,9 +72,11 @@ class Fit:
         self._ledger.record["hardware"] = hardware(str(self._device))
 
     def run(self, data: Any, labels: Sequence[Any] | None) -> Outcome:
-        """All stages."""
+        """All stages; of a run that is over and asked for nothing more, what it has left."""
         with self._ledger:
             opened = Opening(self._settings, self._ledger, self._experience, self._device).run(data, labels)
+            if isinstance(opened, Outcome):
+                return opened
             self._settings = opened.settings
             with closing(opened.runner):
                 return self._run(opened)
@@ -313,6 +315,7 @@ class Fit:
         """Leave the run to later ones, and write how long everything took."""
         self._experience.record(outcome.profile, outcome.results, runner.pace.rates)
         self._ledger.record["stages"] = self._ledger.stages.seconds()
+        self._ledger.record["interrupted"] = self._ledger.time.budget.cancelled
         if self._settings.engine == "local":  # elsewhere trials run side by side
             self._ledger.record["overhead_seconds"] = self._seconds_beside_work(outcome.results)
         self._ledger.write(runner.folder)

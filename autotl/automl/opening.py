@@ -9,14 +9,17 @@ from typing import Any
 
 import torch
 
+from autotl.automl.closing import Outcome
 from autotl.automl.command import command, resumed
 from autotl.automl.experience import Experience
+from autotl.automl.finished import asks_for_nothing_more, outcome_of
 from autotl.automl.inspect import data_of, plan_space, read_data
 from autotl.automl.ledger import Ledger
 from autotl.automl.predecessor import Predecessor
 from autotl.automl.settings import Settings
 from autotl.config import LEFT_OUT
 from autotl.data.dataset import Dataset, Splits
+from autotl.data.rows import plural
 from autotl.data.splits import lacking_classes, large_unit
 from autotl.errors import RunError
 from autotl.export.compress import check_form
@@ -69,8 +72,8 @@ class Opening:
         self._experience, self._device = experience, device
         self._predecessor: Predecessor | None = None
 
-    def run(self, data: Any, labels: Sequence[Any] | None) -> Opened:
-        """Everything before the first model."""
+    def run(self, data: Any, labels: Sequence[Any] | None) -> Opened | Outcome:
+        """Everything before the first model; of a run that is asked for nothing more, what it has left."""
         self._ledger.record["command"] = command(self._settings, data, labels)
         folder = self._open_folder()
         check_form(self._settings.compress)
@@ -84,6 +87,10 @@ class Opening:
                 folder.predecessor.with_suffix(".json").unlink(missing_ok=True)
                 folder.predecessor_rows.unlink(missing_ok=True)
             dataset, splits = self._read(folder, data, labels)
+            if self._settings.resume and asks_for_nothing_more(folder, self._settings):
+                done = f"nothing is left to do, the run has its {plural(len(folder.results()), 'trial')}"
+                self._ledger.show(Note(f"{done}: --trials with a larger number, or --time, goes on"))
+                return outcome_of(folder, self._settings.threads)
             if self._predecessor is not None:
                 self._take_over(self._predecessor, folder, dataset, splits)
             profile, space, runner = self._plan(folder, dataset, splits)

@@ -18,6 +18,8 @@ from autotl.errors import AutotlError, MissingExtraError, StorageError
 from autotl.versions import install_command
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "Pillow", "conformal_clip_data": "conformal-clip-data"}
+#: What verbs need that work without the rest of its extra.
+_ALONE = ("scikit-learn",)
 _DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
@@ -85,9 +87,9 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", requirement)
         name = re.match(r"[A-Za-z0-9._-]+", requirement)
         if extra and name and _normal(name[0]) == wanted:
+            command = f"pip install {name[0]}" if wanted in _ALONE else install_command(extra[1])
             return MissingExtraError(
-                f"this needs the package {module}, which is not installed",
-                hint=f"Install it: {install_command(extra[1])}",
+                f"this needs the package {name[0]}, which is not installed", hint=f"Install it: {command}"
             )
     return None
 

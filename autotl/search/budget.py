@@ -33,7 +33,9 @@ def parse_duration(text: str | float) -> float:
         seconds = sum(float(amount) * _UNITS[unit] for amount, unit in parts)
     if not (math.isfinite(seconds) and seconds > 0):
         raise BudgetError(
-            "not a duration", found=repr(text), expected="a positive one, such as 90s, 10m, 1h30m or 600"
+            "not a duration",
+            found=repr(text),
+            expected="a positive one, such as 90s, 10m, 1h30m, or 600 for seconds",
         )
     if isinstance(text, str) and plain[-1] not in _UNITS and seconds < _LEAST_WITHOUT_UNIT:
         raise BudgetError(

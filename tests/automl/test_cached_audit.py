@@ -57,7 +57,7 @@ def test_too_few_features_or_too_little_time_find_nothing_and_say_why(runner):
     computed(runner, np.arange(60))
     late = audit_cached(runner, CONFIG, 0, time.monotonic() + 1.0)
     assert late.examined["not_examined"] == everything
-    assert late.examined["reason"].startswith("no time was left (autotl audit DATA")
+    assert late.examined["reason"].startswith("its few seconds were over (autotl audit DATA")
 
 
 def test_what_is_left_out_for_want_of_time_is_said(runner, monkeypatch):
@@ -68,4 +68,4 @@ def test_what_is_left_out_for_want_of_time_is_said(runner, monkeypatch):
     late = audit_cached(runner, CONFIG, 0, 1e12)
     assert late.examined["rows_compared"] == 60
     assert late.examined["not_examined"] == ["copies", "suspect labels", "outliers", "leaks"]
-    assert late.examined["reason"].startswith("no time was left (autotl audit DATA")
+    assert late.examined["reason"].startswith("its few seconds were over (autotl audit DATA")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from PIL import Image
 
 import autotl
 from autotl import AutoTL
+from autotl.automl.finished import asks_for_nothing_more
+from autotl.automl.settings import Settings
 from autotl.data.open import open_dataset
 from autotl.errors import DataError, ExportError, RunError
 from autotl.search.event_log import last_event
@@ -123,6 +126,42 @@ def test_a_finished_run_goes_on_with_more_trials(images):
     assert "resume=True" not in record["command"]
     assert "resume=True" in record["resumed"][-1]
     assert "It was then resumed" in (again.run_.path / "report.html").read_text()
+
+
+def test_a_finished_run_that_is_asked_for_nothing_more_stays_as_it_is(images):
+    data, model = images
+    folder, told = model.run_.path, []
+    before = {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    trials = len(model.run_.results())
+    again = AutoTL(**{**QUICK, "trials": trials}, out=folder, resume=True, listener=told.append).fit(data)
+    assert {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()} == before
+    assert f"nothing is left to do, the run has its {trials} trial" in " ".join(
+        getattr(e, "message", "") for e in told
+    )
+    record = model.run_.read_json("run.json")
+    assert again.best_trial_.number == record["winner"]["trial"]
+    assert (again.test_["score"], len(again.leaderboard_)) == (record["test"]["score"], trials)
+
+
+@pytest.mark.parametrize(
+    "change", [{"interrupted": True}, {"test": None}, {"settings": {"compress": "int8"}}]
+)
+def test_what_is_not_over_or_asked_for_more_goes_on(images, change):
+    """An interrupted run, one without an outcome, one that is now asked for another graph."""
+    run = images[1].run_
+    record = run.read_json("run.json")
+    settings = Settings.from_json({**record["settings"], "metric": record["metric"], "resume": True})
+    settings = replace(settings, trials=len(run.results()))
+    assert asks_for_nothing_more(run, settings)
+    assert not asks_for_nothing_more(run, replace(settings, trials=settings.trials + 1))
+    assert not asks_for_nothing_more(run, replace(settings, time_seconds=60.0))
+    run.write_json(
+        "run.json", {**record, **change, "settings": {**record["settings"], **change.get("settings", {})}}
+    )
+    try:
+        assert not asks_for_nothing_more(run, settings)
+    finally:
+        run.write_json("run.json", record)
 
 
 def test_resuming_on_other_data_is_refused(images, tmp_path):

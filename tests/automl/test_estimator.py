@@ -62,7 +62,8 @@ def test_predicting_comes_after_fitting():
         (
             {"time_budget": "soon"},
             BudgetError,
-            "not a duration; found 'soon'; expected a positive one, such as 90s, 10m, 1h30m or 600.",
+            "not a duration; found 'soon'; "
+            "expected a positive one, such as 90s, 10m, 1h30m, or 600 for seconds.",
         ),
     ],
 )

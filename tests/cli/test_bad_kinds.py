@@ -132,7 +132,7 @@ OPTIONS = {
     ),
     "a metric of another task": (
         ("good.csv", "--metric", "r2", *FIT),
-        "unknown metric for a binary task; found 'r2'; "
+        "no metric of a binary task; found 'r2', of regression tasks; "
         "expected accuracy, balanced_accuracy, macro_f1, f1, auroc, mcc, log_loss.",
     ),
     "classes for a regression": (

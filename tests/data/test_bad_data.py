@@ -400,6 +400,14 @@ def test_an_unknown_metric(tmp_path: Path) -> None:
     raises(TargetError, message, lambda: opened(good(tmp_path), metric="speed"))
 
 
+def test_a_misspelt_metric(tmp_path: Path) -> None:
+    message = (
+        "unknown metric for a binary task; found 'acuracy'; "
+        "expected accuracy, balanced_accuracy, macro_f1, f1, auroc, mcc, log_loss. Did you mean accuracy?"
+    )
+    raises(TargetError, message, lambda: opened(good(tmp_path), metric="acuracy"))
+
+
 def test_a_binary_task_of_three_classes() -> None:
     message = (
         "the target 'label' does not fit a binary task; found 3 classes (a, b, c); expected 2. "

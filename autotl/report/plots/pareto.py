@@ -63,6 +63,7 @@ def pareto(
             _plain_ticks(axes, most / least)
         else:
             axes.locator_params(axis="x", nbins=4)
+            axes.ticklabel_format(axis="x", useOffset=False)
         axes.set(xlabel=axis, ylabel=f"validation {metric}")
         axes.grid()
     return figure.svg
