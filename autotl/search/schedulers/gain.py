@@ -12,12 +12,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autotl.config import TrialConfig, TrialResult, TrialState
+from autotl.config import EpochResult, TrialConfig, TrialResult, TrialState
 from autotl.search.board import Board, Standing
 from autotl.search.candidates import Probed
 from autotl.search.curves import MOST_OWN, Course, CurveModel, fresh_gain, log_errors
@@ -354,7 +354,7 @@ class _Outlook:
         return fresh_gain(tops, self._best_share, self._noise)
 
     def _epoch_cost(self, trial: _Begun) -> float:
-        return max(trial.seconds / len(trial.scores), 1e-3) if self._is_timed else 1.0
+        return max(trial.seconds / len(trial.curve), 1e-3) if self._is_timed else 1.0
 
     @cached_property
     def _typical_seconds(self) -> float:
@@ -364,7 +364,7 @@ class _Outlook:
     @cached_property
     def _costs(self) -> list[float]:
         """What each trial took."""
-        return [self._epoch_cost(trial) * len(trial.scores) for trial in self._begun]
+        return [self._epoch_cost(trial) * len(trial.curve) for trial in self._begun]
 
     def _shares(self, scores: Sequence[float]) -> list[float]:
         found: list[float] = as_shares(scores, self.best).tolist()
@@ -391,7 +391,7 @@ class _Outlook:
     def _courses(self) -> list[Course]:
         """Trainings that came to their end, on other data sets and here."""
         taught = [Course(each.config.strategy, each.errors) for each in self._board.lessons if each.errors]
-        whole = [trial for trial in self._begun if trial.is_whole and len(trial.scores) > 1]
+        whole = [trial for trial in self._begun if trial.is_whole and len(trial.curve) > 1]
         own = [
             Course(
                 trial.config.strategy,
@@ -409,23 +409,26 @@ def _outlook(board: Board) -> _Outlook:
     return _Outlook(board)
 
 
-@dataclass(frozen=True)
-class _Begun:
+class _Begun(NamedTuple):
     """A trial with a curve; `is_whole` where it came to the end of its schedule."""
 
     config: TrialConfig
-    scores: list[float]
+    curve: Sequence[EpochResult]
     top: float
     seconds: float
     is_whole: bool
 
     @classmethod
     def of(cls, trial: Standing | TrialResult) -> _Begun:
-        scores = [point.score for point in trial.curve]
+        top = -math.inf if trial.score is None else trial.score
         if isinstance(trial, Standing):
-            return cls(trial.config, scores, max(scores), sum(trial.step_seconds), is_whole=False)
-        is_whole = trial.state is TrialState.COMPLETE
-        return cls(trial.config, scores, max(scores), trial.seconds, is_whole)
+            return cls(trial.config, trial.curve, top, sum(trial.step_seconds), is_whole=False)
+        return cls(trial.config, trial.curve, top, trial.seconds, trial.state is TrialState.COMPLETE)
+
+    @property
+    def scores(self) -> list[float]:
+        """Those of its epochs."""
+        return [point.score for point in self.curve]
 
 
 SCHEDULER = GainForTime()
