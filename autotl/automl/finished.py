@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import Any
 
 from autotl.automl.closing import Outcome
 from autotl.automl.combine import recall, recorded_winner
 from autotl.automl.settings import Settings
 from autotl.leaderboard.leaderboard import Leaderboard
 from autotl.profile.profile import DatasetProfile
-from autotl.search.following import Follower, RunState, is_over
+from autotl.search.event_log import EVENTS, last_event
+from autotl.search.events import RunEnded
+from autotl.search.following import RunState, is_over, state_of
 from autotl.serve.predictor import Predictor
 from autotl.trial.run_folder import RunFolder
 
@@ -31,20 +31,17 @@ def asks_for_nothing_more(folder: RunFolder, settings: Settings) -> bool:
     record = folder.read_json("run.json")
     if settings.trials is None or settings.time_seconds is not None or record.get("interrupted", True):
         return False
-    follower = Follower(folder.path)
-    for _ in follower.events():
-        pass  # the last one tells how the run ended
-    there = is_over(record) and all(
-        path.is_file() for path in (folder.path / _LEADERBOARD, folder.bundle / "bundle.json")
-    )
-    if not there or follower.ended is None or follower.state is not RunState.FINISHED:
+    left = (folder.path / _LEADERBOARD, folder.bundle / "bundle.json")
+    if not is_over(record) or not all(path.is_file() for path in left):
         return False
-    former = {"metric": record["task"]["metric"], **_given(record["settings"])}
-    asked = _given(json.loads(json.dumps(replace(settings, out=folder.path).to_json())))
-    own = {"resume", "out", "trials"}
-    return len(folder.results()) >= settings.trials and all(
-        former.get(name) == asked.get(name) for name in (former.keys() | asked.keys()) - own
-    )
+    if len(folder.results()) < settings.trials:
+        return False
+    ended = last_event(folder.path / EVENTS)
+    if not isinstance(ended, RunEnded) or state_of(ended) is not RunState.FINISHED:
+        return False
+    former = Settings.from_json(record["settings"])
+    own = {name: getattr(settings, name) for name in ("resume", "out", "trials")}
+    return replace(former, metric=former.metric or record["task"]["metric"], **own) == settings
 
 
 def outcome_of(folder: RunFolder, threads: int | None) -> Outcome:
@@ -68,8 +65,3 @@ def outcome_of(folder: RunFolder, threads: int | None) -> Outcome:
         test=record["test"],
         predictor=Predictor(folder.bundle, threads=threads),
     )
-
-
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    """What settings say that is not left to the run."""
-    return {name: value for name, value in settings.items() if value is not None}

@@ -88,9 +88,10 @@ class Opening:
                 folder.predecessor_rows.unlink(missing_ok=True)
             dataset, splits = self._read(folder, data, labels)
             if self._settings.resume and asks_for_nothing_more(folder, self._settings):
-                done = f"nothing is left to do, the run has its {plural(len(folder.results()), 'trial')}"
+                outcome = outcome_of(folder, self._settings.threads)
+                done = f"nothing is left to do, the run has its {plural(len(outcome.results), 'trial')}"
                 self._ledger.show(Note(f"{done}: --trials with a larger number, or --time, goes on"))
-                return outcome_of(folder, self._settings.threads)
+                return outcome
             if self._predecessor is not None:
                 self._take_over(self._predecessor, folder, dataset, splits)
             profile, space, runner = self._plan(folder, dataset, splits)

@@ -90,7 +90,7 @@ def parity_view(found: Mapping[str, Any]) -> Table:
             "labels that differ": f"{found['label_flips']}{_beside_ties(found['ties'])}",
             "largest difference": f"{found['largest_difference']:.2g}, {allowed}",
             found["metric"]: f"{words(found['score_exported'])}, of the trained network "
-            f"{words(found['score_trained'])}; no estimate, it was fitted on some of these rows",
+            f"{words(found['score_trained'])}; no estimate, it was fitted on these rows or chosen by them",
             "exported with": ", ".join(changed) or "the same versions as here",
             **_second_graph(found),
         }
