@@ -17,8 +17,9 @@ from autotl.search.candidates import Probed
 from autotl.search.curves import Course, CurveModel, fresh_gain, log_errors
 from autotl.search.lessons import lessons
 from autotl.search.loop import run_search, score_noise
+from autotl.search.promises import Promises
 from autotl.search.schedulers.asha import Asha
-from autotl.search.schedulers.gain import GainForTime, _Outlook
+from autotl.search.schedulers.gain import GainForTime
 from autotl.search.schedulers.pasha import Pasha, highest_rung
 from autotl.search.schedulers.scheduler import Verdict, scheduler, schedulers
 from autotl.search.simulated import SimulatedBackend, Table, TableSpace
@@ -264,13 +265,13 @@ def test_gain_tries_first_what_a_probe_of_the_same_rows_says_is_better():
 def test_gain_expects_of_a_probed_backbone_what_a_head_on_another_reached_and_the_difference():
     done = [replace(finished(1, [0.75]), config=TrialConfig("net", "linear_probe", {}))]
     probes = [Probed("net", 0.64, 250), Probed("better", 0.75, 250)]
-    (found,) = _Outlook(board(finished=done, probes=probes, noise=0.01))._probed
+    (found,) = Promises(board(finished=done, probes=probes, noise=0.01))._probed
     assert found.merit == pytest.approx(-0.5 + (-0.5 + 0.6))
     assert found.noise == pytest.approx(np.hypot(0.5 * 0.0274 / 0.5, 0.5 * 0.0304 / 0.6), rel=1e-2)
     tried = replace(done[0], config=TrialConfig("better", "linear_probe", {}), number=2)
-    assert _Outlook(board(finished=[*done, tried], probes=probes, noise=0.01))._probed == []
+    assert Promises(board(finished=[*done, tried], probes=probes, noise=0.01))._probed == []
     losses = [replace(done[0], score=-0.4, curve=tuple(curve([-0.4])))]
-    assert _Outlook(board(finished=losses, probes=probes, noise=0.01))._probed == []
+    assert Promises(board(finished=losses, probes=probes, noise=0.01))._probed == []
 
 
 @pytest.mark.parametrize("slow", [1, 7, 8])
