@@ -62,12 +62,13 @@ def test_what_was_not_measured_is_null():
 
 
 def test_the_figures_of_a_target_are_of_the_commit_that_most_of_it_was_measured_on():
-    ahead = {"overhead_share": 0.01}
+    ahead = {"overhead_share": 0.01, "ten_lines": {"gain": {"value": 0.03, "low": 0.01, "high": 0.05}}}
+    behind = {"overhead_share": 0.01, "ten_lines": {"gain": {"value": -0.01, "low": -0.02, "high": -0.001}}}
     lines = [
         line("tenlines", "signdigits", "10m", margin=9.0, **ahead),
         line("tenlines", "signdigits", "10m", margin=3.0, **ahead),
         line("tenlines", "trashnet256", "10m", margin=2.0, **ahead),
-        line("tenlines", "sst2", "3m", margin=-1.0, **ahead),
+        line("tenlines", "sst2", "3m", margin=-1.0, **behind),
         line("tenlines", "trashnet256", "10m", commit="old", margin=50.0, **ahead),
         line("cache", "sst2", "on", rises=[[2.0, 0.8]]),
         line("cache", "sst2", "off", rises=[[14.0, 0.8]]),
@@ -78,6 +79,7 @@ def test_the_figures_of_a_target_are_of_the_commit_that_most_of_it_was_measured_
     found = summary(list(TARGETS.values()), lines, PROFILES["quick"], ORIGIN)
     assert found["tenlines_margin_mean"] == 2.5
     assert found["tenlines_margin_worst"] == -1.0
+    assert found["tenlines_behind_share"] == pytest.approx(1 / 3, abs=1e-3)
     assert found["cache_speedup_median"] == 7.0
     assert found["first_model_seconds_median"] == 20.0
     assert found["commits"] == {"tenlines": "abc1234", "cache": "abc1234", "first_model": "two"}

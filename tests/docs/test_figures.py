@@ -70,12 +70,14 @@ def test_schedulers_are_compared_on_the_last_lines_that_were_not_shrunk_and_did_
 
 def test_sets_of_the_ablations_are_shown_once_for_each_limit_of_rows(tmp_path):
     row = {**ORIGIN, "set": "x", "seed": 0, "target": "tenlines", "arm": "10m", "accuracy": 0.9}
-    row |= {"margin": 2.5, "ten_lines": {"score": 0.87, "refitted": 0.875}}
+    gain = {"value": 0.025, "low": -0.001, "high": 0.0512}
+    row |= {"margin": 2.5, "ten_lines": {"score": 0.87, "refitted": 0.875, "gain": gain}}
     ranked = {**ORIGIN, "set": "x", "seed": 0, "target": "ranking", "arm": "tuned", "best": 0.951}
     ranked |= {"chosen": 0.95, "static": 0.9, "logme": 0.94, "ranking_seconds": 8.0, "tuning_seconds": 100.0}
     rows = [
         {**row, "accuracy": 0.5},
         {**row, "profile": "full sets=x"},
+        {**row, "set": "before it was paired", "ten_lines": {"score": 0.87, "refitted": 0.875}},
         {**row, "profile": "full sets=x seconds=9", "accuracy": 0.4},
         {**row, "profile": "full", "accuracy": None, "error": "OSError: no"},
         {**ranked, "chosen": 0.1},
@@ -84,7 +86,8 @@ def test_sets_of_the_ablations_are_shown_once_for_each_limit_of_rows(tmp_path):
     ]
     (tmp_path / "ablations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = figures.beside_ten_lines(tmp_path)
-    assert cells(text, "x")[1:] == ["0", "all", "10m", "0.9000", "0.8750", "+2.50 points"]
+    assert cells(text, "x")[1:] == ["0", "all", "10m", "0.9000", "0.8750", "+2.50 points", "-0.10 to +5.12"]
+    assert cells(text, "before it was paired")[-1] == "not measured"
     assert text.count("| x |") == 1
     text = figures.rankings(tmp_path)
     assert cells(text, "x")[1:] == ["0", "all", "0.951", "0.950", "0.900", "0.940", "8.0%"]

@@ -50,6 +50,9 @@ ABLATIONS = (
     Figure("tenlines_margin_mean", "ahead of the ten lines, mean of images", "{:+g} points", least=2),
     Figure("tenlines_margin_worst", "ahead of the ten lines, worst of these runs", "{:+g} points", least=0),
     Figure(
+        "tenlines_behind_share", "runs behind the ten lines beyond noise (95 %, paired)", "{:.0%}", most=0
+    ),
+    Figure(
         "ranking_within_1pt_share", "what is ranked first is within 1 point of the best", "{:.0%}", least=0.8
     ),
     Figure("static_within_1pt_share", "the same, ranked by published accuracy alone", "{:.0%}"),
@@ -134,11 +137,11 @@ def beside_ten_lines(folder: Path = RESULTS) -> str:
     cells = [
         (
             *(line["set"], str(line["seed"]), line["limit"], line["arm"]),
-            *(f"{line['accuracy']:.4f}", _ten_lines(line), f"{line['margin']:+.2f} points"),
+            *(f"{line['accuracy']:.4f}", _ten_lines(line), f"{line['margin']:+.2f} points", _bounds(line)),
         )
         for line in found
     ]
-    head = ("set", "seed", "training rows", "budget", "accuracy", "ten lines", "ahead by")
+    head = ("set", "seed", "training rows", "budget", "accuracy", "ten lines", "ahead by", "95 % interval")
     return f"{table(head, cells)}\n\n{origin(found)}"
 
 
@@ -195,6 +198,12 @@ def _by_budget(lines: Sequence[Line]) -> list[str]:
     errors = zip(*(line["standard_error"] for line in lines), strict=True)
     pairs = zip(map(fmean, regrets), (math.hypot(*column) / len(lines) for column in errors), strict=True)
     return [f"{100 * mean:.2f} ± {100 * error:.2f}" for mean, error in pairs]
+
+
+def _bounds(line: Line) -> str:
+    """The interval of what is gained over the ten lines, in points."""
+    gain = line["ten_lines"].get("gain")
+    return f"{100 * gain['low']:+.2f} to {100 * gain['high']:+.2f}" if gain else NO_FIGURE
 
 
 def _ten_lines(line: Line) -> str:
