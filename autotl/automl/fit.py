@@ -16,7 +16,8 @@ from autotl.automl.inspect import student_of
 from autotl.automl.ledger import Ledger
 from autotl.automl.opening import Opened, Opening
 from autotl.automl.settings import Settings, hardware, pick_device
-from autotl.config import TrialResult
+from autotl.config import TrialConfig, TrialResult
+from autotl.data.rows import plural
 from autotl.features.allocator import keep_freed_memory
 from autotl.leaderboard.selection import OVER_LIMIT, is_candidate
 from autotl.profile.profile import DatasetProfile
@@ -121,11 +122,17 @@ class Fit:
         self._ledger.tell(Note(f"a first model can be used after {self._ledger.time.elapsed:.0f} s"))
         self._ledger.record["first_export_seconds"] = time.monotonic() - begun
         self._plan_ending(runner)
-        if self._ledger.time.budget.exhausted:
-            short = (
-                "what is left of the time is needed for export and test: only the ten-line baseline is run"
-            )
-            self._ledger.tell(Note(short, warning=True))
+        self._tell_of_a_long_baseline(runner, space.portfolio()[0])
+
+    def _tell_of_a_long_baseline(self, runner: TrialRunner, baseline: TrialConfig) -> None:
+        """Say so before it begins if trial 0, which is always run to its end, takes all that is left."""
+        rows, left = runner.splits.train_and_val, self._ledger.time.budget.remaining()
+        seconds = runner.pace.pass_seconds(baseline, rows) or 0.0
+        if seconds < left:
+            return
+        whole = f"the ten-line baseline takes about {clock_time(seconds)} over {plural(len(rows), 'row')}"
+        there = f"{clock_time(left)} is left before export and test"
+        self._ledger.tell(Note(f"{whole}, and {there}: it is run to its end, and nothing else", warning=True))
 
     def _plan_ending(self, runner: TrialRunner) -> None:
         """Keep back from the search what export and test are expected to take, once an export was timed."""
@@ -322,7 +329,7 @@ class Fit:
         asked, took = self._settings.time_seconds, self._ledger.time.elapsed
         if asked is not None and took > _OVERRUN * asked:
             late = f"the run took {clock_time(took)} in place of {clock_time(asked)}"
-            self._ledger.show(Note(f"{late}: what must follow a search takes longer here", warning=True))
+            self._ledger.show(Note(f"{late}: what every run must do takes longer here", warning=True))
 
     def _seconds_beside_work(self, results: list[TrialResult]) -> float:
         """Seconds of search and report that no trial accounts for, in this process."""

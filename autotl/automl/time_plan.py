@@ -108,9 +108,15 @@ class TimePlan:
         return self.start + self._total - self.budget.reserve_seconds
 
     def allows_refit(self, seconds: float) -> bool:
-        """Whether a final fit of so many seconds still leaves time for what follows."""
+        """Whether a final fit of so many seconds still leaves time for what follows.
+
+        One within the share that was kept for it is made in any case: where the baseline over all rows has
+        used that up, it would else be behind the same ten lines on training and validation rows.
+        """
+        if self.budget.cancelled:
+            return False
         after = self._export + self._after_export()
-        return not self.budget.cancelled and self.elapsed + seconds + after <= self._total
+        return seconds <= self._refit_most or self.elapsed + seconds + after <= self._total
 
     def control_deadline(self) -> float | None:
         """When the control must end; None where there is too little time for one, or the user interrupted."""

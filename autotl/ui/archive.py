@@ -50,15 +50,11 @@ def zipped(bundle: BundleInfo, folder: str) -> Iterator[bytes]:
         OSError: A file cannot be read.
     """
     paths = [own_file(bundle.folder / MANIFEST), *(bundle.file(name) for name in bundle.files)]
-    stack = ExitStack()
-    try:
+    with ExitStack() as stack:
         files: list[tuple[str, IO[bytes]]] = [
             (path.name, stack.enter_context(path.open("rb"))) for path in paths
         ]
-    except BaseException:
-        stack.close()
-        raise
-    return _pieces(stack, files, folder)
+        return _pieces(stack.pop_all(), files, folder)
 
 
 def _pieces(stack: ExitStack, files: list[tuple[str, IO[bytes]]], folder: str) -> Iterator[bytes]:

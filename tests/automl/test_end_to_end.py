@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -356,6 +357,15 @@ def test_a_time_budget_is_kept(tmp_path):
     record = json.loads((model.run_.path / "run.json").read_text())
     assert record["seconds"] <= 44
     assert record["first_model_seconds"] < record["seconds"]
+
+
+def test_a_time_that_is_too_short_for_the_baseline_is_said_so_and_gives_the_baseline(tmp_path):
+    texts, labels = make_texts(60)
+    model = fitted(tmp_path, texts, labels, time_budget="1s", trials=None)
+    assert [(result.number, result.score is not None) for result in model.run_.results()] == [(0, True)]
+    told = json.loads((model.run_.path / "run.json").read_text())["notes"]
+    long = [note for note in told if note.startswith("the ten-line baseline takes about")]
+    assert re.search(r"over \d+ rows, and 0:00 is left before export and test: it is run to its end", long[0])
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -46,6 +46,14 @@ def test_a_refit_must_leave_time_for_export_and_test(plan):
     assert not plan.allows_refit(80.0)
 
 
+def test_a_short_refit_is_made_even_where_the_baseline_has_used_up_the_time():
+    late = TimePlan(100.0, None, time.monotonic() - 120)
+    assert late.allows_refit(5.0)
+    assert not late.allows_refit(7.0)
+    late.budget.cancel()
+    assert not late.allows_refit(5.0)
+
+
 def test_the_control_has_a_share_of_its_own(plan):
     assert plan.control_deadline() - time.monotonic() == pytest.approx(10.0, abs=0.5)
     late = TimePlan(100.0, None, time.monotonic() - 90)

@@ -44,7 +44,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def refused(result, message: str) -> None:
+def check_refused(result, message: str) -> None:
     """The verb ended with this error and nothing else."""
     assert result.stderr == f"Error: {message}\n"
     assert (result.exit_code, result.stdout) == (2, "")
@@ -104,12 +104,12 @@ def test_a_bad_table(call, here, kind):
     filled = {"{ROWS}": ROWS, "{cwd}": here.resolve().as_posix()}
     for mark, value in filled.items():
         message = message.replace(mark, value)
-    refused(call("space", here / "set.csv", "--offline"), message)
+    check_refused(call("space", here / "set.csv", "--offline"), message)
 
 
 def test_constant_texts_that_are_named_as_the_input(call):
     write("set.csv", ["text,label", *["same," + "ab"[i % 2] for i in range(12)]])
-    refused(
+    check_refused(
         call("space", "set.csv", "--text", "text", "--offline"),
         "all inputs are alike, so there is nothing to learn from them; found 12 rows with the input of "
         "set.csv:2; expected different inputs.\n"
@@ -268,12 +268,12 @@ BACKBONES = {
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_no_backbone_to_search_with(call, kind):
     arguments, message = BACKBONES[kind]
-    refused(call("space", *arguments, "--offline"), message)
+    check_refused(call("space", *arguments, "--offline"), message)
 
 
 def test_a_device_or_pipe_is_no_data(call):
     os.mkfifo("pipe.csv")
-    refused(
+    check_refused(
         call("space", "pipe.csv"),
         "cannot read pipe.csv; found a device or a pipe; expected a file or a folder.",
     )
@@ -282,7 +282,9 @@ def test_a_device_or_pipe_is_no_data(call):
 def test_links_that_lead_nowhere_but_to_each_other(call):
     os.symlink("there", "here")
     os.symlink("here", "there")
-    refused(call("space", "here"), f"no such file or folder: here.\nPaths are relative to {Path.cwd()}.")
+    check_refused(
+        call("space", "here"), f"no such file or folder: here.\nPaths are relative to {Path.cwd()}."
+    )
 
 
 RUNS = {
@@ -333,7 +335,7 @@ def test_a_folder_that_is_no_good_run(call, kind):
     write("trial/run.json", ['{"task": {}}'])
     write("trial/trials/0000/result.json", ["{}"])
     arguments, message = RUNS[kind]
-    refused(call(*arguments), message)
+    check_refused(call(*arguments), message)
 
 
 BUNDLES = {
@@ -403,7 +405,7 @@ def test_a_bundle_used_wrongly(call, make_bundle, images, kind):
     bundle = make_bundle()
     endings = ", ".join(sorted(modality("image").extensions))
     message = message.replace("{cwd}", str(Path.cwd())).replace("{endings}", endings)
-    refused(call(*(bundle if argument == "BUNDLE" else argument for argument in arguments)), message)
+    check_refused(call(*(bundle if argument == "BUNDLE" else argument for argument in arguments)), message)
 
 
 def uncounted(text: str) -> str:

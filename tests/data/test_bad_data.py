@@ -48,7 +48,7 @@ def image_file(path: Path, value: int = 0) -> Path:
     return path
 
 
-def raises(kind: type[Exception], message: str, call: Callable[[], Any]) -> None:
+def check_raises(kind: type[Exception], message: str, call: Callable[[], Any]) -> None:
     with pytest.raises(kind) as caught:
         call()
     assert str(caught.value) == message
@@ -57,7 +57,7 @@ def raises(kind: type[Exception], message: str, call: Callable[[], Any]) -> None
 def test_a_path_that_does_not_exist(tmp_path: Path) -> None:
     path = tmp_path / "nowhere"
     message = f"no such file or folder: {path}. Paths are relative to {Path.cwd()}."
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
         "the folder set/ holds no data; found no files; "
         "expected class folders, train/ val/ test/ of class folders, or a table such as train.csv."
     )
-    raises(DataError, message, lambda: opened(tmp_path / "set"))
+    check_raises(DataError, message, lambda: opened(tmp_path / "set"))
 
 
 def test_a_folder_of_loose_images(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_folder_of_loose_images(tmp_path: Path) -> None:
         "expected class folders, train/ val/ test/ of class folders, or a table such as train.csv. "
         "Put the files of each class into a folder named after it."
     )
-    raises(DataError, message, lambda: opened(tmp_path / "set"))
+    check_raises(DataError, message, lambda: opened(tmp_path / "set"))
 
 
 def test_class_folders_of_unknown_files(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_one_class_folder(tmp_path: Path) -> None:
         "the target 'label' has one value only, so there is nothing to learn; found 'cat'; "
         "expected two or more classes."
     )
-    raises(TargetError, message, lambda: opened(tmp_path / "set"))
+    check_raises(TargetError, message, lambda: opened(tmp_path / "set"))
 
 
 def test_one_class_in_a_table(tmp_path: Path) -> None:
@@ -107,13 +107,13 @@ def test_one_class_in_a_table(tmp_path: Path) -> None:
         "the target 'label' has one value only, so there is nothing to learn; found 'a'; "
         "expected two or more classes."
     )
-    raises(TargetError, message, lambda: opened(path))
+    check_raises(TargetError, message, lambda: opened(path))
 
 
 def test_one_row(tmp_path: Path) -> None:
     path = table(tmp_path, ["text,label", "some text,a"])
     message = "too few rows to train on; found 1 row; expected at least 10."
-    raises(DataError, message, lambda: opened(path, text="text"))
+    check_raises(DataError, message, lambda: opened(path, text="text"))
 
 
 def test_a_class_for_nearly_each_row(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_class_for_nearly_each_row(tmp_path: Path) -> None:
         "too few rows for 12 classes; found 12 rows; expected at least 24, two a class. "
         "Is the target right? Choose another column with --target COL, or --task regression."
     )
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_an_unknown_file_type(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_an_unknown_file_type(tmp_path: Path) -> None:
         "cannot read data.xlsx: unknown file type; found '.xlsx'; "
         "expected .csv, .tsv, .jsonl, .parquet, or a folder of class folders."
     )
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_a_wrong_target_column(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_wrong_target_column(tmp_path: Path) -> None:
         "no column 'colour' in data.csv; expected one of text, label. "
         "Name the label column with --target COL."
     )
-    raises(TargetError, message, lambda: opened(good(tmp_path), target="colour"))
+    check_raises(TargetError, message, lambda: opened(good(tmp_path), target="colour"))
 
 
 def test_no_column_that_is_named_like_a_target(tmp_path: Path) -> None:
@@ -148,24 +148,24 @@ def test_no_column_that_is_named_like_a_target(tmp_path: Path) -> None:
     message = (
         "cannot tell which column of data.csv is the target; found text, colour. Name it with --target COL."
     )
-    raises(TargetError, message, lambda: opened(path))
+    check_raises(TargetError, message, lambda: opened(path))
 
 
 def test_a_wrong_text_column(tmp_path: Path) -> None:
     message = (
         "no column 'body' in data.csv; expected one of text, label. Name the text column with --text COL."
     )
-    raises(DataError, message, lambda: opened(good(tmp_path), text="body"))
+    check_raises(DataError, message, lambda: opened(good(tmp_path), text="body"))
 
 
 def test_a_target_that_is_also_the_text(tmp_path: Path) -> None:
     message = "the target column 'text' is also an input. Name another with --target COL."
-    raises(DataError, message, lambda: opened(good(tmp_path), text="text", target="text"))
+    check_raises(DataError, message, lambda: opened(good(tmp_path), text="text", target="text"))
 
 
 def test_a_text_and_an_image_column(tmp_path: Path) -> None:
     message = "columns of two kinds are named as inputs; found text, image; expected one kind."
-    raises(DataError, message, lambda: opened(good(tmp_path), text="text", image="label"))
+    check_raises(DataError, message, lambda: opened(good(tmp_path), text="text", image="label"))
 
 
 def test_a_missing_group_column(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_missing_group_column(tmp_path: Path) -> None:
         "no column 'speaker' in data.csv; expected one of text, label. "
         "Name the group column with --group COL."
     )
-    raises(DataError, message, lambda: opened(good(tmp_path), group="speaker"))
+    check_raises(DataError, message, lambda: opened(good(tmp_path), group="speaker"))
 
 
 def test_a_table_without_any_input(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_table_without_any_input(tmp_path: Path) -> None:
         "no column of data.csv looks like an input; found age, label; expected a column of image or text. "
         "Name it with --text COL or --image COL."
     )
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_many_rows_without_a_label(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_many_rows_without_a_label(tmp_path: Path) -> None:
         "found data.csv:22, data.csv:23, data.csv:24; expected fewer than 5%. "
         "Fill in or take out these rows, or choose another column with --target COL."
     )
-    raises(TargetError, message, lambda: opened(path))
+    check_raises(TargetError, message, lambda: opened(path))
 
 
 def test_nan_labels_in_a_data_frame() -> None:
@@ -207,7 +207,7 @@ def test_a_target_of_mixed_types() -> None:
         "the target 'label' mixes types; found 10 text, 5 number (row item 1 and 4 more); "
         "expected values of one type."
     )
-    raises(TargetError, message, lambda: opened([f"some text {i}" for i in range(15)], labels=labels))
+    check_raises(TargetError, message, lambda: opened([f"some text {i}" for i in range(15)], labels=labels))
 
 
 def test_numbers_with_a_text_among_them(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_numbers_with_a_text_among_them(tmp_path: Path) -> None:
         "the target 'score' of a regression task holds what is no finite number; "
         "found 'high' (data.csv:42); expected numbers. For classes, give --task multiclass."
     )
-    raises(TargetError, message, lambda: opened(path))
+    check_raises(TargetError, message, lambda: opened(path))
 
 
 def test_a_table_that_is_not_utf8(tmp_path: Path) -> None:
@@ -227,19 +227,19 @@ def test_a_table_that_is_not_utf8(tmp_path: Path) -> None:
         "data.csv is not UTF-8; found byte 0xe9 on line 3; expected UTF-8 text. "
         "Save it as UTF-8, for instance: iconv -f latin1 -t utf-8 data.csv > utf8_data.csv"
     )
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_two_columns_of_one_name(tmp_path: Path) -> None:
     path = table(tmp_path, ["text,label,text", "a,b,c"])
     message = "data.csv has two columns of one name; found 'text'; expected unique names."
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_two_columns_of_one_name_in_a_data_frame() -> None:
     frame = pd.DataFrame([["x", "y"]], columns=["text", "text"])
     message = "the table has two columns of one name; found 'text'; expected unique names."
-    raises(DataError, message, lambda: opened(frame))
+    check_raises(DataError, message, lambda: opened(frame))
 
 
 @pytest.mark.parametrize(("line", "fields"), [("three,fields,here", 3), ("one field", 1)])
@@ -249,20 +249,20 @@ def test_a_ragged_table(tmp_path: Path, line: str, fields: int) -> None:
         f"data.csv is ragged; found {fields} fields on line 4; expected 2 as in the header. "
         "Quote texts that hold the separator, and close every quote."
     )
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_an_empty_table(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_text("")
     message = "data.csv is empty; expected a header and one row for each input."
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_a_table_of_a_header_only(tmp_path: Path) -> None:
     path = table(tmp_path, ["text,label"])
     message = "data.csv holds no rows; expected a header and one row for each input."
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_a_malformed_line_of_json(tmp_path: Path) -> None:
@@ -271,13 +271,13 @@ def test_a_malformed_line_of_json(tmp_path: Path) -> None:
         "data.jsonl is not JSON Lines; found line 2, column 24: Expecting value; "
         "expected one JSON object a line."
     )
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_a_line_of_json_that_is_no_object(tmp_path: Path) -> None:
     path = table(tmp_path, ["[1, 2]"], "data.jsonl")
     message = "data.jsonl is not JSON Lines; found line 1: list; expected one JSON object a line."
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:
@@ -293,29 +293,29 @@ def test_the_name_of_a_column_given_as_labels() -> None:
         "rows and labels differ in number; found 2 rows and 5 labels; expected one label for each row. "
         "The name of a column is given as target='topic'."
     )
-    raises(TargetError, message, lambda: opened(frame, labels="topic"))
+    check_raises(TargetError, message, lambda: opened(frame, labels="topic"))
 
 
 def test_labels_of_the_wrong_number() -> None:
     message = (
         "items and labels differ in number; found 2 items and 1 label; expected one label for each item."
     )
-    raises(TargetError, message, lambda: opened(["a text", "b text"], labels=["a"]))
+    check_raises(TargetError, message, lambda: opened(["a text", "b text"], labels=["a"]))
 
 
 def test_a_list_without_labels() -> None:
     message = "items in a list need labels; expected labels=[...], one for each item."
-    raises(TargetError, message, lambda: opened(["a text", "b text"]))
+    check_raises(TargetError, message, lambda: opened(["a text", "b text"]))
 
 
 def test_an_empty_list() -> None:
     message = "the data set holds no items; found an empty list; expected at least 10."
-    raises(DataError, message, lambda: opened([], labels=[]))
+    check_raises(DataError, message, lambda: opened([], labels=[]))
 
 
 def test_a_list_of_what_no_modality_takes() -> None:
     message = "cannot tell what the items are; found dict; expected inputs of one kind: image, text."
-    raises(DataError, message, lambda: opened([{"a": 1}] * 12, labels=["a", "b"] * 6))
+    check_raises(DataError, message, lambda: opened([{"a": 1}] * 12, labels=["a", "b"] * 6))
 
 
 def test_data_of_no_known_kind() -> None:
@@ -323,7 +323,7 @@ def test_data_of_no_known_kind() -> None:
         "cannot read this kind of data; found int; "
         "expected a path, a pandas, polars or Arrow table, or a list of inputs with labels."
     )
-    raises(DataError, message, lambda: opened(7))
+    check_raises(DataError, message, lambda: opened(7))
 
 
 def test_an_official_test_part_with_an_unknown_class(tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def test_an_official_test_part_with_an_unknown_class(tmp_path: Path) -> None:
         "expected every class among the training rows. "
         "Add training rows of them, or take them out of test."
     )
-    raises(TargetError, message, lambda: opened(tmp_path))
+    check_raises(TargetError, message, lambda: opened(tmp_path))
 
 
 def test_a_part_without_the_text_column(tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_a_part_without_the_text_column(tmp_path: Path) -> None:
         "no column 'text' in test.csv; expected one of sentence, label. "
         "All parts need the columns of the training table."
     )
-    raises(DataError, message, lambda: opened(tmp_path))
+    check_raises(DataError, message, lambda: opened(tmp_path))
 
 
 def test_two_tables_for_one_part(tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ def test_several_tables_without_a_train_part(tmp_path: Path) -> None:
         f"cannot tell which table of {tmp_path.name}/ to train on; found july.csv, june.csv; "
         f"expected train.csv, or a single table. Name one: autotl fit {tmp_path / 'july.csv'}"
     )
-    raises(DataError, message, lambda: opened(tmp_path))
+    check_raises(DataError, message, lambda: opened(tmp_path))
 
 
 def test_images_that_do_not_exist(tmp_path: Path) -> None:
@@ -375,7 +375,7 @@ def test_images_that_do_not_exist(tmp_path: Path) -> None:
         f"{tmp_path.as_posix()}/img/1.jpg (data.csv:3) and 10 more; "
         "expected paths relative to the folder of data.csv."
     )
-    raises(DataError, message, lambda: opened(path))
+    check_raises(DataError, message, lambda: opened(path))
 
 
 def test_images_of_which_none_can_be_read(tmp_path: Path) -> None:
@@ -389,7 +389,7 @@ def test_images_of_which_none_can_be_read(tmp_path: Path) -> None:
 
 def test_an_unknown_task(tmp_path: Path) -> None:
     message = "unknown task; found 'ranking'; expected auto, binary, multiclass, multilabel, regression."
-    raises(TargetError, message, lambda: opened(good(tmp_path), task="ranking"))
+    check_raises(TargetError, message, lambda: opened(good(tmp_path), task="ranking"))
 
 
 def test_an_unknown_metric(tmp_path: Path) -> None:
@@ -397,7 +397,7 @@ def test_an_unknown_metric(tmp_path: Path) -> None:
         "unknown metric for a binary task; found 'speed'; "
         "expected accuracy, balanced_accuracy, macro_f1, f1, auroc, mcc, log_loss."
     )
-    raises(TargetError, message, lambda: opened(good(tmp_path), metric="speed"))
+    check_raises(TargetError, message, lambda: opened(good(tmp_path), metric="speed"))
 
 
 def test_a_misspelt_metric(tmp_path: Path) -> None:
@@ -405,7 +405,7 @@ def test_a_misspelt_metric(tmp_path: Path) -> None:
         "unknown metric for a binary task; found 'acuracy'; "
         "expected accuracy, balanced_accuracy, macro_f1, f1, auroc, mcc, log_loss. Did you mean accuracy?"
     )
-    raises(TargetError, message, lambda: opened(good(tmp_path), metric="acuracy"))
+    check_raises(TargetError, message, lambda: opened(good(tmp_path), metric="acuracy"))
 
 
 def test_a_binary_task_of_three_classes() -> None:
@@ -414,7 +414,7 @@ def test_a_binary_task_of_three_classes() -> None:
         "Give --task multiclass."
     )
     texts = [f"some text {i}" for i in range(12)]
-    raises(TargetError, message, lambda: opened(texts, labels=["a", "b", "c"] * 4, task="binary"))
+    check_raises(TargetError, message, lambda: opened(texts, labels=["a", "b", "c"] * 4, task="binary"))
 
 
 def test_a_regression_on_names(tmp_path: Path) -> None:
@@ -423,13 +423,13 @@ def test_a_regression_on_names(tmp_path: Path) -> None:
         "found 'a' (data.csv:2), 'b' (data.csv:3), 'a' (data.csv:4); expected numbers. "
         "For classes, give --task multiclass."
     )
-    raises(TargetError, message, lambda: opened(good(tmp_path), task="regression"))
+    check_raises(TargetError, message, lambda: opened(good(tmp_path), task="regression"))
 
 
 def test_lists_where_one_value_a_row_is_asked_for() -> None:
     texts = [f"some text {i}" for i in range(12)]
     message = "the target 'label' holds lists; expected one value a row for a multiclass task."
-    raises(TargetError, message, lambda: opened(texts, labels=[["a"], ["b"]] * 6, task="multiclass"))
+    check_raises(TargetError, message, lambda: opened(texts, labels=[["a"], ["b"]] * 6, task="multiclass"))
 
 
 def test_a_column_named_for_class_folders(tmp_path: Path) -> None:
@@ -438,12 +438,12 @@ def test_a_column_named_for_class_folders(tmp_path: Path) -> None:
         f"--target names a column, but the data are no table; found 'label' for {tmp_path}; "
         "expected a table: .csv, .tsv, .jsonl, .parquet."
     )
-    raises(DataError, message, lambda: opened(tmp_path, target="label"))
+    check_raises(DataError, message, lambda: opened(tmp_path, target="label"))
 
 
 def test_an_unknown_modality(tmp_path: Path) -> None:
     message = "unknown modality; found 'smell'; expected image, text."
-    raises(DataError, message, lambda: opened(good(tmp_path), modality="smell"))
+    check_raises(DataError, message, lambda: opened(good(tmp_path), modality="smell"))
 
 
 def test_a_symlink_loop_is_survived_and_nothing_is_read_twice(tmp_path: Path) -> None:
@@ -470,7 +470,7 @@ def test_official_parts_without_one_to_train_on(tmp_path: Path) -> None:
         f"no training part in {tmp_path.name}/; found test/, val/; "
         "expected train/ beside them, or class folders."
     )
-    raises(DataError, message, lambda: opened(tmp_path))
+    check_raises(DataError, message, lambda: opened(tmp_path))
 
 
 def test_groups_of_class_folders(tmp_path: Path) -> None:
@@ -480,10 +480,10 @@ def test_groups_of_class_folders(tmp_path: Path) -> None:
         "class folders take no groups; found list; expected a table with a group column. "
         "Write one: autotl audit DATA --fix index.csv, then autotl fit index.csv --group group"
     )
-    raises(DataError, message, lambda: opened(tmp_path, group=[1, 2]))
+    check_raises(DataError, message, lambda: opened(tmp_path, group=[1, 2]))
 
 
 def test_two_columns_of_images(tmp_path: Path) -> None:
     path = table(tmp_path, ["a,b,label", *[f"{i}.png,{i}.jpg,{'xy'[i % 2]}" for i in range(12)]])
     message = "several image columns are named; found a, b; expected one."
-    raises(DataError, message, lambda: opened(path, image="a,b"))
+    check_raises(DataError, message, lambda: opened(path, image="a,b"))
