@@ -158,10 +158,11 @@ class Closing:
         leaderboard.to_csv(runner.folder.path / "leaderboard.csv")
         leaderboard.to_json(runner.folder.path / "leaderboard.json")
         self._leavings.audit(winner)
+        explained = self._leavings.explain(predictor, seen)
         self._ledger.stages.begin("report")
         self._ledger.record["stages"] = self._ledger.stages.seconds()
         self._ledger.write(runner.folder)
-        self._leavings.report(predictor, seen)
+        self._leavings.report(explained)
         return Outcome(profile, results, leaderboard, winner, runner.folder, test, predictor)
 
     def _complete(self, folder: RunFolder, seen: SeenRows, test: Mapping[str, Any]) -> None:

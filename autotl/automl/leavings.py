@@ -6,6 +6,8 @@ and the report. The model is there by now: whatever fails here is told, and fail
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from autotl.automl.cached_audit import CachedAudit, audit_cached, examined
 from autotl.automl.delivery import Delivery, SeenRows
 from autotl.automl.examples import write_examples
@@ -58,9 +60,18 @@ class Leavings:
             self._ledger.show(Note(finding.told, warning=finding.severity != "info"))
         self._ledger.record["findings"] += [finding.to_json() for finding in found.findings]
 
-    def report(self, predictor: Predictor, seen: SeenRows) -> None:
+    def explain(self, predictor: Predictor, seen: SeenRows) -> dict[str, str]:
+        """What the worst errors rest on, HTML by name of the row, as far as there is time to tell."""
+        self._ledger.stages.begin("explain")
+        until = self._ledger.time.spare_deadline(is_measured=True)
+        error, found = guarded(lambda: explained_errors(self._delivery, predictor, seen, until=until))
+        if error is not None:
+            self._ledger.tell(Note(f"the report does not explain single errors: {error}", warning=True))
+        return found or {}
+
+    def report(self, explained: Mapping[str, str]) -> None:
         """Write the report; where that fails an earlier one, wrong by now, is removed."""
-        folder, explained = self._delivery.runner.folder, self._explained(predictor, seen)
+        folder = self._delivery.runner.folder
         error, _ = guarded(lambda: write_report(folder, self._delivery.preview(), explained))
         if error is not None:
             self._ledger.tell(Note(f"the report could not be written: {error}", warning=True))
@@ -74,11 +85,3 @@ class Leavings:
         if found.arrays:
             runner.folder.write_arrays("embedding.npz", **found.arrays)
         return found
-
-    def _explained(self, predictor: Predictor, seen: SeenRows) -> dict[str, str]:
-        """What the worst errors rest on, as far as there is time to tell."""
-        until = self._ledger.time.spare_deadline(is_measured=True)
-        error, found = guarded(lambda: explained_errors(self._delivery, predictor, seen, until=until))
-        if error is not None:
-            self._ledger.tell(Note(f"the report does not explain single errors: {error}", warning=True))
-        return found or {}

@@ -36,7 +36,7 @@ class StageStarted:
     """A stage begins.
 
     One of "read", "profile", "first model", "probe", "search", "choose", "distill", "refit", "export",
-    "control", "test", "report", in this order.
+    "control", "test", "audit", "explain", "report", in this order.
     """
 
     name: str
