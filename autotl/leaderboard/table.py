@@ -71,7 +71,9 @@ def table(rows: Sequence[Row], metric: str, width: int = 80) -> Table:
 
 
 def _backbone_ranks(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Predicted and realised rank of each row's backbone; empty columns where nothing was predicted."""
+    """Predicted and realised rank of each row's backbone; nothing for a single one, or without ranks."""
+    if len({row.backbone for row in rows}) < 2:
+        return {}
     predicted = ["" if row.predicted_rank is None else str(row.predicted_rank) for row in rows]
     realised = ["" if row.realised_rank is None else str(row.realised_rank) for row in rows]
     return {"pred": predicted, "real": realised} if any(predicted) else {}

@@ -180,5 +180,7 @@ def test_each_row_shows_the_predicted_and_the_realised_rank_of_its_backbone(tmp_
         "pred",
         "real",
     ]
-    silent = Leaderboard.from_results(results).render()
-    assert not {"pred", "real"} & {column.header for column in silent.columns}
+    unranked = Leaderboard.from_results(results)
+    of_one = Leaderboard.from_results([of(0, "a", 0.7), of(2, "a", 0.8)], predicted={"a": 1, "b": 2})
+    for silent in (unranked, of_one):
+        assert not {"pred", "real"} & {column.header for column in silent.render().columns}
