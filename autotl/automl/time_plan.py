@@ -12,7 +12,7 @@ from autotl.search.budget import Budget
 #: Shares of the time kept back for the final fit, at most, and for the control; the least a control is worth.
 _REFIT_SHARE, _CONTROL_SHARE, _CONTROL_LEAST_SECONDS = 0.06, 0.08, 10.0
 #: Rows, counted once an epoch, that the control is trained on where no time bounds it.
-_CONTROL_ROWS = 4_000
+_CONTROL_ROWS = 2_000
 #: Share kept back for export and test before either was measured, and at most.
 _UNMEASURED_SHARE, _UNMEASURED_MOST_SECONDS = 0.12, 45.0
 #: Measured times are multiplied by this; report and ranking take about so many seconds.

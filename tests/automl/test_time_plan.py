@@ -88,7 +88,7 @@ def test_without_a_limit_of_time_nothing_has_a_deadline():
     assert plan.allows_refit(1e9)
 
 
-@pytest.mark.parametrize(("rows", "epochs"), [(100, 5), (1300, 3), (50_000, 1)])
+@pytest.mark.parametrize(("rows", "epochs"), [(100, 5), (650, 3), (50_000, 1)])
 def test_without_a_limit_of_time_the_control_sees_a_bounded_number_of_rows(plan, rows, epochs):
     control = TrialConfig("net", "from_scratch", {"epochs": 5, "learning_rate": 1e-3})
     assert TimePlan(None, 3, time.monotonic()).bounded(control, rows).epochs == epochs
