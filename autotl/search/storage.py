@@ -11,7 +11,6 @@ import errno
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
@@ -148,17 +147,6 @@ class StudyStorage:
         self._tell(result)
         self._file.flush()
 
-    def add_trials(self, finished: Iterable[tuple[Proposal, TrialResult]]) -> None:
-        """Record trials that are over before the journal hears of them, all with one write to the disk.
-
-        Args:
-            finished: What was proposed and what became of it; their numbers are the next ones, in order.
-        """
-        for proposal, result in finished:
-            self._folder.write_result(result)
-            self.study.add_trial(_whole(proposal, result))
-        self._file.flush()
-
     def interrupt(self, number: int) -> None:
         """Record that a trial was broken off before it had anything to keep."""
         trial = self._open.pop(number)
@@ -190,7 +178,7 @@ class StudyStorage:
                 optuna.trial.create_trial(state=OptunaState.FAIL, user_attrs={"error": INTERRUPTED})
             )
         else:
-            self.add_trials([(Proposal(result.config, "recovered"), result)])
+            self.study.add_trial(_whole(Proposal(result.config, "recovered"), result))
 
     def _to_retry(self, done: set[str]) -> tuple[TrialConfig, ...]:
         broken = [

@@ -4,8 +4,8 @@
     taskset -c 0 python -m benchmarks.ablations DATA_FOLDER --profile full --sets sst2 --arms "real gain"
 
 A line an arm in `results/ablations.jsonl`; a later call goes on where an earlier one ended, unless `--fresh`.
-`--rows`, `--seconds` and `--sets` shrink everything, to see that the command works: what is so measured
-counts for no other profile.
+`--arms`, `--seeds` and `--sets` choose some of the arms, and write no summary. `--rows` and `--seconds`
+shrink everything, to see that the command works: what is so measured counts for no other profile.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import math
 import os
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,13 +58,8 @@ def main() -> None:
     keep_freed_memory()
     arms = [arm for target in targets for arm in target.arms(profile)]
     known = [] if arguments.fresh else rows(_NAME, arguments.out)
-    if arguments.arms:
-        wanted = arguments.arms.split(",")
-        if unknown := set(wanted) - {arm.name for arm in arms}:
-            raise SystemExit(f"no arms {sorted(unknown)}; there are {sorted({arm.name for arm in arms})}")
-        arms = [arm for arm in arms if arm.name in wanted]
-    if arguments.seeds:
-        arms = [arm for arm in arms if str(arm.seed) in arguments.seeds.split(",")]
+    names = {"name": arguments.arms, "set": arguments.sets, "seed": arguments.seeds}
+    arms = chosen(arms, {field: text.split(",") for field, text in names.items() if text})
     todo = pending(arms, known, profile.name, provenance()["commit"])
     print(f"{len(arms)} arms, {len(arms) - len(todo)} measured before", flush=True)
     for arm in todo:
@@ -71,7 +67,7 @@ def main() -> None:
             print("the time is over; the same command goes on", flush=True)
             break
         measure(arm, profile, arguments.data, arguments.out)
-    if arguments.arms or arguments.seeds:
+    if any(names.values()):
         return
     found = summary(list(TARGETS.values()), rows(_NAME, arguments.out), profile, provenance())
     (arguments.out / f"{_NAME}.json").write_text(json.dumps(found, indent=1) + "\n")
@@ -92,6 +88,20 @@ def measure(arm: Arm, profile: Profile, data: Path, out: Path) -> None:
     print(json.dumps({**head, **found}), flush=True)
 
 
+def chosen(arms: Sequence[Arm], names: Mapping[str, Sequence[str]]) -> list[Arm]:
+    """The arms with the names asked for, by field of an arm.
+
+    Raises:
+        SystemExit: No arm has one of them.
+    """
+    for field, wanted in names.items():
+        there = {str(getattr(arm, field)) for arm in arms}
+        if unknown := set(wanted) - there:
+            raise SystemExit(f"no arms of {field} {sorted(unknown)}; there are {sorted(there)}")
+        arms = [arm for arm in arms if str(getattr(arm, field)) in wanted]
+    return list(arms)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of the data sets")
@@ -99,10 +109,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--targets", default=",".join(TARGETS))
     parser.add_argument("--arms", help="only these arms of the targets, by name; no summary")
     parser.add_argument("--seeds", help="only arms of these seeds; no summary")
+    parser.add_argument("--sets", help="only arms of these data sets; no summary")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no arm after so long")
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of lines and summary")
-    parser.add_argument("--sets", help="only these data sets")
     parser.add_argument("--rows", type=int, help="at most so many training rows")
     parser.add_argument("--seconds", type=float, help="budget of every arm and run")
     return parser.parse_args()
@@ -111,9 +121,6 @@ def _arguments() -> argparse.Namespace:
 def _profile(arguments: argparse.Namespace) -> Profile:
     """The profile asked for; one that was shrunk has a name of its own."""
     profile = PROFILES[arguments.profile]
-    if arguments.sets:
-        profile = replace(profile, name=f"{profile.name} sets={arguments.sets}")
-        profile = replace(profile, sets=tuple(arguments.sets.split(",")))
     if arguments.rows:
         profile = replace(profile, name=f"{profile.name} rows={arguments.rows}", rows=arguments.rows)
         profile = replace(profile, synthetic_rows=arguments.rows, asked_trials=min(arguments.rows, 300))

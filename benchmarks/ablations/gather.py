@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -31,8 +32,20 @@ def key(arm: Arm, profile: str, commit: str) -> Key:
 
 def done(lines: Iterable[Line]) -> dict[Key, Line]:
     """The last line of each measurement that did not fail, by its key."""
-    fields = ("target", "set", "seed", "arm", "profile", "commit")
-    return {tuple(line[name] for name in fields): line for line in lines if "error" not in line}
+    return {
+        key(
+            Arm(line["target"], line["set"], line["seed"], line["arm"]),
+            _whole(line["profile"]),
+            line["commit"],
+        ): line
+        for line in lines
+        if "error" not in line
+    }
+
+
+def _whole(profile: str) -> str:
+    """The name of a profile without the choice of sets that earlier lines carry in it."""
+    return re.sub(r" sets=\S+", "", profile)
 
 
 def pending(arms: Iterable[Arm], lines: Iterable[Line], profile: str, commit: str) -> list[Arm]:

@@ -7,7 +7,7 @@ import pytest
 
 from autotl.config import EpochResult, TrialConfig
 from autotl.search.simulated import Table, TableSpace
-from benchmarks.ablations.__main__ import PROFILES, TARGETS
+from benchmarks.ablations.__main__ import PROFILES, TARGETS, chosen
 from benchmarks.ablations.cache import speedup
 from benchmarks.ablations.gather import FIGURES, pending, summary
 from benchmarks.ablations.scheduler import simulated
@@ -25,11 +25,26 @@ def line(target, name, arm, commit="abc1234", profile="quick", seed=0, **found):
 
 @pytest.mark.parametrize(
     ("changed", "left"),
-    [({}, 0), ({"commit": "def5678"}, 1), ({"profile": "full"}, 1), ({"seed": 1}, 1), ({"error": "no"}, 1)],
+    [
+        ({}, 0),
+        ({"profile": "quick sets=signdigits"}, 0),
+        ({"commit": "def5678"}, 1),
+        ({"profile": "full"}, 1),
+        ({"seed": 1}, 1),
+        ({"error": "no"}, 1),
+    ],
 )
 def test_an_arm_is_measured_once_for_its_key(changed, left):
     known = line("tenlines", "signdigits", "10m") | changed
     assert len(pending([ARM], [known], "quick", "abc1234")) == left
+
+
+def test_arms_are_chosen_by_set_and_seed_and_a_misspelt_one_is_told():
+    arms = TARGETS["tenlines"].arms(PROFILES["full"])
+    found = chosen(arms, {"set": ["sst2", "textile"], "seed": ["2"]})
+    assert {(arm.set, arm.seed) for arm in found} == {("sst2", 2), ("textile", 2)}
+    with pytest.raises(SystemExit, match=r"no arms of set \['sst3'\]; there are \['banking77_16', "):
+        chosen(arms, {"set": ["sst3"]})
 
 
 @pytest.mark.slow
