@@ -35,7 +35,7 @@ def done(lines: Iterable[Line]) -> dict[Key, Line]:
     return {
         key(
             Arm(line["target"], line["set"], line["seed"], line["arm"]),
-            _whole(line["profile"]),
+            whole(line["profile"]),
             line["commit"],
         ): line
         for line in lines
@@ -43,7 +43,7 @@ def done(lines: Iterable[Line]) -> dict[Key, Line]:
     }
 
 
-def _whole(profile: str) -> str:
+def whole(profile: str) -> str:
     """The name of a profile without the choice of sets that earlier lines carry in it."""
     return re.sub(r" sets=\S+", "", profile)
 

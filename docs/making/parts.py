@@ -117,6 +117,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "metrics": metrics,
     "monitoring": figures.monitoring,
     "parity": figures.parity,
+    "cache": figures.cache,
     "rankings": figures.rankings,
     "run-folder": run_folder,
     "schedulers": schedulers,

@@ -95,6 +95,20 @@ def test_sets_of_the_ablations_are_shown_once_for_each_limit_of_rows(tmp_path):
     assert text.count("| x |") == 2
 
 
+def test_the_cache_is_shown_at_the_best_score_that_both_arms_reached(tmp_path):
+    row = {**ORIGIN, "set": "x", "seed": 0, "target": "cache", "seconds": 100.4, "trials": 7}
+    on, off = [[10.0, 0.8], [20.0, 0.9], [90.0, 0.95]], [[10.0, 0.8], [50.0, 0.9]]
+    rows = [
+        {**row, "arm": "on", "rises": [[1.0, 0.1]]},
+        {**row, "arm": "on", "rises": on, "profile": "full sets=x"},
+        {**row, "arm": "off", "rises": off, "profile": "full", "trials": 4},
+    ]
+    (tmp_path / "ablations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = figures.cache(tmp_path)
+    assert cells(text, "x")[1:] == ["0", "100 s", "7 and 4", "0.9000", "20 s", "50 s", "2.50"]
+    assert text.count("| x |") == 1
+
+
 def test_of_runs_measured_again_the_last_is_shown(tmp_path):
     row = {**ORIGIN, "set": "x", "seed": 0, "budget": "3m", "metric": "accuracy", "low": 0.8, "high": 0.95}
     rows = [{**row, "score": score, "target": 0.9, "first_model_seconds": 20.4} for score in (0.95, 0.85)]

@@ -9,6 +9,7 @@ from docs.making.figures.data import audit, monitoring
 from docs.making.figures.search import (
     ablations,
     beside_ten_lines,
+    cache,
     foundation,
     rankings,
     schedulers,
@@ -19,6 +20,7 @@ __all__ = [
     "ablations",
     "audit",
     "beside_ten_lines",
+    "cache",
     "deliverable",
     "explanations",
     "foundation",

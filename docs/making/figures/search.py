@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from benchmarks.ablations.gather import whole
 from docs.making.figures.cells import NO_FIGURE, Target, judged, table
 from docs.making.figures.results import RESULTS, Line, last, lines_of, origin
 
@@ -116,6 +117,26 @@ def schedulers_for_real(folder: Path = RESULTS) -> str:
     return f"{table(head, cells)}\n\n{origin(found)}"
 
 
+def cache(folder: Path = RESULTS) -> str:
+    """Time with the cache and without until the best score that both reached: the last of set and seed."""
+    found = last(_of_target("cache", folder), ("set", "seed", "profile", "arm"))
+    arms = {(line["set"], line["seed"], line["profile"], line["arm"]): line for line in found}
+    cells = []
+    for (name, seed, profile, arm), on in arms.items():
+        off = arms.get((name, seed, profile, "off"))
+        if arm != "on" or off is None:
+            continue
+        level = min(on["rises"][-1][1], off["rises"][-1][1])
+        times = [next(at for at, score in line["rises"] if score >= level) for line in (on, off)]
+        trials = f"{on['trials']} and {off['trials']}"
+        shown = [f"{seconds:.0f} s" for seconds in (on["seconds"], *times)]
+        cells.append(
+            (name, str(seed), shown[0], trials, f"{level:.4f}", *shown[1:], f"{times[1] / times[0]:.2f}")
+        )
+    head = ("set", "seed", "arms of", "trials", "score", "with", "without", "times sooner")
+    return f"{table(head, cells)}\n\n{origin(found)}"
+
+
 def rankings(folder: Path = RESULTS) -> str:
     """What is ranked first beside the best of all, tuned: the last of each set and seed."""
     found = last(_of_target("ranking", folder), ("set", "seed", "limit"))
@@ -173,7 +194,7 @@ def _of_target(name: str, folder: Path) -> list[Line]:
     """
     lines = [line for line in lines_of("ablations", folder) if line["target"] == name]
     return [
-        {**line, "limit": _row_limit(line["profile"])}
+        {**line, "profile": whole(line["profile"]), "limit": _row_limit(line["profile"])}
         for line in lines
         if "error" not in line and " seconds=" not in line["profile"]
     ]
