@@ -289,7 +289,9 @@ class Delivery:
         top = 1.0 if chosen.greater_is_better else 0.0
         crossed = default is not None and self.evidence.are_crossed([winner, default])
         noise = self.evidence.interval(winner).standard_error
-        outlook = expected_gain([r for r in results if r.left_out is None], seconds, noise, top)
+        trials = [result for result in results if result.left_out is None]
+        reached = -math.inf if winner in results or winner.score is None else winner.score
+        outlook = expected_gain(trials, seconds, noise, top, reached)
         rivals = [result for result in [*results, *combined] if is_candidate(result)]
         best = max([winner, *rivals], key=lambda r: -math.inf if r.score is None else r.score)
         is_ahead = best.score != winner.score

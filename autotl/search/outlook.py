@@ -21,7 +21,11 @@ _DEVIATIONS, _POINTS = 6.0, 512
 
 
 def expected_gain(
-    results: Sequence[TrialResult], seconds: float, noise: float, top: float = math.inf
+    results: Sequence[TrialResult],
+    seconds: float,
+    noise: float,
+    top: float = math.inf,
+    reached: float = -math.inf,
 ) -> float | None:
     """Expected gain of the best model if the search went on for so many seconds.
 
@@ -35,6 +39,7 @@ def expected_gain(
         seconds: Further time.
         noise: Standard error of a score.
         top: The highest score there can be.
+        reached: What trials were combined to, where that is what they have to beat.
 
     Returns:
         In units of the score; None where fewer than three trials have one.
@@ -46,9 +51,9 @@ def expected_gain(
     draws = seconds / max(float(np.median([result.seconds for result in sound])), 1e-3)
     mean = float(np.median(scores))
     variance = float(np.mean((scores[scores >= mean] - mean) ** 2))
-    if variance <= noise**2 or scores.max() >= top:
+    if variance <= noise**2 or max(scores.max(), reached) >= top:
         return 0.0
-    best = less_luck(float(scores.max()), mean, variance, noise**2)
+    best = max(less_luck(float(scores.max()), mean, variance, noise**2), reached)
     deviation = math.sqrt(variance - noise**2)
     x: Array = np.linspace(best, min(top, max(best, mean) + _DEVIATIONS * deviation), _POINTS)
     return float(np.trapezoid(1 - ndtr((x - mean) / deviation) ** draws, x))

@@ -14,8 +14,9 @@ import torch
 from autotl.features import keys
 from autotl.features.keys import code_key, content_key, feature_facts, input_facts, key
 from autotl.modalities.registry import modality
-from autotl.testing.backbones import tiny_image_backbone
+from autotl.testing.backbones import WORDS, tiny_image_backbone, tiny_text_backbone
 from autotl.testing.workbench import tiny_dataset
+from autotl.trial.benches import specification
 
 IMAGES = modality("image")
 CPU = torch.device("cpu")
@@ -93,6 +94,15 @@ def test_another_format_or_library_changes_the_key(monkeypatch):
     after = name_of()
     monkeypatch.setattr("importlib.metadata.version", lambda name: "0")
     assert len({before, after, name_of()}) == 3
+
+
+def test_another_tokenizer_changes_the_key_and_another_place_of_it_does_not(tmp_path):
+    def name(folder, vocabulary):
+        backbone = tiny_text_backbone(vocabulary=vocabulary, folder=tmp_path / folder)
+        spec = specification(backbone, {}, {})
+        return key(input_facts(tiny_dataset("text", rows=2), modality("text"), spec))
+
+    assert name("one", WORDS) == name("two", WORDS) != name("two", WORDS[::-1])
 
 
 def test_changed_code_of_a_modality_changes_the_key(tmp_path, monkeypatch):

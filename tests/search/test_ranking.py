@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -87,6 +87,30 @@ def test_only_the_better_depths_of_those_that_go_on_are_scored_again():
 
 
 AMPLE = Budget(1e6, clock=lambda: 0.0)
+
+
+#: H-score and LogME.
+TIES = {"large": (2.0, 0.0), "middle": (1.0, 2.0), "small": (0.0, 0.0), "tiny": (1.0, 1.0)}
+
+
+class Tied(FakeProber):
+    """Accuracies and the other two scores by backbone, whatever the size."""
+
+    def scores(self, config, rows, names, only=None):
+        accuracy, (h_score, logme) = self.accuracy[config.backbone], TIES[config.backbone]
+        return {(9,): ProbeScores(accuracy, accuracy, logme, h_score)}
+
+
+def test_of_equals_to_a_thousandth_h_score_then_logme_then_cost_decides():
+    accuracy = {"small": 0.803, "middle": 0.8002, "tiny": 0.8002, "large": 0.8}
+    infos = {name: replace(found, prior=0.75) for name, found in INFOS.items()}
+    ranking = rank_backbones(space((0, 448, 320)), Tied(accuracy, rows=250), infos, AMPLE)
+    assert [(c.backbone, c.input_size) for c in ranking] == [
+        *(("small", size) for size in (224, 320, 448)),
+        *(("large", size) for size in (224, 320, 448)),
+        ("middle", 224),
+        ("tiny", 224),
+    ]
 
 
 def test_other_input_sizes_are_tried_of_the_better_half_and_the_best_is_handed_on():

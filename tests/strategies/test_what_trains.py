@@ -12,6 +12,7 @@ from autotl.strategies.registry import strategies, strategy
 from autotl.testing.backbones import tiny_image_backbone, tiny_text_backbone
 from autotl.testing.strategy_contract import suited_workbench
 from autotl.testing.workbench import tiny_workbench
+from autotl.training.heads import best_head
 
 GRADIENT = sorted(set(strategies()) - {"linear_probe"})
 
@@ -58,6 +59,41 @@ def test_first_blocks_trains_those_and_nothing_behind_them(tmp_path, name, count
 def test_first_blocks_of_convolutions_follow_the_statistics_of_their_batches_and_later_ones_do_not(tmp_path):
     changed = changes(tiny_workbench(tmp_path), "first_blocks", trained_blocks=1)
     assert [key for key in changed if "running" in key] == ["0.norm.running_mean", "0.norm.running_var"]
+
+
+def moved_since(bench, run):
+    """Tensors of the backbone whose present values are not the pretrained ones."""
+    start, pretrained = "model.module.", bench.backbone.module.state_dict()
+    present = {key.removeprefix(start): v for key, v in run.state().items() if key.startswith(start)}
+    return {key for key, value in present.items() if not torch.equal(value, pretrained[key])}
+
+
+@pytest.mark.parametrize("name", ["image", "text"])
+def test_gradual_unfreezing_trains_a_further_block_each_epoch_and_none_before_its_turn(tmp_path, name):
+    bench = tiny_workbench(tmp_path, name)
+    depth = bench.backbone.depth
+    run = start(bench, "gradual", cut=0.0, unfreeze_every=1, unfreeze_blocks=1, epochs=depth)
+    for first in reversed(range(depth)):
+        run.step()
+        assert blocks_of(moved_since(bench, run)) == set(range(first, depth))
+
+
+@pytest.mark.parametrize("name", ["image", "text"])
+def test_lp_ft_trains_the_head_alone_in_its_epochs_and_then_every_block(tmp_path, name):
+    bench = tiny_workbench(tmp_path, name)
+    run = start(bench, "lp_ft", head_epochs=1, epochs=2)
+    head = run.state()["model.head.weight"]
+    run.step()
+    assert moved_since(bench, run) == set()
+    assert not torch.equal(run.state()["model.head.weight"], head)
+    run.step()
+    assert blocks_of(moved_since(bench, run)) == set(range(bench.backbone.depth))
+
+
+def test_lp_ft_starts_from_the_linear_probe(tmp_path):
+    bench = tiny_workbench(tmp_path)
+    probe = best_head(bench, "logistic", (bench.backbone.depth,))[0]
+    assert torch.equal(start(bench, "lp_ft").state()["model.head.weight"], probe.weight)
 
 
 @pytest.mark.parametrize("name", ["image", "text"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -69,6 +70,27 @@ def test_a_run_that_may_keep_nothing_leaves_nothing(start, tmp_path):
     assert list((tmp_path / "cache" / "features").rglob("*.npy"))
     runner.close()
     assert not list((tmp_path / "cache" / "features").rglob("*.npy"))
+
+
+def test_a_second_trial_with_the_same_cut_does_not_run_the_frozen_blocks(start):
+    runner, rows, found = start("one"), Counter(), []
+
+    def count(block, inputs, outputs):  # of the copies that are trained too
+        rows["frozen" if block.first else "trained"] += len(outputs["hidden"])
+
+    settings = {"cut": 0.5, "epochs": 2, "augment": "none"}
+    blocks = runner.bench(CONFIG).backbone.blocks()
+    for block in (blocks[0], blocks[-1]):
+        block.register_forward_hook(count)
+    for number, rate in enumerate((1e-3, 2e-3)):
+        trial = runner.start(number, TrialConfig("tiny-image", "top_k", {**settings, "learning_rate": rate}))
+        while not trial.done:
+            trial.step()
+        found.append(rows.copy())
+        rows.clear()
+    assert found[0]["frozen"] >= 48
+    assert found[1]["frozen"] == 0
+    assert found[1]["trained"] >= 2 * 48
 
 
 def test_preprocessing_has_inputs_of_its_own(start):
