@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -77,6 +78,8 @@ def test_sets_of_the_ablations_are_shown_once_for_each_limit_of_rows(tmp_path):
     rows = [
         {**row, "accuracy": 0.5},
         {**row, "profile": "full sets=x"},
+        {**row, "set": "later"},
+        {**row, "arm": "3m", "accuracy": 0.7},
         {**row, "set": "before it was paired", "ten_lines": {"score": 0.87, "refitted": 0.875}},
         {**row, "profile": "full sets=x seconds=9", "accuracy": 0.4},
         {**row, "profile": "full", "accuracy": None, "error": "OSError: no"},
@@ -86,9 +89,10 @@ def test_sets_of_the_ablations_are_shown_once_for_each_limit_of_rows(tmp_path):
     ]
     (tmp_path / "ablations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = figures.beside_ten_lines(tmp_path)
-    assert cells(text, "x")[1:] == ["0", "all", "10m", "0.9000", "0.8750", "+2.50 points", "-0.10 to +5.12"]
+    assert cells(text, "x | 0 | all | 10m")[4:] == ["0.9000", "0.8750", "+2.50 points", "-0.10 to +5.12"]
     assert cells(text, "before it was paired")[-1] == "not measured"
-    assert text.count("| x |") == 1
+    shown = re.findall(r"\n\| (x|later) \| 0 \| all \| (\w+)", text)
+    assert shown == [("x", "3m"), ("x", "10m"), ("later", "10m")]
     text = figures.rankings(tmp_path)
     assert cells(text, "x")[1:] == ["0", "all", "0.951", "0.950", "0.900", "0.940", "8.0%"]
     assert cells(text, "x | 0 | 2,000")[4] == "0.200"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from autotl.search.budget import parse_duration
 from benchmarks.ablations.gather import whole
 from docs.making.figures.cells import NO_FIGURE, Target, judged, table
 from docs.making.figures.results import RESULTS, Line, last, lines_of, origin
@@ -155,6 +156,8 @@ def rankings(folder: Path = RESULTS) -> str:
 def beside_ten_lines(folder: Path = RESULTS) -> str:
     """Accuracy of whole runs and of the ten lines on their parts: the last of each set, seed and budget."""
     found = last(_of_target("tenlines", folder), ("set", "seed", "arm", "limit"))
+    sets = list(dict.fromkeys(line["set"] for line in found))
+    found.sort(key=lambda line: (sets.index(line["set"]), line["seed"], parse_duration(line["arm"])))
     cells = [
         (
             *(line["set"], str(line["seed"]), line["limit"], line["arm"]),
