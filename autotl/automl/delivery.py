@@ -290,7 +290,8 @@ class Delivery:
         crossed = default is not None and self.evidence.are_crossed([winner, default])
         noise = self.evidence.interval(winner).standard_error
         trials = [result for result in results if result.left_out is None]
-        reached = -math.inf if winner in results or winner.score is None else winner.score
+        is_trial = winner.number in {result.number for result in results}
+        reached = -math.inf if is_trial or winner.score is None else winner.score
         outlook = expected_gain(trials, seconds, noise, top, reached)
         rivals = [result for result in [*results, *combined] if is_candidate(result)]
         best = max([winner, *rivals], key=lambda r: -math.inf if r.score is None else r.score)

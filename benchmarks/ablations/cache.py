@@ -22,6 +22,7 @@ from autotl.search.events import EpochDone, Event
 from autotl.search.loop import run_search
 from autotl.training.workbench import Array
 from autotl.trial.runner import TransferTrial, TrialRunner
+from benchmarks.ablations.gather import Rises, reached_by_both
 from benchmarks.ablations.target import Arm, Figures, Line, Profile, Workspace
 from benchmarks.opening import open_search
 from benchmarks.sets import SETS, prepare
@@ -130,21 +131,10 @@ class CacheTarget:
         return {"cache_speedup_median": round(statistics.median(known), 2) if known else None}
 
 
-def speedup(on: Sequence[Sequence[float]], off: Sequence[Sequence[float]]) -> float | None:
-    """Time of `off` over that of `on` until the best score that both reached.
-
-    Args:
-        on: (seconds, score) at each rise of the best score.
-        off: The same without the cache.
-
-    Returns:
-        None where an arm reached no score at all.
-    """
-    if not on or not off:
-        return None
-    level = min(on[-1][1], off[-1][1])
-    first_on, first_off = (next(at for at, score in rises if score >= level) for rises in (on, off))
-    return first_off / first_on
+def speedup(on: Rises, off: Rises) -> float | None:
+    """Time of `off` over that of `on` until the best score that both reached; None where one reached none."""
+    found = reached_by_both(on, off)
+    return None if found is None else found[2] / found[1]
 
 
 TARGET = CacheTarget()

@@ -23,6 +23,7 @@ FIGURES = (
     "peak_mib_100k_rows",
 )
 Key = tuple[Any, ...]
+Rises = Sequence[Sequence[float]]
 
 
 def key(arm: Arm, profile: str, commit: str) -> Key:
@@ -46,6 +47,23 @@ def done(lines: Iterable[Line]) -> dict[Key, Line]:
 def whole(profile: str) -> str:
     """The name of a profile without the choice of sets that earlier lines carry in it."""
     return re.sub(r" sets=\S+", "", profile)
+
+
+def reached_by_both(on: Rises, off: Rises) -> tuple[float, float, float] | None:
+    """The best score that both of two searches reached, and after how many seconds each.
+
+    Args:
+        on: (seconds, score) at each rise of the best score.
+        off: The same of the other.
+
+    Returns:
+        None where one of them reached no score at all.
+    """
+    if not on or not off:
+        return None
+    level = min(on[-1][1], off[-1][1])
+    first_on, first_off = (next(at for at, score in rises if score >= level) for rises in (on, off))
+    return level, first_on, first_off
 
 
 def pending(arms: Iterable[Arm], lines: Iterable[Line], profile: str, commit: str) -> list[Arm]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 
 from autotl.search.budget import parse_duration
-from benchmarks.ablations.gather import whole
+from benchmarks.ablations.gather import reached_by_both, whole
 from docs.making.figures.cells import NO_FIGURE, Target, judged, table
 from docs.making.figures.results import RESULTS, Line, last, lines_of, origin
 
@@ -125,15 +125,13 @@ def cache(folder: Path = RESULTS) -> str:
     cells = []
     for (name, seed, profile, arm), on in arms.items():
         off = arms.get((name, seed, profile, "off"))
-        if arm != "on" or off is None:
+        found_by = None if off is None else reached_by_both(on["rises"], off["rises"])
+        if arm != "on" or off is None or found_by is None:
             continue
-        level = min(on["rises"][-1][1], off["rises"][-1][1])
-        times = [next(at for at, score in line["rises"] if score >= level) for line in (on, off)]
-        trials = f"{on['trials']} and {off['trials']}"
-        shown = [f"{seconds:.0f} s" for seconds in (on["seconds"], *times)]
-        cells.append(
-            (name, str(seed), shown[0], trials, f"{level:.4f}", *shown[1:], f"{times[1] / times[0]:.2f}")
-        )
+        level, sooner, later = found_by
+        trials, shown = f"{on['trials']} and {off['trials']}", f"{on['seconds']:.0f} s"
+        times = f"{sooner:.0f} s", f"{later:.0f} s", f"{later / sooner:.2f}"
+        cells.append((name, str(seed), shown, trials, f"{level:.4f}", *times))
     head = ("set", "seed", "arms of", "trials", "score", "with", "without", "times sooner")
     return f"{table(head, cells)}\n\n{origin(found)}"
 
